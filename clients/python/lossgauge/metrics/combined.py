@@ -1,0 +1,122 @@
+"""Weighted sums of losses, and the mixes of the literature as named instances."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from lossgauge.metrics.cross_entropy import CrossEntropy
+from lossgauge.metrics.focal import FocalLoss
+from lossgauge.metrics.overlap import Dice, DiceLoss, Iou, IouLoss
+from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Frozen, MetricSpec
+
+__all__ = ["BceDice", "BceLogDice", "CombinedLoss", "CombinedTerm", "FocalDice", "FocalLogDice", "WeightedBceDice"]
+
+Combinable = Annotated[FocalLoss | CrossEntropy | Dice | DiceLoss | Iou | IouLoss, Field(discriminator="name")]
+KERAS_DICE = DiceLoss()
+KERAS_DICE_SCORE = Dice(soft=True, smooth_numerator=1.0, smooth_denominator=1.0)
+PLAIN_FOCAL = FocalLoss(alpha=None)
+MIX_SOURCE = "mixes of segmentation competitions (Carvana, DSB 2018)"
+
+
+class CombinedTerm(Frozen):
+    """One term: weight * transform(metric)."""
+
+    metric: Combinable
+    weight: float = Field(default=1.0, ge=-1e6, le=1e6)
+    transform: Literal["identity", "complement", "minus_log"] = Field(default="identity", description="x, 1 - x, or -log x.")
+
+
+class Mix(MetricSpec):
+    """A spec that stands for a weighted sum."""
+
+    def terms_of(self) -> list[CombinedTerm]:
+        """The sum that this mix stands for."""
+        return []
+
+
+class CombinedLoss(Mix):
+    """Weighted sum of losses, each after an optional transform: sum_i weight_i * transform_i(metric_i).
+
+    Undefined when a term is. Extras: `terms`, the value of each term before its weight. Range: that of the terms.
+    """
+
+    about: ClassVar[About] = About(formula="sum of weight * transform(metric)", direction="lower", range="(-inf, inf)", source=MIX_SOURCE)
+    name: Literal["combined_loss"] = "combined_loss"
+    terms: list[CombinedTerm] = Field(min_length=1, max_length=16)
+
+    def terms_of(self) -> list[CombinedTerm]:
+        return self.terms
+
+
+class BceDice(Mix):
+    """BCE + dice loss. Range [0, inf). Extras: `terms`."""
+
+    about: ClassVar[About] = About(formula="BCE + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS)
+    name: Literal["bce_dice"] = "bce_dice"
+    bce: CrossEntropy = CrossEntropy()
+    dice: DiceLoss = KERAS_DICE
+
+    def terms_of(self) -> list[CombinedTerm]:
+        return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice)]
+
+
+class BceLogDice(Mix):
+    """BCE - log(1 - dice loss) = BCE - log dice. Range [0, inf). Extras: `terms`."""
+
+    about: ClassVar[About] = About(formula="BCE - log(1 - dice_loss)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS)
+    name: Literal["bce_log_dice"] = "bce_log_dice"
+    bce: CrossEntropy = CrossEntropy()
+    dice: Dice = KERAS_DICE_SCORE
+
+    def terms_of(self) -> list[CombinedTerm]:
+        return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice, transform="minus_log")]
+
+
+class FocalDice(Mix):
+    """Focal + dice loss. Range [0, inf). Extras: `terms`."""
+
+    about: ClassVar[About] = About(formula="focal + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS)
+    name: Literal["focal_dice"] = "focal_dice"
+    focal: FocalLoss = PLAIN_FOCAL
+    dice: DiceLoss = KERAS_DICE
+
+    def terms_of(self) -> list[CombinedTerm]:
+        return [CombinedTerm(metric=self.focal), CombinedTerm(metric=self.dice)]
+
+
+class FocalLogDice(Mix):
+    """c * focal - log dice: focal and dice on one scale, c = focal_weight. Range [0, inf). Extras: `terms`."""
+
+    about: ClassVar[About] = About(formula="c focal - log dice", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS)
+    name: Literal["focal_log_dice"] = "focal_log_dice"
+    focal_weight: float = Field(default=10.0, ge=0, le=1e6)
+    focal: FocalLoss = PLAIN_FOCAL
+    dice: Dice = KERAS_DICE_SCORE
+
+    def terms_of(self) -> list[CombinedTerm]:
+        return [
+            CombinedTerm(metric=self.focal, weight=self.focal_weight),
+            CombinedTerm(metric=self.dice, transform="minus_log"),
+        ]
+
+
+class WeightedBceDice(Mix):
+    """Boundary-weighted BCE + dice loss: the BCE weighted by `boundary`, over the sum of weights; the dice unweighted.
+
+    Range [0, inf). Extras: `terms`. Tasks: binary and multilabel.
+    """
+
+    about: ClassVar[About] = About(
+        formula="sum w BCE / sum w + (1 - dice)",
+        direction="lower",
+        range="[0, inf)",
+        source=MIX_SOURCE,
+        tasks=("binary", "multilabel"),
+        kinds=SOFT_KINDS,
+    )
+    name: Literal["weighted_bce_dice"] = "weighted_bce_dice"
+    boundary: BoundaryWeight = BoundaryWeight()
+    dice: DiceLoss = KERAS_DICE
+
+    def terms_of(self) -> list[CombinedTerm]:
+        return [CombinedTerm(metric=CrossEntropy(weight_from=self.boundary)), CombinedTerm(metric=self.dice)]

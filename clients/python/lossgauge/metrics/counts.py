@@ -1,0 +1,83 @@
+"""What follows from the counts of true and false positives and negatives."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from lossgauge.metrics.overlap import Average, ClassAveraged
+from lossgauge.metrics.spec import About, Empty, MetricSpec, Probability
+
+__all__ = ["Accuracy", "Confusion", "FBeta", "Precision", "Recall", "Specificity"]
+
+
+class Confusion(MetricSpec):
+    """Confusion counts. The value is the number (or weight) of misclassified pixels.
+
+    Extras: `tp`, `fp`, `fn`, `tn` (a list per class where there are classes); multi-class also `matrix`, rows the target's
+    class and columns the prediction's. Shapes: as the request's. Range [0, inf), unit pixels. Source: textbook.
+    """
+
+    about: ClassVar[About] = About(formula="FP + FN; multi-class: the matrix off its diagonal", direction="lower", range="[0, inf)", source="textbook")
+    name: Literal["confusion"] = "confusion"
+    threshold: Probability | None = Field(default=None, description="The probability above which a pixel is positive; the request's by default.")
+    threshold_side: Literal["greater", "greater_equal"] = Field(default="greater", description="p > threshold, or p >= threshold.")
+
+
+class Accuracy(ClassAveraged):
+    """Share of correctly classified pixels, (TP + TN) / N.
+
+    Multi-class: micro is the diagonal's share of all pixels; macro the mean of the classes' recalls (balanced accuracy), which
+    `per_class` gives. Multilabel: (TP + TN) / N per label. Range [0, 1]. Undefined: `no_valid_pixels`. Source: textbook.
+    """
+
+    about: ClassVar[About] = About(formula="(TP + TN) / N", direction="higher", range="[0, 1]", source="textbook")
+    name: Literal["accuracy"] = "accuracy"
+    average: Average = Field(default="micro", description="Over classes: as in `dice`; micro is the share of all pixels.")
+
+
+class Precision(ClassAveraged):
+    """Precision TP / (TP + FP): how much of what was predicted is right.
+
+    Range [0, 1]. Undefined: `both_empty`, `prediction_empty`. Source: textbook.
+    """
+
+    about: ClassVar[About] = About(formula="TP / (TP + FP)", direction="higher", range="[0, 1]", source="textbook")
+    name: Literal["precision"] = "precision"
+
+
+class Recall(ClassAveraged):
+    """Recall, sensitivity TP / (TP + FN): how much of what is there was found.
+
+    Range [0, 1]. Undefined: `both_empty`, `target_empty`. Source: textbook.
+    """
+
+    about: ClassVar[About] = About(formula="TP / (TP + FN)", direction="higher", range="[0, 1]", source="textbook")
+    name: Literal["recall"] = "recall"
+
+
+class Specificity(ClassAveraged):
+    """Specificity TN / (TN + FP): how much of what is not there was left alone.
+
+    Range [0, 1]. Undefined: `no_negatives`. The empty rules apply as everywhere; by default only 0/0 is undefined.
+    Source: textbook.
+    """
+
+    about: ClassVar[About] = About(formula="TN / (TN + FP)", direction="higher", range="[0, 1]", source="textbook")
+    name: Literal["specificity"] = "specificity"
+    empty: Empty = Field(default=Empty(both="formula"), description="What the value is when a class has no pixel in one mask or both.")
+
+
+class FBeta(ClassAveraged):
+    """F-beta (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP): recall weighs beta times as much as precision.
+
+    beta = 1 is dice of the masks. Range [0, 1]. Undefined: `both_empty`. Source: van Rijsbergen, 1979.
+    """
+
+    about: ClassVar[About] = About(
+        formula="(1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP)",
+        direction="higher",
+        range="[0, 1]",
+        source="van Rijsbergen, Information Retrieval, 1979",
+    )
+    name: Literal["fbeta"] = "fbeta"
+    beta: float = Field(default=1.0, gt=0, le=1000, description="How much more recall weighs than precision.")

@@ -1,0 +1,56 @@
+"""Focal losses."""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lossgauge.metrics.pixel_loss import PixelLoss
+from lossgauge.metrics.spec import About, Each, NonNegative, SOFT_KINDS
+
+__all__ = ["FocalLoss"]
+
+
+class FocalLoss(PixelLoss):
+    """Focal loss: cross-entropy with the easy pixels turned down.
+
+    Per pixel -alpha_t (1 - pt)^gamma log pt, with pt the probability given to the true class and
+    alpha_t = alpha for t = 1, 1 - alpha for t = 0 (`balanced`) or alpha for both (`constant`).
+    Multi-class: pt is the softmax probability of the true class; alpha is null, a constant, or a list, one per class.
+    Shapes: as the request's. Range [0, inf). Extras: `positive`, `negative`, `positive_share`.
+    Source: Lin et al., arXiv:1708.02002, eq. 5.
+    """
+
+    about: ClassVar[About] = About(
+        formula="-alpha_t (1 - pt)^gamma log pt",
+        direction="lower",
+        range="[0, inf)",
+        source="Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002, eq. 5",
+        kinds=SOFT_KINDS,
+    )
+    name: Literal["focal_loss"] = "focal_loss"
+    gamma: float = Field(default=2.0, ge=0, le=20, description="How strongly easy pixels are turned down; 0 is cross-entropy.")
+    alpha: NonNegative | Each[NonNegative] | None = Field(
+        default=0.25, description="Weight of the positives; null for none; a list gives one weight per class (multi-class)."
+    )
+    alpha_mode: Literal["balanced", "constant"] = Field(
+        default="balanced", description="balanced: alpha for t = 1, 1 - alpha for t = 0. constant: alpha for every pixel."
+    )
+    clip_leak: bool = Field(
+        default=False,
+        description="Add what the published clipped code leaks: the other class's pixels, replaced by 1 or 0 and clipped too.",
+    )
+    soft_target_pt: Literal["product", "exp"] = Field(
+        default="product", description="pt of a soft target: p t + (1 - p)(1 - t), or exp(-cross-entropy)."
+    )
+
+    @model_validator(mode="after")
+    def _alpha_in_range(self) -> Self:
+        if self.alpha_mode == "balanced" and isinstance(self.alpha, float) and self.alpha > 1:
+            raise ValueError("alpha must be in [0, 1] when alpha_mode is 'balanced'")
+        return self
+
+    @model_validator(mode="after")
+    def _leak_needs_clip(self) -> Self:
+        if self.clip_leak and (self.clip is None or self.alpha is None or self.alpha_mode != "balanced"):
+            raise ValueError("clip_leak needs clip, alpha and alpha_mode 'balanced'")
+        return self

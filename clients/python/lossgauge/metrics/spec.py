@@ -1,0 +1,87 @@
+"""The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Task = Literal["binary", "multiclass", "multilabel"]
+PredictionKind = Literal["logits", "probabilities", "labels"]
+Direction = Literal["higher", "lower"]
+
+ALL_TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
+ALL_KINDS: tuple[PredictionKind, ...] = ("logits", "probabilities", "labels")
+SOFT_KINDS: tuple[PredictionKind, ...] = ("logits", "probabilities")
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0, le=1e9)]
+Element = TypeVar("Element")
+Each = Annotated[list[Element], Field(strict=False)]
+"""A list that a tuple may be given for."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What the catalogue tells of a metric beside its parameters."""
+
+    formula: str
+    direction: Direction
+    range: str
+    source: str
+    tasks: tuple[Task, ...] = ALL_TASKS
+    kinds: tuple[PredictionKind, ...] = ALL_KINDS
+
+
+class MetricSpec(BaseModel):
+    """A metric and its parameters. Subclasses are the only home of a parameter's name, bounds and default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    about: ClassVar[About]
+
+    name: str
+    key: str | None = Field(default=None, min_length=1, max_length=100, description="The name of this score in the answer; the metric's name by default.")
+    pooling: Literal["sample", "batch"] = Field(
+        default="sample",
+        description="Which number of a batch's summary is `value`: the mean of the samples' scores, or the score of the samples' sums.",
+    )
+
+    @property
+    def answer_key(self) -> str:
+        """The key under which the answer holds this score."""
+        return self.key or self.name
+
+
+class Frozen(BaseModel):
+    """A parameter that has parts of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class BoundaryWeight(Frozen):
+    """Weights computed from the target: high where a window around the pixel is half full.
+
+    m = the mean of the target over a `window` x `window` box (for an even window one pixel more after than
+    before; real, valid pixels only); w = amplitude * exp(-decay * |m - 0.5|), scaled to mean 1 over the valid pixels.
+    Source: the Carvana weighted BCE-dice listing.
+    """
+
+    name: Literal["boundary"] = "boundary"
+    window: int = Field(default=50, ge=2, le=1024)
+    amplitude: float = Field(default=5.0, gt=0, le=1e6)
+    decay: float = Field(default=5.0, ge=0, le=1e3)
+
+
+EmptyRule = Annotated[float | Literal["formula", "undefined", "skip"], Field(union_mode="left_to_right")]
+
+
+class Empty(Frozen):
+    """What a score is when a mask has no positive: a constant, `undefined`, `skip`, or what the `formula` gives.
+
+    `undefined` is null with the case as its reason; `skip` is null with the reason `skipped`; both leave a mean and are
+    counted as skipped there. `formula` is undefined only where the formula is 0/0.
+    """
+
+    both: EmptyRule = "undefined"
+    target: EmptyRule = "formula"
+    prediction: EmptyRule = "formula"

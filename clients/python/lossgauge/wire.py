@@ -1,0 +1,312 @@
+"""The contract: what a request and an answer look like, version 1."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, model_validator
+
+from lossgauge.metrics import CATALOGUE, MetricSpec
+from lossgauge.metrics.spec import PredictionKind, Task
+
+Precision = Literal["float32", "float64"]
+TargetKind = Literal["labels", "probabilities"]
+
+
+class Message(BaseModel):
+    """Anything that travels: frozen, and nothing in it that the contract does not name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+# ---------------------------------------------------------------------------------------------------------------- arrays
+
+
+class NpyArray(Message):
+    """A .npy file (format 1, 2 or 3) in base64."""
+
+    encoding: Literal["npy"] = "npy"
+    data: str
+
+
+class RawArray(Message):
+    """The elements in C order, little-endian, in base64."""
+
+    encoding: Literal["raw"] = "raw"
+    dtype: str = Field(examples=["float32"])
+    shape: list[int] = Field(examples=[[512, 512]])
+    data: str
+
+
+class ListArray(Message):
+    """Nested lists of numbers (or of booleans): integers become int64, decimals float64."""
+
+    encoding: Literal["list"] = "list"
+    data: SkipValidation[list[Any]]
+
+
+class PngArray(Message):
+    """A greyscale PNG image (1, 8 or 16 bits), or a palette one (its indices), in base64. Values are taken as they are."""
+
+    encoding: Literal["png"] = "png"
+    data: str
+
+
+class PackbitsArray(Message):
+    """A mask, eight pixels a byte, first pixel in the highest bit (`numpy.packbits`), in base64."""
+
+    encoding: Literal["packbits"] = "packbits"
+    shape: list[int]
+    data: str
+
+
+class PartArray(Message):
+    """A part of a multipart body; the part's media type says how it is encoded."""
+
+    encoding: Literal["part"] = "part"
+    name: str
+
+
+class TensorArray(Message):
+    """A tensor of a safetensors body."""
+
+    encoding: Literal["tensor"] = "tensor"
+    name: str
+
+
+Array = Annotated[
+    NpyArray | RawArray | ListArray | PngArray | PackbitsArray | PartArray | TensorArray, Field(discriminator="encoding")
+]
+
+# --------------------------------------------------------------------------------------------------------------- metrics
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+if TYPE_CHECKING:
+    Metric = MetricSpec
+else:
+    Metric = Annotated[Union[tuple(CATALOGUE.values())], Field(discriminator="name")]
+
+NamedMetric = Annotated[
+    Metric,
+    BeforeValidator(_named, json_schema_input_type=Union[Literal[tuple(CATALOGUE)], Metric]),
+]
+
+# -------------------------------------------------------------------------------------------------------------- requests
+
+
+class Question(Message):
+    """What is asked of every pair of a request."""
+
+    task: Task
+    prediction_kind: PredictionKind = Field(description="What the prediction's values are; never guessed from them.")
+    target_kind: TargetKind = Field(default="labels", description="labels: classes, or 0 and 1. probabilities: a soft target in [0, 1].")
+    channel_axis: int = Field(default=0, ge=-32, le=31, description="Where the classes are, in one sample's array (multiclass, multilabel).")
+    num_classes: int | None = Field(default=None, ge=2, description="Needed for multi-class labels; checked against the array otherwise.")
+    ignore_index: int | None = Field(default=None, ge=-(2**31), lt=2**31, description="Pixels with this target label count nowhere.")
+    threshold: float = Field(default=0.5, ge=0, le=1, description="The probability above which a pixel is positive.")
+    precision: Precision | None = Field(
+        default=None, description="What the pass computes in. By default float64 where the prediction is float64 and float32 otherwise."
+    )
+    metrics: list[NamedMetric] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _keys_are_unique(self) -> Self:
+        keys = [metric.answer_key for metric in self.metrics]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise ValueError(f"two metrics answer to {', '.join(map(repr, twice))}; give one of them a key of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_need_a_number_of_classes(self) -> Self:
+        if self.task == "multiclass" and self.prediction_kind == "labels" and self.num_classes is None:
+            raise ValueError("num_classes is needed for task 'multiclass' with prediction_kind 'labels'")
+        return self
+
+
+class ScoreRequest(Question):
+    """One prediction and its target."""
+
+    id: str | None = Field(default=None, max_length=200)
+    prediction: Array
+    target: Array
+    weight: Array | None = None
+
+
+class BatchItem(Message):
+    """One pair of a batch."""
+
+    id: str | None = Field(default=None, max_length=200)
+    prediction: Array
+    target: Array
+    weight: Array | None = None
+
+
+class BatchRequest(Question):
+    """Many pairs, as `items`, or stacked along the first axis of `prediction`, `target` and `weight`."""
+
+    items: list[SkipValidation[BatchItem]] | None = Field(default=None, min_length=1, description="Each is read on its own: a bad one is a problem in its place.")
+    prediction: Array | None = None
+    target: Array | None = None
+    weight: Array | None = None
+    ids: list[Annotated[str, Field(max_length=200)]] | None = None
+
+    @model_validator(mode="after")
+    def _items_or_stacked(self) -> Self:
+        stacked = self.prediction is not None and self.target is not None
+        loose = any(part is not None for part in (self.prediction, self.target, self.weight, self.ids))
+        if (self.items is None) == (not stacked) or (self.items is not None and loose):
+            raise ValueError("give either items, or both prediction and target stacked along their first axis")
+        return self
+
+
+# --------------------------------------------------------------------------------------------------------------- answers
+
+Number = float | int
+
+
+class Score(BaseModel):
+    """A metric's value. Null has its reason in `undefined`. Extras differ by metric."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    value: Number | None
+    undefined: str | None = Field(default=None, examples=["both_empty"])
+    per_class: list[Number | None] | None = None
+    undefined_classes: dict[str, str] | None = Field(default=None, description="The reason of each null of per_class, by class.")
+    counted: int | None = Field(default=None, description="How many values the mean counted.")
+    skipped: int | None = Field(default=None, description="How many values the mean left out because they are undefined.")
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str | None = None
+    pointer: str | None = Field(default=None, description="JSON pointer (RFC 6901) to the offending part of the request.")
+    request_id: str | None = None
+
+
+class EngineInfo(Message):
+    """What computed the answer."""
+
+    version: str
+    device: str = Field(examples=["cpu", "cuda:0"])
+    kernel: Literal["compiled", "eager"]
+
+
+Semantics = dict[str, dict[str, Any]]
+Timings = dict[str, float]
+
+
+class ScoreResponse(Message):
+    """The scores of one pair; `semantics` holds every metric with every default written out."""
+
+    id: str | None = None
+    scores: dict[str, Score]
+    semantics: Semantics
+    timing_ms: Timings = Field(description="decode, queue, compute and total, in milliseconds.")
+    engine: EngineInfo
+
+
+class ScoredItem(Message):
+    """An item that was scored."""
+
+    id: str | None = None
+    index: int
+    scores: dict[str, Score]
+
+
+class FailedItem(Message):
+    """An item that could not be scored."""
+
+    id: str | None = None
+    index: int
+    problem: Problem
+
+
+class Summary(Message):
+    """A metric over the items of a batch."""
+
+    value: Number | None = Field(description="`mean` or `pooled`, as the metric's `pooling` says.")
+    mean: Number | None = Field(description="Mean of the items' values.")
+    std: Number | None = Field(description="Their standard deviation (divided by n).")
+    pooled: Number | None = Field(description="The score of the items' summed statistics.")
+    counted: int = Field(description="Items in the mean.")
+    skipped: int = Field(description="Items that are not: undefined, or problems.")
+
+
+class BatchResponse(Message):
+    """The items in their order, each with its scores or its problem."""
+
+    items: list[ScoredItem | FailedItem]
+    summary: dict[str, Summary]
+    semantics: Semantics
+    timing_ms: Timings
+    engine: EngineInfo
+
+
+class Limits(Message):
+    """The service's caps. Each is named in the error that it causes."""
+
+    body_bytes: int = Field(description="Bytes of a request body as it arrives.")
+    inflated_bytes: int = Field(description="Bytes of a request body after decompression.")
+    array_elements: int = Field(description="Elements of one array.")
+    list_elements: int = Field(description="Elements of one array in the `list` encoding.")
+    image_pixels: int = Field(description="Pixels of one image.")
+    dimensions: int = Field(description="Axes of one array.")
+    header_bytes: int = Field(description="Bytes of an npy or safetensors header.")
+    items: int = Field(description="Items of a batch.")
+    parts: int = Field(description="Parts of a multipart body, or tensors of a safetensors body.")
+    classes: int = Field(description="Classes of a task.")
+    metrics: int = Field(description="Metrics of a request.")
+    json_depth: int = Field(description="Nesting of a JSON document.")
+
+
+class ParameterDescription(Message):
+    """A parameter of a metric, as JSON Schema."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class MetricDescription(Message):
+    """A metric of the catalogue."""
+
+    name: str
+    summary: str
+    description: str
+    formula: str
+    direction: Literal["higher", "lower"]
+    range: str
+    source: str
+    tasks: list[Task]
+    prediction_kinds: list[PredictionKind]
+    parameters: dict[str, Any] = Field(description="JSON Schema of each parameter, with bounds and default.")
+    definitions: dict[str, Any] = Field(default_factory=dict, description="The schemas that parameters refer to (#/$defs/..).")
+
+
+class Catalogue(Message):
+    """Every metric that the service computes."""
+
+    metrics: list[MetricDescription]
+
+
+def written_out(metrics: list[MetricSpec], threshold: float) -> Mapping[str, dict[str, Any]]:
+    """Every metric with every default in it: the `semantics` of an answer."""
+    return {metric.answer_key: _written_out(metric, threshold) for metric in metrics}
+
+
+def _written_out(metric: MetricSpec, threshold: float) -> dict[str, Any]:
+    document = metric.model_dump(mode="json")
+    if document.get("threshold", 0) is None:
+        document["threshold"] = threshold
+    return document
