@@ -1,0 +1,95 @@
+"""What every array encoding is: a message that decodes to an array, made from an array."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+AnyArray = NDArray[Any]
+Buffer = bytes | bytearray | memoryview
+
+
+class ArrayRejected(ValueError):
+    """An array that cannot be decoded: `code` says why, `pointer` where in the array's document, `limit` which cap."""
+
+    def __init__(self, detail: str, *, code: str = "undecodable_array", pointer: str = "", limit: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code
+        self.pointer = pointer
+        self.limit = limit
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What an array may be at most; the names are those of `GET /v1/limits`."""
+
+    array_elements: int = 2**28
+    list_elements: int = 2**20
+    image_pixels: int = 2**26
+    dimensions: int = 8
+    header_bytes: int = 2**16
+
+
+@dataclass(frozen=True)
+class Part:
+    """An array of a multipart body: its bytes and its media type with parameters."""
+
+    media_type: str
+    content: Buffer
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An array of a safetensors body."""
+
+    array: AnyArray
+
+
+Attachments = Mapping[str, Part | Tensor]
+
+
+class Encoded(BaseModel):
+    """An array as it travels in a JSON document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    encoding: str
+
+    @classmethod
+    def of(cls, array: AnyArray) -> Self:
+        """Encode an array."""
+        raise TypeError(f"{cls.__name__} refers to an attachment: it is not made from an array alone")
+
+    def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
+        """Decode to an array; `ArrayRejected` says what was found, what is allowed, and which cap."""
+        raise TypeError(f"{type(self).__name__} does not say how it is decoded")
+
+
+def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], caps: Caps, pointer: str = "") -> int:
+    """The number of bytes of an array, checked against the caps before any memory is taken."""
+    if len(shape) > caps.dimensions:
+        raise ArrayRejected(
+            f"{len(shape)} axes; at most {caps.dimensions} are allowed", code="limit_exceeded", pointer=pointer, limit="dimensions"
+        )
+    if any(axis < 0 for axis in shape):
+        raise ArrayRejected(f"shape {list(shape)} has a negative axis", pointer=pointer)
+    elements = _product(shape)
+    if elements > caps.array_elements:
+        raise ArrayRejected(
+            f"shape {list(shape)} has {elements} elements; at most {caps.array_elements} are allowed",
+            code="limit_exceeded",
+            pointer=pointer,
+            limit="array_elements",
+        )
+    return elements * dtype.itemsize
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    elements = 1
+    for axis in shape:
+        elements *= int(axis)
+    return elements

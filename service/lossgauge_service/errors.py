@@ -1,0 +1,131 @@
+"""Domain errors, each with a code. Nothing here knows HTTP; one table in `app.py` maps kind to status.
+
+LossgaugeError
+  InvalidRequest            what was asked cannot be
+    Malformed                 the body is not what its media type says
+    InvalidParameter          a field or parameter is missing, unknown or out of bounds
+    UnknownMetric             no metric has this name
+    MetricDoesNotFit          the metric cannot be computed for this task, kind or weighting
+  InvalidArray              what was sent cannot be scored
+    UndecodableArray          the bytes are not what the encoding says
+    ShapeMismatch             prediction, target or weight do not go together
+    InvalidDtype              a dtype that the role does not allow
+    InvalidValues             NaN, infinity, a label out of range, a target that is neither 0 nor 1
+  LimitExceeded             a cap, which it names
+    BodyTooLarge              the body's own caps
+  UnsupportedMediaType      a body type or content coding that is not taken
+  Unavailable               not now
+    WarmingUp                 the kernels are being compiled
+  NotFound                  no such thing
+"""
+
+from typing import Any, ClassVar
+
+
+class LossgaugeError(Exception):
+    """Any error that a caller is told about: a code, what was found, what is allowed, and where."""
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Error"
+
+    def __init__(self, detail: str, *, pointer: str | None = None, **extras: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+        self.extras = extras
+
+
+class InvalidRequest(LossgaugeError):
+    """What was asked cannot be."""
+
+    code, title = "invalid_request", "Invalid request"
+
+
+class Malformed(InvalidRequest):
+    """The body is not what its media type says."""
+
+    code, title = "malformed_body", "Malformed body"
+
+
+class InvalidParameter(InvalidRequest):
+    """A field or a parameter is missing, unknown or out of bounds."""
+
+    code, title = "invalid_parameter", "Invalid parameter"
+
+
+class UnknownMetric(InvalidRequest):
+    """No metric has this name."""
+
+    code, title = "unknown_metric", "Unknown metric"
+
+
+class MetricDoesNotFit(InvalidRequest):
+    """The metric cannot be computed for this task, kind of prediction or weighting."""
+
+    code, title = "metric_does_not_fit", "Metric does not fit the request"
+
+
+class InvalidArray(LossgaugeError):
+    """What was sent cannot be scored."""
+
+    code, title = "invalid_array", "Invalid array"
+
+
+class UndecodableArray(InvalidArray):
+    """The bytes are not what the encoding says."""
+
+    code, title = "undecodable_array", "Array cannot be decoded"
+
+
+class ShapeMismatch(InvalidArray):
+    """Prediction, target or weight do not go together."""
+
+    code, title = "shape_mismatch", "Shapes do not match"
+
+
+class InvalidDtype(InvalidArray):
+    """A dtype that the role does not allow."""
+
+    code, title = "invalid_dtype", "Dtype is not allowed"
+
+
+class InvalidValues(InvalidArray):
+    """NaN, infinity, a label out of range, a target that is neither 0 nor 1."""
+
+    code, title = "invalid_values", "Values are not allowed"
+
+
+class LimitExceeded(LossgaugeError):
+    """A cap was exceeded; `limit` is its name in `GET /v1/limits`."""
+
+    code, title = "limit_exceeded", "Limit exceeded"
+
+
+class BodyTooLarge(LimitExceeded):
+    """The body is larger than the service reads."""
+
+    code, title = "body_too_large", "Body too large"
+
+
+class UnsupportedMediaType(LossgaugeError):
+    """A body type or a content coding that is not taken."""
+
+    code, title = "unsupported_media_type", "Unsupported media type"
+
+
+class Unavailable(LossgaugeError):
+    """Not now; `retry_after` seconds later perhaps."""
+
+    code, title = "unavailable", "Service unavailable"
+
+
+class WarmingUp(Unavailable):
+    """The kernels are being compiled."""
+
+    code, title = "warming_up", "Service is warming up"
+
+
+class NotFound(LossgaugeError):
+    """No such thing."""
+
+    code, title = "not_found", "Not found"
