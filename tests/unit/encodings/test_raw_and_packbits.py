@@ -36,6 +36,7 @@ REFUSED: dict[str, tuple[Encoded, str, str, str | None]] = {
     "elements": (raw_of(shape=(2**40, 2**40)), "limit_exceeded", "/shape", "array_elements"),
     "huge axis": (raw_of(shape=(10**4200, 10**4200)), "limit_exceeded", "/shape", "array_elements"),
     "empty of huge axes": (raw_of(shape=(0, 2**62, 2**62), body=b""), "limit_exceeded", "/shape", "array_elements"),
+    "empty of many": (raw_of(shape=(0, *[2**28] * 3), body=b""), "limit_exceeded", "/shape", "array_elements"),
     "bool of 255": (raw_of("bool", (1,), b"\xff"), "undecodable_array", "/data", None),
     "bfloat16 of 3 bytes": (raw_of("bfloat16", (2,), bytes(3)), "undecodable_array", "/data", None),
     "bits missing": (packed_of((9,), bytes(1)), "undecodable_array", "/data", None),
