@@ -197,6 +197,14 @@ def test_mean_iou_leaves_out_what_is_undefined() -> None:
     assert reference(MeanIou(include_background=False), labels(NOTHING, NOTHING)).undefined == "both_empty"
 
 
+def test_the_background_of_mean_iou_has_empty_cases_of_its_own() -> None:
+    """Predicting everything leaves the background's prediction empty; a full target its target."""
+    no_background = labels(EVERYTHING, SOMETHING)
+    assert reference(MeanIou(empty=Empty(prediction=1.0)), no_background).value == (0.5 + 1.0) / 2
+    assert reference(MeanIou(empty=Empty(target=1.0)), labels(SOMETHING, EVERYTHING)).value == (0.5 + 1.0) / 2
+    assert reference(MeanIou(empty=Empty(target=1.0)), no_background).value == 0.5 / 2
+
+
 def test_a_sum_is_undefined_when_a_term_is() -> None:
     """The first such term's reason; minus log of 0 is infinite; the terms' own values are still told."""
     wrong = Case(np.array([1.0, 0.0]), np.array([0, 1]), prediction_kind="probabilities")
