@@ -19,6 +19,12 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Answer(BaseModel):
+    """Anything that the service sends: frozen; a reader skips what a later version adds."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
 # --------------------------------------------------------------------------------------------------------------- metrics
 
 
@@ -138,7 +144,7 @@ class Problem(BaseModel):
     request_id: str | None = None
 
 
-class EngineInfo(Message):
+class EngineInfo(Answer):
     """What computed the answer."""
 
     version: str
@@ -150,7 +156,7 @@ Semantics = dict[str, dict[str, Any]]
 Timings = dict[str, float]
 
 
-class ScoreResponse(Message):
+class ScoreResponse(Answer):
     """The scores of one pair; `semantics` holds every metric with every default written out."""
 
     id: str | None = None
@@ -160,7 +166,7 @@ class ScoreResponse(Message):
     engine: EngineInfo
 
 
-class ScoredItem(Message):
+class ScoredItem(Answer):
     """An item that was scored."""
 
     id: str | None = None
@@ -168,7 +174,7 @@ class ScoredItem(Message):
     scores: dict[str, Score]
 
 
-class FailedItem(Message):
+class FailedItem(Answer):
     """An item that could not be scored."""
 
     id: str | None = None
@@ -176,7 +182,7 @@ class FailedItem(Message):
     problem: Problem
 
 
-class Summary(Message):
+class Summary(Answer):
     """A metric over the items of a batch."""
 
     value: Number | None = Field(description="`mean` or `pooled`, as the metric's `pooling` says.")
@@ -187,7 +193,7 @@ class Summary(Message):
     skipped: int = Field(description="Items that are not: undefined, or problems.")
 
 
-class BatchResponse(Message):
+class BatchResponse(Answer):
     """The items in their order, each with its scores or its problem."""
 
     items: list[ScoredItem | FailedItem]
@@ -197,16 +203,17 @@ class BatchResponse(Message):
     engine: EngineInfo
 
 
-class Limits(Message):
+class Limits(Answer):
     """The service's caps. Each is named in the error that it causes."""
 
     body_bytes: int = Field(description="Bytes of a request body as it arrives.")
     inflated_bytes: int = Field(description="Bytes of a request body after decompression.")
+    document_bytes: int = Field(description="Bytes of the JSON that stands beside its arrays (multipart, safetensors).")
     array_elements: int = Field(description="Elements of one array.")
     list_elements: int = Field(description="Elements of one array in the `list` encoding.")
     image_pixels: int = Field(description="Pixels of one image.")
     dimensions: int = Field(description="Axes of one array.")
-    header_bytes: int = Field(description="Bytes of an npy or safetensors header.")
+    header_bytes: int = Field(description="Bytes of an npy header.")
     items: int = Field(description="Items of a batch.")
     parts: int = Field(description="Parts of a multipart body, or tensors of a safetensors body.")
     classes: int = Field(description="Classes of a task.")
@@ -214,13 +221,13 @@ class Limits(Message):
     json_depth: int = Field(description="Nesting of a JSON document.")
 
 
-class ParameterDescription(Message):
+class ParameterDescription(Answer):
     """A parameter of a metric, as JSON Schema."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class MetricDescription(Message):
+class MetricDescription(Answer):
     """A metric of the catalogue."""
 
     name: str
@@ -236,7 +243,7 @@ class MetricDescription(Message):
     definitions: dict[str, Any] = Field(default_factory=dict, description="The schemas that parameters refer to (#/$defs/..).")
 
 
-class Catalogue(Message):
+class Catalogue(Answer):
     """Every metric that the service computes."""
 
     metrics: list[MetricDescription]
