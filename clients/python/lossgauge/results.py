@@ -183,8 +183,8 @@ class BatchResult(Sequence[Item]):
         return "\n".join([head, *(_summary_line(key, summary) for key, summary in self.summary.items())])
 
 
-class MetricList(Sequence[MetricDescription]):
-    """The catalogue: the service's metrics, by position or by name.
+class MetricList:
+    """The catalogue: the service's metrics, a list that can be read by name too.
 
     >>> catalogue = MetricList([])
     >>> len(catalogue), "dice" in catalogue
@@ -214,7 +214,10 @@ class MetricList(Sequence[MetricDescription]):
         return len(self._by_name)
 
     def __contains__(self, which: object) -> bool:
-        return which in self._by_name or any(which == about for about in self)
+        return any(which in (about.name, about) for about in self)
+
+    def __iter__(self) -> Iterator[MetricDescription]:
+        return iter(self._by_name.values())
 
     def __repr__(self) -> str:
         return "\n".join(["MetricList", *(f"  {about.name:<20} {about.summary}" for about in self)])
