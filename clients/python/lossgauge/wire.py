@@ -1,6 +1,5 @@
 """The contract: what a request and an answer look like, version 1."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, model_validator
@@ -248,14 +247,3 @@ class Catalogue(Answer):
 
     metrics: list[MetricDescription]
 
-
-def written_out(metrics: list[MetricSpec], threshold: float) -> Mapping[str, dict[str, Any]]:
-    """Every metric with every default in it: the `semantics` of an answer."""
-    return {metric.answer_key: _written_out(metric, threshold) for metric in metrics}
-
-
-def _written_out(metric: MetricSpec, threshold: float) -> dict[str, Any]:
-    document = metric.model_dump(mode="json")
-    if document.get("threshold", 0) is None:
-        document["threshold"] = threshold
-    return document
