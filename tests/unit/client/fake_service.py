@@ -32,6 +32,8 @@ LIMITS = Limits(
     classes=16,
     metrics=8,
     json_depth=32,
+    json_values=2**20,
+    json_members=2**12,
 )
 DICE = {
     "name": "dice",

@@ -114,6 +114,13 @@ def test_items_are_cut_by_the_document_s_bytes(encoding: Encoding) -> None:
         assert document <= 2_000
 
 
+def test_items_are_cut_by_the_values_of_the_document() -> None:
+    """Lists are many values of JSON."""
+    service = FakeService(limits(json_values=300))
+    assert run_sync(service, items(0.25, 0.5, 0.75), "list").column("dice") == [0.25, 0.5, 0.75]
+    assert sizes(service) == [2, 1]
+
+
 def test_items_are_taken_one_by_one() -> None:
     """A generator is read no further than one item beyond the request that is sent."""
     service, taken = FakeService(limits(items=2)), []

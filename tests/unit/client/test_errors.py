@@ -74,7 +74,7 @@ def test_extras_of_a_problem_stay() -> None:
     answer = refusal(422, "limit_exceeded", limit="items")
     with pytest.raises(errors.LimitExceededError) as raised:
         score(Client(transport=FakeService(script=_only(answer)).transport))
-    assert raised.value.problem.model_extra == {"limit": "items"}
+    assert raised.value.problem.limit == "items"
 
 
 def test_a_proxy_s_answer_is_an_error_too() -> None:
