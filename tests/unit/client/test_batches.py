@@ -9,7 +9,7 @@ from typing import Any, get_args
 import httpx
 import numpy as np
 import pytest
-from lossgauge import AsyncClient, BatchResult, Client, FailedItem, InvalidArgumentError, UnreadableAnswer, errors
+from lossgauge import AsyncClient, BatchResult, Client, InvalidArgumentError, UnreadableAnswer, errors
 from lossgauge.bodies import Encoding
 from lossgauge.wire import Limits
 
@@ -143,16 +143,6 @@ def test_a_failed_item_stays_in_its_place(run: Run) -> None:
     with pytest.raises(errors.InvalidValuesError) as raised:
         result[4]["dice"]
     assert raised.value.pointer == "/items/4/prediction"
-
-
-def test_pointers_of_other_items_are_left_alone() -> None:
-    """`/items/1` is not a prefix of `/items/10`."""
-    service = FakeService(limits(items=12))
-    result = run_sync(service, items(*[0.5] * 12, *[0.5] * 10, -1, 0.5))
-    assert isinstance(result[22], FailedItem)
-    assert [error.pointer for error in result.problems.values() if isinstance(error, errors.ProblemError)] == [
-        "/items/22/prediction"
-    ]
 
 
 UNSENDABLE: dict[str, Any] = {
