@@ -18,6 +18,12 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Answer(BaseModel):
+    """Anything that the service sends: frozen; a reader skips what a later version adds."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
 # --------------------------------------------------------------------------------------------------------------- metrics
 
 
@@ -122,6 +128,16 @@ class Score(BaseModel):
     skipped: int | None = Field(default=None, description="How many values the mean left out because they are undefined.")
 
 
+class Complaint(BaseModel):
+    """One of a problem's errors."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    pointer: str | None = None
+    detail: str
+    code: str
+
+
 class Problem(BaseModel):
     """What went wrong (RFC 9457)."""
 
@@ -135,9 +151,11 @@ class Problem(BaseModel):
     instance: str | None = None
     pointer: str | None = Field(default=None, description="JSON pointer (RFC 6901) to the offending part of the request.")
     request_id: str | None = None
+    limit: str | None = Field(default=None, description="The cap that was exceeded, by its name in `GET /v1/limits`.")
+    errors: list[Complaint] | None = Field(default=None, description="All that is wrong with a request's document.")
 
 
-class EngineInfo(Message):
+class EngineInfo(Answer):
     """What computed the answer."""
 
     version: str
@@ -149,17 +167,17 @@ Semantics = dict[str, dict[str, Any]]
 Timings = dict[str, float]
 
 
-class ScoreResponse(Message):
+class ScoreResponse(Answer):
     """The scores of one pair; `semantics` holds every metric with every default written out."""
 
     id: str | None = None
     scores: dict[str, Score]
     semantics: Semantics
-    timing_ms: Timings = Field(description="decode, queue, compute and total, in milliseconds.")
+    timing_ms: Timings = Field(description="receive, decode, queue, compute and total, in milliseconds.")
     engine: EngineInfo
 
 
-class ScoredItem(Message):
+class ScoredItem(Answer):
     """An item that was scored."""
 
     id: str | None = None
@@ -167,7 +185,7 @@ class ScoredItem(Message):
     scores: dict[str, Score]
 
 
-class FailedItem(Message):
+class FailedItem(Answer):
     """An item that could not be scored."""
 
     id: str | None = None
@@ -175,7 +193,7 @@ class FailedItem(Message):
     problem: Problem
 
 
-class Summary(Message):
+class Summary(Answer):
     """A metric over the items of a batch."""
 
     value: Number | None = Field(description="`mean` or `pooled`, as the metric's `pooling` says.")
@@ -186,7 +204,7 @@ class Summary(Message):
     skipped: int = Field(description="Items that are not: undefined, or problems.")
 
 
-class BatchResponse(Message):
+class BatchResponse(Answer):
     """The items in their order, each with its scores or its problem."""
 
     items: list[ScoredItem | FailedItem]
@@ -196,30 +214,33 @@ class BatchResponse(Message):
     engine: EngineInfo
 
 
-class Limits(Message):
+class Limits(Answer):
     """The service's caps. Each is named in the error that it causes."""
 
     body_bytes: int = Field(description="Bytes of a request body as it arrives.")
     inflated_bytes: int = Field(description="Bytes of a request body after decompression.")
+    document_bytes: int = Field(description="Bytes of the JSON that comes beside its arrays: a multipart part, a safetensors header.")
     array_elements: int = Field(description="Elements of one array.")
     list_elements: int = Field(description="Elements of one array in the `list` encoding.")
     image_pixels: int = Field(description="Pixels of one image.")
     dimensions: int = Field(description="Axes of one array.")
-    header_bytes: int = Field(description="Bytes of an npy or safetensors header.")
+    header_bytes: int = Field(description="Bytes of an npy header.")
     items: int = Field(description="Items of a batch.")
     parts: int = Field(description="Parts of a multipart body, or tensors of a safetensors body.")
     classes: int = Field(description="Classes of a task.")
     metrics: int = Field(description="Metrics of a request.")
     json_depth: int = Field(description="Nesting of a JSON document.")
+    json_values: int = Field(description="Values of a JSON document, those of arrays as lists included.")
+    json_members: int = Field(description="Members of a list or object of a JSON document, an array's data aside.")
 
 
-class ParameterDescription(Message):
+class ParameterDescription(Answer):
     """A parameter of a metric, as JSON Schema."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class MetricDescription(Message):
+class MetricDescription(Answer):
     """A metric of the catalogue."""
 
     name: str
@@ -235,7 +256,7 @@ class MetricDescription(Message):
     definitions: dict[str, Any] = Field(default_factory=dict, description="The schemas that parameters refer to (#/$defs/..).")
 
 
-class Catalogue(Message):
+class Catalogue(Answer):
     """Every metric that the service computes."""
 
     metrics: list[MetricDescription]
