@@ -1,10 +1,10 @@
 """The contract: what a request and an answer look like, version 1."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, model_validator
 
+from lossgauge.encodings import Array
 from lossgauge.metrics import CATALOGUE, MetricSpec
 from lossgauge.metrics.spec import PredictionKind, Task
 
@@ -17,65 +17,6 @@ class Message(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-
-# ---------------------------------------------------------------------------------------------------------------- arrays
-
-
-class NpyArray(Message):
-    """A .npy file (format 1, 2 or 3) in base64."""
-
-    encoding: Literal["npy"] = "npy"
-    data: str
-
-
-class RawArray(Message):
-    """The elements in C order, little-endian, in base64."""
-
-    encoding: Literal["raw"] = "raw"
-    dtype: str = Field(examples=["float32"])
-    shape: list[int] = Field(examples=[[512, 512]])
-    data: str
-
-
-class ListArray(Message):
-    """Nested lists of numbers (or of booleans): integers become int64, decimals float64."""
-
-    encoding: Literal["list"] = "list"
-    data: SkipValidation[list[Any]]
-
-
-class PngArray(Message):
-    """A greyscale PNG image (1, 8 or 16 bits), or a palette one (its indices), in base64. Values are taken as they are."""
-
-    encoding: Literal["png"] = "png"
-    data: str
-
-
-class PackbitsArray(Message):
-    """A mask, eight pixels a byte, first pixel in the highest bit (`numpy.packbits`), in base64."""
-
-    encoding: Literal["packbits"] = "packbits"
-    shape: list[int]
-    data: str
-
-
-class PartArray(Message):
-    """A part of a multipart body; the part's media type says how it is encoded."""
-
-    encoding: Literal["part"] = "part"
-    name: str
-
-
-class TensorArray(Message):
-    """A tensor of a safetensors body."""
-
-    encoding: Literal["tensor"] = "tensor"
-    name: str
-
-
-Array = Annotated[
-    NpyArray | RawArray | ListArray | PngArray | PackbitsArray | PartArray | TensorArray, Field(discriminator="encoding")
-]
 
 # --------------------------------------------------------------------------------------------------------------- metrics
 
@@ -299,14 +240,3 @@ class Catalogue(Message):
 
     metrics: list[MetricDescription]
 
-
-def written_out(metrics: list[MetricSpec], threshold: float) -> Mapping[str, dict[str, Any]]:
-    """Every metric with every default in it: the `semantics` of an answer."""
-    return {metric.answer_key: _written_out(metric, threshold) for metric in metrics}
-
-
-def _written_out(metric: MetricSpec, threshold: float) -> dict[str, Any]:
-    document = metric.model_dump(mode="json")
-    if document.get("threshold", 0) is None:
-        document["threshold"] = threshold
-    return document

@@ -1,5 +1,6 @@
 """What every array encoding is: a message that decodes to an array, made from an array."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,7 +16,9 @@ Buffer = bytes | bytearray | memoryview
 class ArrayRejected(ValueError):
     """An array that cannot be decoded: `code` says why, `pointer` where in the array's document, `limit` which cap."""
 
-    def __init__(self, detail: str, *, code: str = "undecodable_array", pointer: str = "", limit: str | None = None) -> None:
+    def __init__(
+        self, detail: str, *, code: str = "undecodable_array", pointer: str = "", limit: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code
@@ -72,24 +75,19 @@ class Encoded(BaseModel):
 def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], caps: Caps, pointer: str = "") -> int:
     """The number of bytes of an array, checked against the caps before any memory is taken."""
     if len(shape) > caps.dimensions:
-        raise ArrayRejected(
-            f"{len(shape)} axes; at most {caps.dimensions} are allowed", code="limit_exceeded", pointer=pointer, limit="dimensions"
-        )
+        raise over_limit("dimensions", f"{len(shape)} axes; at most {caps.dimensions} are allowed", pointer)
     if any(axis < 0 for axis in shape):
-        raise ArrayRejected(f"shape {list(shape)} has a negative axis", pointer=pointer)
-    elements = _product(shape)
-    if elements > caps.array_elements:
-        raise ArrayRejected(
-            f"shape {list(shape)} has {elements} elements; at most {caps.array_elements} are allowed",
-            code="limit_exceeded",
-            pointer=pointer,
-            limit="array_elements",
-        )
-    return elements * dtype.itemsize
+        raise ArrayRejected("a shape has no negative axis", pointer=pointer)
+    if any(axis > caps.array_elements for axis in shape) or _span(shape) > caps.array_elements:
+        raise over_limit("array_elements", f"more than the {caps.array_elements} elements that are allowed", pointer)
+    return math.prod(shape) * dtype.itemsize
 
 
-def _product(shape: tuple[int, ...]) -> int:
-    elements = 1
-    for axis in shape:
-        elements *= int(axis)
-    return elements
+def over_limit(limit: str, detail: str, pointer: str = "") -> ArrayRejected:
+    """The error of an array that is over a cap."""
+    return ArrayRejected(detail, code="limit_exceeded", pointer=pointer, limit=limit)
+
+
+def _span(shape: tuple[int, ...]) -> int:
+    """The elements that the axes span, an empty axis left out: NumPy's own arithmetic overflows on it otherwise."""
+    return math.prod(axis for axis in shape if axis)

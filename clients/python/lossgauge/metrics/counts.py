@@ -33,6 +33,7 @@ class Accuracy(ClassAveraged):
     about: ClassVar[About] = About(formula="(TP + TN) / N", direction="higher", range="[0, 1]", source="textbook")
     name: Literal["accuracy"] = "accuracy"
     average: Average = Field(default="micro", description="Over classes: as in `dice`; micro is the share of all pixels.")
+    empty: Empty = Field(default=Empty(both="formula"), description="What the value is when a class has no pixel in one mask or both.")
 
 
 class Precision(ClassAveraged):

@@ -1,0 +1,44 @@
+"""Array encodings, one a file. A new one is a file and a line in `ENCODINGS`."""
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from lossgauge.encodings.base import AnyArray, Encoded
+from lossgauge.encodings.list import ListArray
+from lossgauge.encodings.npy import NpyArray
+from lossgauge.encodings.packbits import PackbitsArray
+from lossgauge.encodings.part import PartArray
+from lossgauge.encodings.png import PngArray
+from lossgauge.encodings.raw import RawArray
+from lossgauge.encodings.tensor import TensorArray
+
+ENCODINGS: tuple[type[Encoded], ...] = (
+    NpyArray,
+    RawArray,
+    ListArray,
+    PngArray,
+    PackbitsArray,
+    PartArray,
+    TensorArray,
+)
+
+if TYPE_CHECKING:
+    Array = Encoded
+else:
+    Array = Annotated[reduce(or_, ENCODINGS), Field(discriminator="encoding")]
+
+BY_NAME = {encoding.model_fields["encoding"].default: encoding for encoding in ENCODINGS}
+
+
+def encode(array: AnyArray, encoding: str) -> Encoded:
+    """The document of an array in an encoding, by its name.
+
+    Raises `ValueError` for a name that is not an encoding's, `TypeError` for one that refers to an attachment, and
+    `ArrayRejected` for an array that the encoding cannot hold without changing a value.
+    """
+    if encoding not in BY_NAME:
+        raise ValueError(f"no encoding is named {encoding!r}; there are {', '.join(BY_NAME)}")
+    return BY_NAME[encoding].of(array)

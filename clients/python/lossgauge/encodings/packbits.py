@@ -1,0 +1,50 @@
+"""Packed masks: a bit a pixel."""
+
+from typing import Literal, Self
+
+import numpy as np
+
+from lossgauge.encodings import base64
+from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Buffer, Caps, Encoded, check_shape
+from lossgauge.encodings.dtypes import invalid_dtype
+from lossgauge.encodings.elements import check_size
+
+BOOL = np.dtype(bool)
+
+
+class PackbitsArray(Encoded):
+    """A mask, eight pixels a byte, first pixel in the highest bit (`numpy.packbits`), in base64."""
+
+    encoding: Literal["packbits"] = "packbits"
+    shape: list[int]
+    data: str
+
+    @classmethod
+    def of(cls, array: AnyArray) -> Self:
+        """Encode a mask: booleans, or integers that are all 0 or 1."""
+        if array.dtype.kind not in "biu":
+            raise invalid_dtype(array.dtype.name, "", ("bool", "integers that are all 0 or 1"))
+        mask = array.astype(bool)
+        if (mask != array).any():
+            raise ArrayRejected("a mask of bits holds 0 and 1 only", pointer="/data")
+        return cls(shape=[*array.shape], data=base64.encode(np.packbits(mask.reshape(-1)).tobytes()))
+
+    def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
+        """Decode to a bool array."""
+        shape = tuple(self.shape)
+        check_size(base64.decoded_size(self.data), _size(shape, caps))
+        return read(base64.decode_strictly(self.data), shape, caps)
+
+
+def read(body: Buffer, shape: tuple[int, ...], caps: Caps) -> AnyArray:
+    """The bool array of some packed bits; the bits that fill up the last byte must be 0."""
+    check_size(len(body), _size(shape, caps))
+    bits = np.unpackbits(np.frombuffer(body, np.uint8))
+    pixels = check_shape(shape, BOOL, caps, "/shape")
+    if bits[pixels:].any():
+        raise ArrayRejected("the bits after the last pixel must be 0", pointer="/data")
+    return bits[:pixels].view(bool).reshape(shape)
+
+
+def _size(shape: tuple[int, ...], caps: Caps) -> int:
+    return -(-check_shape(shape, BOOL, caps, "/shape") // 8)

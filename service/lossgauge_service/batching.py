@@ -1,0 +1,31 @@
+"""The one consumer that owns the device: requests queue for it, in order."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from lossgauge_service.engine import Engine, Outcome
+from lossgauge_service.plan import Plan
+from lossgauge_service.samples import Sample
+
+
+class Batcher:
+    """Runs plans on the engine, one after the other, off the event loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._consumer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+
+    async def warm_up(self) -> None:
+        """Have every kernel ready, on the consumer's own thread."""
+        await asyncio.get_running_loop().run_in_executor(self._consumer, self._engine.warm_up)
+
+    async def run(self, plan: Plan, samples: Sequence[Sample]) -> list[Outcome]:
+        """The sums of each sample, or why it has none."""
+        if not samples:
+            return []
+        return await asyncio.get_running_loop().run_in_executor(self._consumer, self._engine.run, plan, samples)
+
+    def close(self) -> None:
+        """Finish what runs, drop what waits."""
+        self._consumer.shutdown(wait=True, cancel_futures=True)

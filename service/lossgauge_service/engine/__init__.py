@@ -1,0 +1,120 @@
+"""Samples and a plan in, sums out. Only this package knows devices, tiles and compilation."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import lossgauge
+import torch
+from lossgauge.wire import EngineInfo
+
+from lossgauge_service.engine.kernels import Kernels
+from lossgauge_service.engine.passes import Pass, run_pass
+from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.plan import Plan
+from lossgauge_service.samples import Case, Sample, check_range
+from lossgauge_service.statistics import Statistic, Sum, Sums
+
+Outcome = Sums | LossgaugeError
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Computes plans on one device."""
+
+    device: torch.device
+    kernels: Kernels
+    info: EngineInfo
+
+    @classmethod
+    def build(
+        cls,
+        device: str = "auto",
+        kernel: Literal["auto", "compiled", "eager"] = "auto",
+        cache: Path | None = None,
+        threads: int | None = None,
+    ) -> "Engine":
+        """An engine on `auto|cpu|cuda|cuda:N`; compiled kernels are kept in `cache`. Raises RuntimeError where it cannot be had."""
+        if cache is not None:
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        chosen = _device(device)
+        kind = _kernel(kernel, chosen)
+        # every kernel of the lists is a shape of one function
+        torch._dynamo.config.recompile_limit = 256
+        info = EngineInfo(version=lossgauge.__version__, device=str(chosen), kernel=kind)
+        return cls(chosen, Kernels(kind, chosen), info)
+
+    def warm_up(self) -> None:
+        """Have every kernel ready."""
+        with torch.no_grad():
+            self.kernels.warm_up()
+
+    def run(self, plan: Plan, samples: Sequence[Sample]) -> list[Outcome]:
+        """The sums of each sample, or why it has none; one bad sample never spoils another."""
+        outcomes: dict[int, Outcome] = {}
+        with torch.no_grad():
+            for case, places in _by_case(samples).items():
+                outcomes |= zip(places, self._run_case(plan, case, [samples[i] for i in places]), strict=True)
+        return [outcomes[place] for place in range(len(samples))]
+
+    def _run_case(self, plan: Plan, case: Case, samples: Sequence[Sample]) -> list[Outcome]:
+        try:
+            statistics = plan.statistics(case)
+        except LossgaugeError as error:
+            return [error] * len(samples)
+        return self._sums(case, statistics, samples)
+
+    def _sums(self, case: Case, statistics: tuple[Statistic, ...], samples: Sequence[Sample]) -> list[Outcome]:
+        tables: list[dict[Statistic, Sum]] = [{} for _ in samples]
+        errors: dict[int, LossgaugeError] = {}
+        for weight in dict.fromkeys(key.weight for key in statistics):
+            the_pass = Pass(case, weight, tuple(key for key in statistics if key.weight == weight))
+            for place, (sums, tally) in enumerate(run_pass(the_pass, samples, self.kernels)):
+                tables[place] |= sums
+                _examine(samples[place], tally.low, tally.high, place, errors)
+        return [errors.get(i) or Sums(_pixels(sample), tables[i]) for i, sample in enumerate(samples)]
+
+
+def _examine(sample: Sample, low: float, high: float, place: int, errors: dict[int, LossgaugeError]) -> None:
+    try:
+        check_range(sample, low, high)
+    except LossgaugeError as error:
+        errors[place] = error
+
+
+def _pixels(sample: Sample) -> int:
+    return sample.elements // (1 if sample.prediction.ndim == 1 else sample.case.classes)
+
+
+def _by_case(samples: Sequence[Sample]) -> dict[Case, list[int]]:
+    groups: dict[Case, list[int]] = {}
+    for place, sample in enumerate(samples):
+        groups.setdefault(sample.case, []).append(place)
+    return groups
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(f"device {wanted!r} was asked for, and torch finds no CUDA device")
+    return device
+
+
+def _kernel(wanted: Literal["auto", "compiled", "eager"], device: torch.device) -> Literal["compiled", "eager"]:
+    compiler = _has_compiler(device)
+    if wanted == "compiled" and not compiler:
+        raise RuntimeError("kernel 'compiled' was asked for, and there is no compiler (g++ or clang++; Triton for CUDA)")
+    return "compiled" if wanted != "eager" and compiler else "eager"
+
+
+def _has_compiler(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.utils._triton.has_triton())
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))

@@ -1,0 +1,207 @@
+"""The kernels: the expressions of a fixed list of shapes, compiled where there is a compiler, in cache-sized blocks where not."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from lossgauge_service.engine.expressions import (
+    KernelShape,
+    Variant,
+    class_columns,
+    class_sums,
+    row_columns,
+    row_sums,
+)
+from lossgauge_service.engine.loads import Key, Load, shared_out
+from lossgauge_service.engine.tiles import CLASS_TILE, ROW_TILE, Tiles
+
+MOST = KernelShape(moments=True, gammas=8, clips=4, cuts=16)
+"""What one eager launch computes at most."""
+
+EAGER_BLOCK = 2**17
+"""Elements of an eager block: its temporaries stay in the cache."""
+
+HARD_SHAPES = (
+    KernelShape(cuts=1),
+    KernelShape(cuts=16),
+    KernelShape(moments=True, cuts=1),
+    KernelShape(moments=True, gammas=2, cuts=1),
+    KernelShape(moments=True, gammas=2, cuts=16),
+    KernelShape(gammas=8),
+    KernelShape(moments=True, gammas=2, clips=2, cuts=16),
+)
+CLASS_SHAPES = (KernelShape(moments=True, gammas=2), KernelShape(moments=True, gammas=2, clips=2))
+COMPILED_ROWS: dict[Variant, tuple[KernelShape, ...]] = {
+    Variant("logits"): HARD_SHAPES,
+    Variant("probabilities"): HARD_SHAPES,
+    Variant("labels"): (KernelShape(cuts=1),),
+    Variant("logits", weighted=True): HARD_SHAPES[-1:],
+    Variant("probabilities", weighted=True): HARD_SHAPES[-1:],
+    Variant("labels", weighted=True): (KernelShape(cuts=1),),
+    Variant("logits", soft=True): (KernelShape(moments=True, clips=2, cuts=1),),
+    Variant("probabilities", soft=True): (KernelShape(moments=True, clips=2, cuts=1),),
+}
+COMPILED_CLASSES: dict[Variant, tuple[KernelShape, ...]] = {
+    Variant("logits"): CLASS_SHAPES,
+    Variant("probabilities"): CLASS_SHAPES,
+    Variant("logits", weighted=True): CLASS_SHAPES[-1:],
+    Variant("probabilities", weighted=True): CLASS_SHAPES[-1:],
+}
+
+FEWEST = 2
+"""A compiled kernel is not given a single tile: a size of one would be compiled anew."""
+MOST_TILES = 2**20
+Launch = tuple[Tensor, Tensor, Tensor | None]
+
+
+class Kernels:
+    """Sums of tiles by whichever kernels there are."""
+
+    def __init__(self, kernel: Literal["compiled", "eager"], device: torch.device) -> None:
+        self._device = device
+        self._compiled = kernel == "compiled"
+        self._rows = {v: {s: self._compile(_row_kernel(s, v)) for s in shapes} for v, shapes in self._list(COMPILED_ROWS)}
+        self._classes = {
+            v: {s: self._compile(_class_kernel(s, v)) for s in shapes} for v, shapes in self._list(COMPILED_CLASSES)
+        }
+
+    def _list(
+        self, table: dict[Variant, tuple[KernelShape, ...]]
+    ) -> Iterator[tuple[Variant, tuple[KernelShape, ...]]]:
+        yield from table.items() if self._compiled else ()
+
+    def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        compiled: Callable[..., Tensor] = torch.compile(function, fullgraph=True)
+        return compiled
+
+    def warm_up(self) -> None:
+        """Compile, or fetch from the cache on disk, every kernel of the lists."""
+        for variant, shapes in self._rows.items():
+            for shape in shapes:
+                self.rows(_example_rows(variant), _filled(shape), variant)
+        for variant, shapes in self._classes.items():
+            for shape in shapes:
+                self.classes(_example_classes(variant), _filled(shape), variant)
+
+    def rows(self, tiles: Tiles, load: Load, variant: Variant) -> tuple[list[Key], Tensor]:
+        """Sums of each tile of masks (tiles, keys), and what the columns are."""
+        if load.shape == KernelShape():
+            load = Load(cuts=(0.0,))
+        found: dict[Key, Tensor] = {}
+        for shape, part, run in self._launches(self._rows, load, variant, tiles, _row_kernel):
+            parameters = part.tensors(shape, _dtype(tiles, variant), self._device)
+            sums = run(self._blocks(tiles, ROW_TILE), parameters)
+            found |= {key: sums[:, place] for place, key in part.keys(row_columns(shape)).items()}
+        return list(found), torch.stack(list(found.values()), -1)
+
+    def classes(self, tiles: Tiles, load: Load, variant: Variant) -> tuple[list[Key], Tensor]:
+        """Sums of each tile of classes (tiles, classes, keys); the last two keys are the tile's lowest and highest value."""
+        found: dict[Key, Tensor] = {}
+        width = tiles.prediction.shape[1] * CLASS_TILE
+        for shape, part, run in self._launches(self._classes, load, variant, tiles, _class_kernel):
+            parameters = part.tensors(shape, tiles.prediction.dtype, self._device)[:2]
+            sums = run(self._blocks(tiles, width), parameters)
+            names = [*class_columns(shape), "low", "high"]
+            found |= {key: sums[..., place] for place, key in part.keys(names).items()}
+        return list(found), torch.stack(list(found.values()), -1)
+
+    def _launches(
+        self,
+        kernels: dict[Variant, dict[KernelShape, Callable[..., Tensor]]],
+        load: Load,
+        variant: Variant,
+        tiles: Tiles,
+        make: Callable[[KernelShape, Variant], Callable[..., Tensor]],
+    ) -> Iterator[tuple[KernelShape, Load, Callable[..., Tensor]]]:
+        """Each launch: its shape, its part of the load, and what runs it over blocks."""
+        ready = kernels.get(variant) if _dtype(tiles, variant) == torch.float32 else None
+        shapes = tuple(ready) if ready else (load.part(MOST).shape, MOST)
+        for shape, part in shared_out(load, shapes):
+            if ready:
+                yield shape, part, partial(_run, ready[shape])
+            else:
+                yield part.shape, part, partial(_run, make(part.shape, variant))
+
+    def _blocks(self, tiles: Tiles, width: int) -> Iterator[Launch]:
+        size = MOST_TILES if self._compiled and self._device.type == "cpu" else self._block_tiles(width)
+        for start in range(0, len(tiles), size):
+            block = tiles[start : start + size]
+            yield _moved(block, self._device)
+
+    def _block_tiles(self, width: int) -> int:
+        cached = EAGER_BLOCK if self._device.type == "cpu" else EAGER_BLOCK * 256
+        return max(1, cached // width)
+
+
+def _dtype(tiles: Tiles, variant: Variant) -> torch.dtype:
+    if variant.kind != "labels":
+        return tiles.prediction.dtype
+    return torch.float32 if tiles.weight is None else tiles.weight.dtype
+
+
+def _run(kernel: Callable[..., Tensor], blocks: Iterator[Launch], parameters: tuple[Tensor, ...]) -> Tensor:
+    return torch.cat([_run_block(kernel, block, parameters) for block in blocks])
+
+
+def _run_block(kernel: Callable[..., Tensor], block: Launch, parameters: tuple[Tensor, ...]) -> Tensor:
+    tiles = len(block[0])
+    if tiles >= FEWEST:
+        return kernel(*block, *parameters)
+    doubled = [None if tensor is None else torch.cat([tensor] * FEWEST) for tensor in block]
+    return kernel(*doubled, *parameters)[:tiles]
+
+
+def _moved(block: Tiles, device: torch.device) -> Launch:
+    if device.type == "cpu":
+        return block.prediction, block.target, block.weight
+    send = lambda tensor: tensor.pin_memory().to(device, non_blocking=True)  # noqa: E731
+    return send(block.prediction), send(block.target), None if block.weight is None else send(block.weight)
+
+
+def _row_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]:
+    def kernel(x: Tensor, t: Tensor, w: Tensor | None, gammas: Tensor, clips: Tensor, cuts: Tensor) -> Tensor:
+        return row_sums(x, t, w, gammas, clips, cuts, shape, variant)
+
+    return kernel
+
+
+def _class_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]:
+    def kernel(x: Tensor, y: Tensor, w: Tensor | None, gammas: Tensor, clips: Tensor) -> Tensor:
+        sums, extremes = class_sums(x, y, w, gammas, clips, shape, variant)
+        return torch.cat([sums, extremes[:, None, :].expand(-1, sums.shape[1], -1)], -1)
+
+    return kernel
+
+
+def _filled(shape: KernelShape) -> Load:
+    from lossgauge_service.engine.loads import Clip
+
+    gammas = tuple(float(i) for i in range(shape.gammas))
+    clips = tuple(Clip(gamma=float(i)) for i in range(shape.clips))
+    return Load(shape.moments, gammas, clips, tuple(float(i) for i in range(shape.cuts)))
+
+
+def _example_rows(variant: Variant) -> Tiles:
+    return Tiles(*_example((8, ROW_TILE), (8, ROW_TILE), variant, torch.int8))
+
+
+def _example_classes(variant: Variant) -> Tiles:
+    return Tiles(*_example((8, 3, CLASS_TILE), (8, CLASS_TILE), variant, torch.int32))
+
+
+def _example(size: tuple[int, ...], pixels: tuple[int, ...], variant: Variant, target: torch.dtype) -> Any:
+    import numpy as np
+
+    x = torch.full(size, 0.5, dtype=torch.int8 if variant.kind == "labels" else torch.float32)
+    t = torch.zeros(pixels, dtype=torch.float32 if variant.soft else target)
+    for tensor, dims in ((x, len(size) - 1), (t, 1)):
+        for dim in range(dims):
+            torch._dynamo.maybe_mark_dynamic(tensor, dim)
+    w = None
+    if variant.weighted:
+        w = torch.ones(pixels)
+        torch._dynamo.maybe_mark_dynamic(w, 0)
+    return x, t, w, np.zeros(size[0], np.intp)

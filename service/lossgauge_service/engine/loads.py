@@ -1,0 +1,123 @@
+"""What a pass is asked to sum, and how it is shared out over kernels of fixed shapes."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lossgauge_service.engine.expressions import KernelShape
+from lossgauge_service.statistics import Entropy
+
+
+class Clip(NamedTuple):
+    """An entropy term in full: bounds of a = -log p and b = -log(1 - p), the cap of the log, and how a soft target enters."""
+
+    gamma: float = 0.0
+    a_low: float = 0.0
+    a_high: float = math.inf
+    b_low: float = 0.0
+    b_high: float = math.inf
+    cap: float = math.inf
+    every: float = 0.0
+    modulated: float = 0.0
+    exp_pt: float = 0.0
+
+
+Key = str | tuple[str, float | Clip, str]
+
+
+def clip_of(term: Entropy) -> Clip:
+    """The bounds that a term's clipping and floor put on the logs."""
+    low, high = term.clip or (0.0, 1.0)
+    return Clip(
+        term.gamma,
+        _minus_log(high),
+        _minus_log(low),
+        _minus_log(1 - low),
+        _minus_log(1 - high),
+        math.inf if term.log_floor is None else -math.log(term.log_floor),
+        float(term.every),
+        float(term.modulated),
+        float(term.exp_pt),
+    )
+
+
+def _minus_log(p: float) -> float:
+    return -math.log(p) + 0.0 if p > 0 else math.inf
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a pass sums: the moments or not, plain gammas, clipped terms, and cuts."""
+
+    moments: bool = False
+    gammas: tuple[float, ...] = ()
+    clips: tuple[Clip, ...] = ()
+    cuts: tuple[float, ...] = ()
+
+    @property
+    def shape(self) -> KernelShape:
+        """The kernel that this load fills exactly."""
+        return KernelShape(self.moments, len(self.gammas), len(self.clips), len(self.cuts))
+
+    def part(self, shape: KernelShape) -> "Load":
+        """As much of it as fits a shape."""
+        return Load(
+            self.moments and shape.moments,
+            self.gammas[: shape.gammas],
+            self.clips[: shape.clips],
+            self.cuts[: shape.cuts],
+        )
+
+    def without(self, part: "Load") -> "Load":
+        """What is left after a part."""
+        return Load(
+            self.moments and not part.moments,
+            self.gammas[len(part.gammas) :],
+            self.clips[len(part.clips) :],
+            self.cuts[len(part.cuts) :],
+        )
+
+    def keys(self, names: Sequence[str]) -> dict[int, Key]:
+        """The columns that this load filled, by place; columns of unused parameters are left out."""
+        named = {place: self._key(name) for place, name in enumerate(names)}
+        return {place: key for place, key in named.items() if key is not None}
+
+    def _key(self, name: str) -> Key | None:
+        groups: dict[str, Sequence[float | Clip]] = {"gamma": self.gammas, "clip": self.clips, "cut": self.cuts}
+        group = name.rstrip("+-0123456789")
+        if group not in groups:
+            return name
+        place, side = int(name[len(group) :].rstrip("+-")), name[-1] if name[-1] in "+-" else ""
+        return (group, groups[group][place], side) if place < len(groups[group]) else None
+
+    def tensors(self, shape: KernelShape, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """gammas, clips and cuts, filled up to a shape."""
+        gammas = [*self.gammas, *[0.0] * (shape.gammas - len(self.gammas))]
+        clips = [*self.clips, *[Clip()] * (shape.clips - len(self.clips))]
+        cuts = [*self.cuts, *[0.0] * (shape.cuts - len(self.cuts))]
+        make = lambda values, *size: torch.tensor(values, dtype=dtype, device=device).view(*size)  # noqa: E731
+        return make(gammas, shape.gammas), make(clips, shape.clips, len(Clip())), make(cuts, shape.cuts)
+
+
+def shared_out(load: Load, shapes: Sequence[KernelShape]) -> Iterator[tuple[KernelShape, Load]]:
+    """A load as launches of the given shapes, each the first that holds what is left, or the one that holds most of it."""
+    while True:
+        shape = _best(load, shapes)
+        part = load.part(shape)
+        yield shape, part
+        load = load.without(part)
+        if load == Load():
+            return
+
+
+def _best(load: Load, shapes: Sequence[KernelShape]) -> KernelShape:
+    covering = [shape for shape in shapes if load.part(shape) == load]
+    return covering[0] if covering else max(shapes, key=lambda shape: _filled(load.part(shape)))
+
+
+def _filled(load: Load) -> int:
+    return load.moments + len(load.gammas) + len(load.clips) + len(load.cuts)

@@ -1,0 +1,170 @@
+"""Cutting samples into tiles of a fixed number of elements, and adding the tiles' sums up, in order, in float64.
+
+A long row that fills whole tiles is read where it lies; short rows and remainders are copied side by side into shared tiles, so
+that one launch serves many small samples. Where a row's tiles lie depends on the row alone, and a kernel treats every tile on its
+own: a sample's sums are the same bits whatever shares its launch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lossgauge_service.samples import AnyArray
+
+ROW_TILE = 4096
+CLASS_TILE = 1024
+DIRECT_TILES = 8
+"""A row of at least so many whole tiles is read in place."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A vector of pixels: prediction, target and weight of equal length."""
+
+    prediction: AnyArray
+    target: AnyArray
+    weight: AnyArray | None
+
+    def __len__(self) -> int:
+        return len(self.prediction)
+
+    def __getitem__(self, part: slice) -> "Row":
+        weight = None if self.weight is None else self.weight[part]
+        return Row(self.prediction[part], self.target[part], weight)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """What one launch reads, and the row that each tile belongs to."""
+
+    prediction: Tensor
+    target: Tensor
+    weight: Tensor | None
+    owners: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def __getitem__(self, part: slice) -> "Tiles":
+        weight = None if self.weight is None else self.weight[part]
+        return Tiles(self.prediction[part], self.target[part], weight, self.owners[part])
+
+
+def row_tiles(rows: Sequence[Row]) -> list[Tiles]:
+    """All rows cut into tiles of `ROW_TILE`: the long ones in place, then the rest in shared tiles."""
+    direct, rest = [], []
+    for owner, row in enumerate(rows):
+        whole = _whole_tiles(row)
+        if whole:
+            direct.append(_in_place(row[: whole * ROW_TILE], owner))
+        if len(row) > whole * ROW_TILE:
+            rest.append((owner, row[whole * ROW_TILE :]))
+    return direct + ([_staged(rest)] if rest else [])
+
+
+def _whole_tiles(row: Row) -> int:
+    whole = len(row) // ROW_TILE
+    return whole if whole >= DIRECT_TILES else 0
+
+
+def _in_place(row: Row, owner: int) -> Tiles:
+    def cut(array: AnyArray) -> Tensor:
+        return torch.from_numpy(_writable(array)).view(-1, ROW_TILE)
+
+    weight = None if row.weight is None else cut(row.weight)
+    return Tiles(cut(row.prediction), cut(row.target), weight, np.full(len(row) // ROW_TILE, owner))
+
+
+def _writable(array: AnyArray) -> AnyArray:
+    # torch cannot hold a read-only array without a warning; nothing here writes to it
+    return array if array.flags.writeable and array.flags.aligned else array.copy()
+
+
+def _staged(rest: list[tuple[int, Row]]) -> Tiles:
+    owners = np.concatenate([np.full(-(-len(row) // ROW_TILE), owner) for owner, row in rest])
+    first = rest[0][1]
+    prediction = np.zeros((len(owners), ROW_TILE), first.prediction.dtype)
+    target = np.full((len(owners), ROW_TILE), -1, first.target.dtype)
+    weight = None if first.weight is None else np.zeros((len(owners), ROW_TILE), first.weight.dtype)
+    for (_, row), start in zip(rest, _starts(rest), strict=True):
+        place = slice(start * ROW_TILE, start * ROW_TILE + len(row))
+        prediction.reshape(-1)[place] = row.prediction
+        target.reshape(-1)[place] = row.target
+        if weight is not None and row.weight is not None:
+            weight.reshape(-1)[place] = row.weight
+    torch_weight = None if weight is None else torch.from_numpy(weight)
+    return Tiles(torch.from_numpy(prediction), torch.from_numpy(target), torch_weight, owners)
+
+
+def _starts(rest: list[tuple[int, Row]]) -> Iterator[int]:
+    start = 0
+    for _, row in rest:
+        yield start
+        start += -(-len(row) // ROW_TILE)
+
+
+def class_tiles(rows: Sequence[Row]) -> list[Tiles]:
+    """Rows of (classes, pixels) cut into tiles (tiles, classes, CLASS_TILE); one `Tiles` per number of classes."""
+    groups: dict[int, list[tuple[int, Row]]] = {}
+    for owner, row in enumerate(rows):
+        groups.setdefault(row.prediction.shape[0], []).append((owner, row))
+    return [_class_group(group) for group in groups.values()]
+
+
+def _class_group(group: list[tuple[int, Row]]) -> Tiles:
+    pieces = [_class_pieces(row) for _, row in group]
+    owners = np.concatenate([np.full(len(piece.target), owner) for (owner, _), piece in zip(group, pieces, strict=True)])
+    weights = [piece.weight for piece in pieces if piece.weight is not None]
+    return Tiles(
+        torch.from_numpy(np.concatenate([piece.prediction for piece in pieces])),
+        torch.from_numpy(np.concatenate([piece.target for piece in pieces])),
+        torch.from_numpy(np.concatenate(weights)) if weights else None,
+        owners,
+    )
+
+
+def _class_pieces(row: Row) -> Row:
+    classes, pixels = row.prediction.shape
+    tiles = -(-pixels // CLASS_TILE)
+    prediction = np.zeros((classes, tiles * CLASS_TILE), row.prediction.dtype)
+    prediction[:, :pixels] = row.prediction
+    target = np.full(tiles * CLASS_TILE, -1, row.target.dtype)
+    target[:pixels] = row.target
+    weight = None
+    if row.weight is not None:
+        weight = np.zeros(tiles * CLASS_TILE, row.weight.dtype)
+        weight[:pixels] = row.weight
+    return Row(
+        np.ascontiguousarray(prediction.reshape(classes, tiles, CLASS_TILE).swapaxes(0, 1)),
+        target.reshape(tiles, CLASS_TILE),
+        None if weight is None else weight.reshape(tiles, CLASS_TILE),
+    )
+
+
+@dataclass
+class Ledger:
+    """Collects the tiles' sums of every launch and adds them up by row."""
+
+    parts: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = field(default_factory=list)
+
+    def enter(self, owners: NDArray[np.intp], sums: Tensor) -> None:
+        """Note the sums (tiles, ...) of a launch."""
+        self.parts.append((owners, sums.to(device="cpu", dtype=torch.float64).numpy()))
+
+    def rows(self, count: int) -> list[NDArray[np.float64]]:
+        """Each row's tiles (tiles, ...), in the order in which they were entered."""
+        owned: list[list[NDArray[np.float64]]] = [[] for _ in range(count)]
+        for owners, sums in self.parts:
+            for start, stop in _runs(owners):
+                owned[owners[start]].append(sums[start:stop])
+        return [np.concatenate(pieces) for pieces in owned]
+
+
+def _runs(owners: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+    """The stretches of equal owners."""
+    edges = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
+    return zip(edges[:-1], edges[1:], strict=True)

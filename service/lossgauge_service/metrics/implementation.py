@@ -1,0 +1,28 @@
+"""What a metric consists of: which statistics it needs, and how their sums become its score."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from lossgauge.metrics import MetricSpec
+from lossgauge.wire import Score
+
+from lossgauge_service.samples import Case
+from lossgauge_service.statistics import Statistic, Sums
+
+Spec = TypeVar("Spec", bound=MetricSpec)
+
+
+def always_fits(spec: Any, case: Case) -> str | None:
+    """A metric without conditions beyond its tasks and kinds."""
+    return None
+
+
+@dataclass(frozen=True)
+class Implementation(Generic[Spec]):
+    """A metric's spec, its needs, its finish, and what keeps it from fitting a case (None: nothing)."""
+
+    spec: type[Spec]
+    needs: Callable[[Spec, Case], Iterable[Statistic]]
+    finish: Callable[[Spec, Sums, Case], Score]
+    misfit: Callable[[Spec, Case], str | None] = always_fits

@@ -1,0 +1,222 @@
+"""Losses that are sums over pixels: focal loss and cross-entropy. Alphas, class weights and leaks enter here, after the pass."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from lossgauge.metrics import CrossEntropy, FocalLoss
+from lossgauge.metrics.pixel_loss import PixelLoss
+from lossgauge.wire import Score
+
+from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.values import NO_PIXELS, Value, finite, ratio, score_of, score_of_classes
+from lossgauge_service.samples import Case
+from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A loss before its reduction, per class: the positives' sum, the negatives', and the weights' sum."""
+
+    positive: Values
+    negative: Values
+    weight: Values
+
+
+# ----------------------------------------------------------------------------------------------------------------- focal
+
+
+def _focal_key(spec: FocalLoss, case: Case) -> Entropy:
+    exp_pt = case.soft and spec.soft_target_pt == "exp"
+    return Entropy(spec.gamma, spec.clip, spec.log_floor, False, case.soft, exp_pt, spec.weight_from)
+
+
+def _focal_needs(spec: FocalLoss, case: Case) -> list[Statistic]:
+    return [Totals(spec.weight_from), _focal_key(spec, case)]
+
+
+def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> Score:
+    entropy, totals = sums.entropy(_focal_key(spec, case)), sums.totals(spec.weight_from)
+    for_positive, for_negative = _alphas(spec)
+    leak = _leak(spec, totals)
+    parts = Parts(
+        for_positive * entropy.positive + leak.positive, for_negative * entropy.negative + leak.negative, totals.weight
+    )
+    return _reduced(spec, parts, totals, sums.pixels, case)
+
+
+def _alphas(spec: FocalLoss) -> tuple[Any, Any]:
+    if spec.alpha is None:
+        return 1.0, 1.0
+    if isinstance(spec.alpha, list):
+        return np.array(spec.alpha), 0.0
+    return spec.alpha, spec.alpha if spec.alpha_mode == "constant" else 1 - spec.alpha
+
+
+def _leak(spec: FocalLoss, totals: TotalSums) -> EntropySums:
+    """What the clipped stand-ins of the other class's pixels add: a constant for each pixel."""
+    if not spec.clip_leak or spec.clip is None or not isinstance(spec.alpha, float):
+        return EntropySums(np.zeros(1), np.zeros(1))
+    low, high = spec.clip
+    of_negative = spec.alpha * (1 - high) ** spec.gamma * _minus_log(high)
+    of_positive = (1 - spec.alpha) * low**spec.gamma * _minus_log(1 - low)
+    return EntropySums(of_positive * totals.target, of_negative * (totals.weight - totals.target))
+
+
+def _minus_log(p: float) -> float:
+    return -math.log(p) if p > 0 else math.inf
+
+
+def _focal_misfit(spec: FocalLoss, case: Case) -> str | None:
+    if isinstance(spec.alpha, list):
+        if case.task != "multiclass":
+            return f"a list of alphas, one per class, is for task 'multiclass', not {case.task!r}"
+        return _wrong_length("alpha", spec.alpha, case.classes)
+    if case.task == "multiclass" and spec.alpha is not None and spec.alpha_mode == "balanced":
+        return "alpha_mode 'balanced' has no meaning for task 'multiclass'; give alpha null, a list per class, or alpha_mode 'constant'"
+    if case.task == "multiclass" and spec.clip_leak:
+        return "clip_leak is of binary code; it has no meaning for task 'multiclass'"
+    return _weighting_misfit(spec, case)
+
+
+# --------------------------------------------------------------------------------------------------------- cross-entropy
+
+
+def _plain_key(spec: CrossEntropy) -> Entropy:
+    return Entropy(0.0, spec.clip, spec.log_floor, weight=spec.weight_from)
+
+
+def _every_key(spec: CrossEntropy) -> Entropy:
+    return Entropy(0.0, spec.clip, spec.log_floor, every=True, weight=spec.weight_from)
+
+
+def _entropy_needs(spec: CrossEntropy, case: Case) -> list[Statistic]:
+    smoothed = [_every_key(spec)] if spec.label_smoothing else []
+    return [Totals(spec.weight_from), _plain_key(spec), *smoothed]
+
+
+def _entropy_finish(spec: CrossEntropy, sums: Sums, case: Case) -> Score:
+    totals = sums.totals(spec.weight_from)
+    entropy = _smoothed(spec, sums, case)
+    parts = _weighted(spec, entropy, totals, case)
+    return _reduced(spec, parts, totals, sums.pixels, case)
+
+
+def _smoothed(spec: CrossEntropy, sums: Sums, case: Case) -> EntropySums:
+    plain = sums.entropy(_plain_key(spec))
+    if not spec.label_smoothing:
+        return plain
+    every = sums.entropy(_every_key(spec))
+    moved = spec.label_smoothing / (case.classes if case.task == "multiclass" else 2)
+    kept = 1 - spec.label_smoothing
+    return EntropySums(
+        kept * plain.positive + moved * every.positive, kept * plain.negative + moved * every.negative
+    )
+
+
+def _weighted(spec: CrossEntropy, entropy: EntropySums, totals: TotalSums, case: Case) -> Parts:
+    for_positive, for_negative = _class_factors(spec, totals, case)
+    positive, negative = for_positive * entropy.positive, for_negative * entropy.negative
+    if spec.class_weights is None:
+        return Parts(positive, negative, totals.weight)
+    weight = for_positive * totals.target + for_negative * (totals.weight - totals.target)
+    return Parts(positive, negative, weight)
+
+
+def _class_factors(spec: CrossEntropy, totals: TotalSums, case: Case) -> tuple[Any, Any]:
+    """The factors of the positives' and the negatives' sums."""
+    if spec.class_weights is not None:
+        weights = np.array(spec.class_weights)
+        return (weights[1], weights[0]) if case.task == "binary" else (weights, weights)
+    if spec.pos_weight is not None:
+        return np.array(spec.pos_weight), 1.0
+    if spec.balance is not None:
+        share = (totals.weight - totals.target) / np.maximum(totals.weight, np.finfo(float).tiny)
+        return share, 1 - share
+    return (1.0, 1.0) if spec.alpha is None else (spec.alpha, 1 - spec.alpha)
+
+
+def _entropy_misfit(spec: CrossEntropy, case: Case) -> str | None:
+    multiclass = case.task == "multiclass"
+    if multiclass and (spec.pos_weight is not None or spec.alpha is not None or spec.balance is not None):
+        return "pos_weight, alpha and balance weigh positives against negatives; task 'multiclass' takes class_weights"
+    if multiclass and spec.label_smoothing and (spec.clip is not None or spec.log_floor is not None):
+        return "label_smoothing of task 'multiclass' goes with neither clip nor log_floor"
+    if isinstance(spec.pos_weight, list) and len(spec.pos_weight) != case.classes:
+        return _wrong_length("pos_weight", spec.pos_weight, case.classes)
+    if spec.class_weights is not None:
+        wanted = 2 if case.task == "binary" else case.classes
+        return _wrong_length("class_weights", spec.class_weights, wanted) or _weighting_misfit(spec, case)
+    return _weighting_misfit(spec, case)
+
+
+def _wrong_length(name: str, given: list[float], wanted: int) -> str | None:
+    return None if len(given) == wanted else f"{name} has {len(given)} entries; {wanted} are needed"
+
+
+def _weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
+    if spec.weight_from is None:
+        return None
+    if case.task == "multiclass":
+        return "weight_from computes its weights from a mask; it has no meaning for task 'multiclass'"
+    return "weight_from takes the place of a weight map; give one of them" if case.weighted else None
+
+
+# ------------------------------------------------------------------------------------------------------------- reduction
+
+
+def _reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: int, case: Case) -> Score:
+    if totals.count.sum() == 0:
+        return score_of(NO_PIXELS)
+    positive, negative = _sides(parts, case)
+    scale = _denominator(spec, parts, totals, pixels * (1 if case.task == "multiclass" else case.classes))
+    value = ratio(positive + negative, scale, "zero_weight")
+    extras = {
+        "positive": ratio(positive, scale, "zero_weight").number,
+        "negative": ratio(negative, scale, "zero_weight").number,
+        "positive_share": ratio(positive, positive + negative, "zero_loss").number,
+    }
+    if case.task == "binary":
+        return score_of(value, **extras)
+    classes = [_class_value(spec, parts, totals, pixels, case, c) for c in range(case.classes)]
+    return score_of_classes(value, classes, classes, **extras)
+
+
+def _sides(parts: Parts, case: Case) -> tuple[float, float]:
+    """The positives' and the negatives' sums; of classes, class 0 is the negatives."""
+    if case.task == "multiclass":
+        return float(parts.positive[1:].sum()), float(parts.positive[0])
+    return float(parts.positive.sum()), float(parts.negative.sum())
+
+
+def _denominator(spec: PixelLoss, parts: Parts, totals: TotalSums, elements: float) -> float:
+    if spec.reduction == "sum":
+        return 1.0
+    if spec.reduction == "positives":
+        return max(1.0, float(_positives(totals)))
+    if spec.ignore_denominator == "all":
+        return elements
+    return float((parts.weight if spec.weight_denominator == "weights" else totals.count).sum())
+
+
+def _positives(totals: TotalSums) -> float:
+    return float(totals.target.sum())
+
+
+def _class_value(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: int, case: Case, c: int) -> Value:
+    """The loss of one label (multilabel), or of the pixels of one class (multiclass)."""
+    if totals.count[c] == 0:
+        return Value(None, "target_empty" if case.task == "multiclass" else "no_valid_pixels")
+    one = slice(c, c + 1)
+    own = Parts(parts.positive[one], parts.negative[one], parts.weight[one])
+    of_class = TotalSums(*(values[one] for values in totals))
+    elements = float(totals.count[c]) if case.task == "multiclass" else pixels
+    value = float(own.positive.sum() + own.negative.sum())
+    return ratio(value, _denominator(spec, own, of_class, elements), "zero_weight") if math.isfinite(value) else finite(value)
+
+
+FAMILY = (
+    Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit),
+    Implementation(CrossEntropy, _entropy_needs, _entropy_finish, _entropy_misfit),
+)

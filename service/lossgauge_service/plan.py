@@ -1,0 +1,107 @@
+"""From metric specs to the statistics that they need, and from the statistics' sums to scores."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lossgauge.metrics import MetricSpec
+from lossgauge.wire import Question, Score, Semantics, Summary
+
+from lossgauge_service.errors import MetricDoesNotFit
+from lossgauge_service.metrics import IMPLEMENTATIONS
+from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.samples import Case
+from lossgauge_service.statistics import Statistic, Sums, pooled
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The metrics of a request, their defaults written out, and their implementations."""
+
+    specs: tuple[MetricSpec, ...]
+    implementations: tuple[Implementation[Any], ...]
+
+    def statistics(self, case: Case) -> tuple[Statistic, ...]:
+        """The union of what the metrics need, each once. Raises `MetricDoesNotFit`, pointing to /metrics/i."""
+        needed: dict[Statistic, None] = {}
+        for place, (spec, part) in enumerate(zip(self.specs, self.implementations, strict=True)):
+            misfit = part.misfit(spec, case)
+            if misfit is not None:
+                raise MetricDoesNotFit(f"{spec.name}: {misfit}", pointer=f"/metrics/{place}")
+            needed |= dict.fromkeys(part.needs(spec, case))
+        return tuple(needed)
+
+    def scores(self, sums: Sums, case: Case) -> dict[str, Score]:
+        """The score of every metric, by its key."""
+        pairs = zip(self.specs, self.implementations, strict=True)
+        return {spec.answer_key: part.finish(spec, sums, case) for spec, part in pairs}
+
+    @property
+    def semantics(self) -> Semantics:
+        """Every metric with every default in it, by its key."""
+        return {spec.answer_key: spec.model_dump(mode="json") for spec in self.specs}
+
+    def summary(self, scores: Sequence[dict[str, Score] | None], sums: Sequence[tuple[Sums, Case]]) -> dict[str, Summary]:
+        """Mean, deviation and pooled score over a batch's items; an item without scores counts as skipped."""
+        together = self._pooled(sums)
+        return {spec.answer_key: _summarised(spec, scores, together.get(spec.answer_key)) for spec in self.specs}
+
+    def _pooled(self, sums: Sequence[tuple[Sums, Case]]) -> dict[str, Score]:
+        """The scores of the items' summed statistics; none where the items are not of one kind."""
+        cases = {_kind(case) for _, case in sums}
+        if len(cases) != 1:
+            return {}
+        return self.scores(pooled([item for item, _ in sums]), sums[0][1])
+
+
+def _kind(case: Case) -> tuple[Any, ...]:
+    return case.task, case.kind, case.classes, case.soft
+
+
+def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], together: Score | None) -> Summary:
+    values = [item[spec.answer_key].value for item in scores if item is not None]
+    numbers = [value for value in values if value is not None]
+    mean = math.fsum(numbers) / len(numbers) if numbers else None
+    whole = together.value if together else None
+    return Summary(
+        value=whole if spec.pooling == "batch" else mean,
+        mean=mean,
+        std=None if mean is None else math.sqrt(math.fsum((n - mean) ** 2 for n in numbers) / len(numbers)),
+        pooled=whole,
+        counted=len(numbers),
+        skipped=len(scores) - len(numbers),
+    )
+
+
+def plan_for(question: Question) -> Plan:
+    """The plan of a request. Raises `MetricDoesNotFit` where a metric is not for the request's task or kind of prediction."""
+    specs = tuple(_resolved(spec, question.threshold) for spec in question.metrics)
+    for place, spec in enumerate(specs):
+        _check_about(spec, question, f"/metrics/{place}")
+    return Plan(specs, tuple(IMPLEMENTATIONS[type(spec)] for spec in specs))
+
+
+def _resolved(spec: MetricSpec, threshold: float) -> MetricSpec:
+    """The spec with the request's threshold where it names none of its own, in its parts too."""
+    changes: dict[str, Any] = {}
+    for name in type(spec).model_fields:
+        value = getattr(spec, name)
+        if name == "threshold" and value is None:
+            changes[name] = threshold
+        elif isinstance(value, MetricSpec):
+            changes[name] = _resolved(value, threshold)
+        elif name == "terms":
+            changes[name] = [term.model_copy(update={"metric": _resolved(term.metric, threshold)}) for term in value]
+    return spec.model_copy(update=changes)
+
+
+def _check_about(spec: MetricSpec, question: Question, pointer: str) -> None:
+    if question.task not in spec.about.tasks:
+        raise MetricDoesNotFit(
+            f"{spec.name} is for the tasks {', '.join(spec.about.tasks)}, not {question.task!r}", pointer=pointer
+        )
+    if question.prediction_kind not in spec.about.kinds:
+        raise MetricDoesNotFit(
+            f"{spec.name} takes {' or '.join(spec.about.kinds)}, not {question.prediction_kind!r}", pointer=pointer
+        )

@@ -1,0 +1,157 @@
+"""What can be summed over the pixels of a sample: names of statistics, and the records their sums come back in.
+
+A statistic is a key; its sums are float64 arrays with one entry per class (one entry for binary). Sums of tiles, samples and
+machines add up. How a statistic is computed per pixel stands in `engine/expressions.py`.
+
+v is a pixel's weight: 1, its weight map's value, or the weight computed from the target; 0 where the target says ignore.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, NamedTuple, Self, TypeVar
+
+import numpy as np
+from lossgauge.metrics import BoundaryWeight
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+
+class TotalSums(NamedTuple):
+    """count: valid pixels; weight: sum of v; target: sum of v t (multi-class: of the pixels of the class)."""
+
+    count: Values
+    weight: Values
+    target: Values
+
+
+class MomentSums(NamedTuple):
+    """Sums of v p, v p t, v p^2, v t^2 and v |p - t|."""
+
+    p: Values
+    pt: Values
+    pp: Values
+    tt: Values
+    l1: Values
+
+
+class EntropySums(NamedTuple):
+    """The sums over the positives and over the negatives. Multi-class: over the pixels of each class, and zeros."""
+
+    positive: Values
+    negative: Values
+
+
+class CountSums(NamedTuple):
+    """True and false positives and negatives of the mask, weighted by v."""
+
+    tp: Values
+    fp: Values
+    fn: Values
+    tn: Values
+
+
+class PairSums(NamedTuple):
+    """Multi-class: the weight of the pixels with each target (row) and predicted (column) class."""
+
+    matrix: Values
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How many pixels there are, and how many are positive."""
+
+    weight: BoundaryWeight | None = None
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The sums that soft overlaps are made of."""
+
+    weight: BoundaryWeight | None = None
+
+
+@dataclass(frozen=True)
+class Entropy:
+    """(1 - pt)^gamma * CE, over the positives and over the negatives.
+
+    clip: bounds of the positive class's probability. log_floor: bound of pt in the log alone. every: CE is the sum of the
+    cross-entropies against every class. modulated: how a soft target's pixel divides: t f and (1 - t) f of its whole
+    f = (1 - pt)^gamma CE; otherwise t CE(1) and (1 - t) CE(0). exp_pt: pt of a soft target is exp(-CE).
+    """
+
+    gamma: float = 0.0
+    clip: tuple[float, float] | None = None
+    log_floor: float | None = None
+    every: bool = False
+    modulated: bool = False
+    exp_pt: bool = False
+    weight: BoundaryWeight | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts of the mask p > threshold (p >= threshold where inclusive); multi-class: of the argmax."""
+
+    threshold: float | None = 0.5
+    inclusive: bool = False
+    weight: BoundaryWeight | None = None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The confusion matrix of a multi-class prediction."""
+
+    weight: BoundaryWeight | None = None
+
+
+Statistic = Totals | Moments | Entropy | Counts | Pairs
+Sum = TotalSums | MomentSums | EntropySums | CountSums | PairSums
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The statistics of a sample, or of several added up. `pixels` counts every element per class, ignored ones too."""
+
+    pixels: int
+    tables: Mapping[Statistic, Sum]
+
+    def totals(self, weight: BoundaryWeight | None = None) -> TotalSums:
+        """The totals under a weighting."""
+        return self._of(Totals(weight), TotalSums)
+
+    def moments(self, key: Moments) -> MomentSums:
+        """The sums of a `Moments`."""
+        return self._of(key, MomentSums)
+
+    def entropy(self, key: Entropy) -> EntropySums:
+        """The sums of an `Entropy`."""
+        return self._of(key, EntropySums)
+
+    def counts(self, key: Counts) -> CountSums:
+        """The sums of a `Counts`."""
+        return self._of(key, CountSums)
+
+    def pairs(self, key: Pairs) -> PairSums:
+        """The sums of a `Pairs`."""
+        return self._of(key, PairSums)
+
+    def _of(self, key: Statistic, kind: type[Kind]) -> Kind:
+        table = self.tables[key]
+        assert isinstance(table, kind)
+        return table
+
+    def __add__(self, other: Self) -> "Sums":
+        tables = {key: _added(table, other.tables[key]) for key, table in self.tables.items()}
+        return Sums(self.pixels + other.pixels, tables)
+
+
+def _added(one: Any, two: Any) -> Any:
+    return type(one)(*(a + b for a, b in zip(one, two, strict=True)))
+
+
+def pooled(sums: list[Sums]) -> Sums:
+    """The statistics of several samples as one."""
+    return reduce(Sums.__add__, sums)
