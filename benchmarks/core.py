@@ -2,10 +2,10 @@
 
     scripts/bench [--rounds 11] [--output docs/benchmarks/core.md]
 
-Core panel: focal loss, cross-entropy, soft dice, IoU. Full panel: the same, mean IoU over ten thresholds, and the counts at 0.5.
-Sixteen masks of 512 x 512, float32 logits, uint8 targets; every score per sample. Each contender goes from arrays in memory
-to numbers, its own checks of the input included; the peers get their tensors cast beforehand. All agree before any is timed.
-Contenders take turns, so that a busy moment of the machine hits all of them.
+Core panel: focal loss, cross-entropy, soft dice, IoU. Full panel: the same, mean IoU over ten thresholds, and the
+counts at 0.5. Sixteen masks of 512 x 512, float32 logits, uint8 targets; every score per sample. Each contender goes from
+arrays in memory to numbers, its own checks of the input included; the peers get their tensors made beforehand. Their
+scores are compared before any is timed, and they take turns, so that a busy moment of the machine hits all of them.
 """
 
 import argparse
@@ -18,25 +18,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+import lossgauge
 import numpy as np
 import torch
-import torch.nn.functional as F
 from lossgauge import metrics as m
 from lossgauge.wire import Question
 from lossgauge_service.engine import Engine
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Sample, samples_of_stack
-from lossgauge_service.settings import Settings
 from lossgauge_service.statistics import Sums
 from monai.losses import DiceLoss, FocalLoss
 from numpy.typing import NDArray
+from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics.functional.classification import binary_stat_scores
 
 Floats = NDArray[np.float64]
 Scores = Mapping[str, Floats]
 Panel = Callable[[], Scores]
+Kernel = Literal["compiled", "eager"]
+Counts = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 Result = TypeVar("Result")
 
 SHAPE = (16, 512, 512)
@@ -66,18 +68,19 @@ class Row:
         return statistics.median(self.seconds)
 
 
-# ------------------------------------------------------------------------------------------------------------------ ours
+# ----------------------------------------------------------------------------------------------------------------- ours
 
 
-def ours(kernel: str, metrics: list[m.MetricSpec], logits: NDArray[np.float32], target: NDArray[np.uint8]) -> Panel:
+def ours(kernel: Kernel, metrics: list[m.MetricSpec], logits: NDArray[np.float32], target: NDArray[np.uint8]) -> Panel:
     """A panel as the service computes it: checks, plan, one pass, scores."""
-    engine = Engine.from_settings(Settings(device="cpu", kernel=kernel))
+    engine = Engine.build(device="cpu", kernel=kernel)
     question = Question(task="binary", prediction_kind="logits", metrics=metrics)
 
     def run() -> Scores:
         plan = plan_for(question)
         samples = [checked(sample, Sample) for sample in samples_of_stack(question, logits, target, None)]
-        answers = [plan.scores(checked(sums, Sums)) for sums in engine.run(plan, samples)]
+        outcomes = zip(engine.run(plan, samples), samples, strict=True)
+        answers = [plan.scores(checked(sums, Sums), sample.case) for sums, sample in outcomes]
         return {metric.name: np.array([answer[metric.name].value for answer in answers]) for metric in metrics}
 
     return run
@@ -90,14 +93,14 @@ def checked(result: Result | Exception, kind: type[Result]) -> Result:
     raise TypeError(f"expected {kind.__name__}, found {result!r}")
 
 
-# ----------------------------------------------------------------------------------------------------------------- peers
+# ---------------------------------------------------------------------------------------------------------------- peers
 
 
 def peers_core(logits: torch.Tensor, target: torch.Tensor, real: torch.Tensor) -> Scores:
     """MONAI's focal and dice loss, torch's cross-entropy, torchmetrics' counts for IoU."""
     x, t = logits[:, None], real[:, None]
     focal = FocalLoss(gamma=2.0, alpha=0.25, reduction="none")(x, t).mean((1, 2, 3))
-    entropy = F.binary_cross_entropy_with_logits(logits, real, reduction="none").mean((1, 2))
+    entropy = binary_cross_entropy_with_logits(logits, real, reduction="none").mean((1, 2))
     dice = 1 - DiceLoss(sigmoid=True, smooth_nr=SMOOTH, smooth_dr=SMOOTH, reduction="none")(x, t).reshape(-1)
     tp, fp, _, fn = counts(logits, target, 0.5)
     values = {"focal_loss": focal, "cross_entropy": entropy, "dice": dice, "iou": tp / (tp + fp + fn)}
@@ -113,13 +116,13 @@ def peers_full(logits: torch.Tensor, target: torch.Tensor, real: torch.Tensor) -
     return {**core, "mean_iou": torch.stack(ious).mean(0).double().numpy(), "confusion": (fp + fn).double().numpy()}
 
 
-def counts(logits: torch.Tensor, target: torch.Tensor, threshold: float) -> tuple[torch.Tensor, ...]:
+def counts(logits: torch.Tensor, target: torch.Tensor, threshold: float) -> Counts:
     """TP, FP, TN and FN of each sample."""
     table = binary_stat_scores(logits, target, threshold=threshold, multidim_average="samplewise")
-    return table[:, :4].unbind(-1)
+    return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
 
 
-# ---------------------------------------------------------------------------------------------------------------- timing
+# --------------------------------------------------------------------------------------------------------------- timing
 
 
 def panels() -> dict[tuple[str, str], Panel]:
@@ -130,7 +133,8 @@ def panels() -> dict[tuple[str, str], Panel]:
         ("core", "peers"): lambda: peers_core(*tensors),
         ("full", "peers"): lambda: peers_full(*tensors),
     }
-    for kernel in ("compiled", "eager"):
+    kernels: tuple[Kernel, ...] = ("compiled", "eager")
+    for kernel in kernels:
         table["core", kernel] = ours(kernel, CORE, logits, target)
         table["full", kernel] = ours(kernel, FULL, logits, target)
     return table
@@ -146,12 +150,13 @@ def masks() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
 
 def check_agreement(table: Mapping[tuple[str, str], Panel]) -> float:
     """The largest relative difference between our scores and the peers'. Raises where they disagree."""
-    worst = 0.0
-    for (panel, name), run in table.items():
-        for key, value in table[panel, "peers"]().items():
-            np.testing.assert_allclose(run()[key], value, rtol=1e-5, err_msg=f"{name} {panel} {key}")
-            worst = max(worst, float(np.max(np.abs(run()[key] / value - 1))))
-    return worst
+    answers = {contender: run() for contender, run in table.items()}
+    worst = [0.0]
+    for (panel, name), scores in answers.items():
+        for key, value in answers[panel, "peers"].items():
+            np.testing.assert_allclose(scores[key], value, rtol=1e-5, err_msg=f"{name} {panel} {key}")
+            worst.append(float(np.max(np.abs(scores[key] / value - 1))))
+    return max(worst)
 
 
 def take_turns(table: Mapping[tuple[str, str], Panel], rounds: int) -> list[Row]:
@@ -165,7 +170,7 @@ def take_turns(table: Mapping[tuple[str, str], Panel], rounds: int) -> list[Row]
     return rows
 
 
-# ---------------------------------------------------------------------------------------------------------------- report
+# --------------------------------------------------------------------------------------------------------------- report
 
 
 def report(rows: list[Row], worst: float, rounds: int) -> str:
@@ -191,7 +196,8 @@ def table_line(row: Row, peers: float) -> str:
     spread = f"{min(row.seconds) * 1e3:.1f} to {max(row.seconds) * 1e3:.1f} ms"
     speed = f"{np.prod(SHAPE) / row.median / 1e6:.1f}"
     goal = GOALS.get((row.panel, row.name))
-    return f"| {row.panel} | {name} | {row.median * 1e3:.1f} ms | {spread} | {speed} | {peers / row.median:.1f} | {goal or ''} |"
+    times = f"{peers / row.median:.1f}"
+    return f"| {row.panel} | {name} | {row.median * 1e3:.1f} ms | {spread} | {speed} | {times} | {goal or ''} |"
 
 
 def machine() -> str:
@@ -201,7 +207,8 @@ def machine() -> str:
 
 def versions() -> str:
     """The versions that matter."""
-    return ", ".join(f"{name} {version(name)}" for name in ("lossgauge", "torch", "monai", "torchmetrics", "numpy"))
+    peers = [f"{name} {version(name)}" for name in ("torch", "monai", "torchmetrics", "numpy")]
+    return ", ".join([f"lossgauge {lossgauge.__version__}", *peers])
 
 
 def main() -> None:
