@@ -1,7 +1,7 @@
 """The one consumer that owns the device: requests queue for it, in order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from lossgauge_service.engine import Engine, Outcome
@@ -20,11 +20,17 @@ class Batcher:
         """Have every kernel ready, on the consumer's own thread."""
         await asyncio.get_running_loop().run_in_executor(self._consumer, self._engine.warm_up)
 
-    async def run(self, plan: Plan, samples: Sequence[Sample]) -> list[Outcome]:
-        """The sums of each sample, or why it has none."""
+    async def run(
+        self, plan: Plan, samples: Sequence[Sample], on_start: Callable[[], None] = lambda: None
+    ) -> list[Outcome]:
+        """The sums of each sample, or why it has none; `on_start` is called when they leave the queue."""
         if not samples:
             return []
-        return await asyncio.get_running_loop().run_in_executor(self._consumer, self._engine.run, plan, samples)
+        return await asyncio.get_running_loop().run_in_executor(self._consumer, self._run, plan, samples, on_start)
+
+    def _run(self, plan: Plan, samples: Sequence[Sample], on_start: Callable[[], None]) -> list[Outcome]:
+        on_start()
+        return self._engine.run(plan, samples)
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""

@@ -122,6 +122,16 @@ class Score(BaseModel):
     skipped: int | None = Field(default=None, description="How many values the mean left out because they are undefined.")
 
 
+class Complaint(BaseModel):
+    """One of a problem's errors."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    pointer: str | None = None
+    detail: str
+    code: str
+
+
 class Problem(BaseModel):
     """What went wrong (RFC 9457)."""
 
@@ -135,6 +145,8 @@ class Problem(BaseModel):
     instance: str | None = None
     pointer: str | None = Field(default=None, description="JSON pointer (RFC 6901) to the offending part of the request.")
     request_id: str | None = None
+    limit: str | None = Field(default=None, description="The cap that was exceeded, by its name in `GET /v1/limits`.")
+    errors: list[Complaint] | None = Field(default=None, description="All that is wrong with a request's document.")
 
 
 class EngineInfo(Message):
@@ -155,7 +167,7 @@ class ScoreResponse(Message):
     id: str | None = None
     scores: dict[str, Score]
     semantics: Semantics
-    timing_ms: Timings = Field(description="decode, queue, compute and total, in milliseconds.")
+    timing_ms: Timings = Field(description="receive, decode, queue, compute and total, in milliseconds.")
     engine: EngineInfo
 
 
@@ -201,16 +213,19 @@ class Limits(Message):
 
     body_bytes: int = Field(description="Bytes of a request body as it arrives.")
     inflated_bytes: int = Field(description="Bytes of a request body after decompression.")
+    document_bytes: int = Field(description="Bytes of the JSON that comes beside its arrays: a multipart part, a safetensors header.")
     array_elements: int = Field(description="Elements of one array.")
     list_elements: int = Field(description="Elements of one array in the `list` encoding.")
     image_pixels: int = Field(description="Pixels of one image.")
     dimensions: int = Field(description="Axes of one array.")
-    header_bytes: int = Field(description="Bytes of an npy or safetensors header.")
+    header_bytes: int = Field(description="Bytes of an npy header.")
     items: int = Field(description="Items of a batch.")
     parts: int = Field(description="Parts of a multipart body, or tensors of a safetensors body.")
     classes: int = Field(description="Classes of a task.")
     metrics: int = Field(description="Metrics of a request.")
     json_depth: int = Field(description="Nesting of a JSON document.")
+    json_values: int = Field(description="Values of a JSON document, those of arrays as lists included.")
+    json_members: int = Field(description="Members of a list or object of a JSON document, an array's data aside.")
 
 
 class ParameterDescription(Message):

@@ -1,0 +1,60 @@
+"""Answers: strict JSON by orjson, with the time that each step took."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from lossgauge.wire import EngineInfo, Score
+from starlette.responses import Response
+
+from lossgauge_service.plan import Plan
+
+STEPS = ("receive", "decode", "queue", "compute")
+MEDIA_TYPE = "application/json"
+
+
+@dataclass
+class Stopwatch:
+    """Milliseconds by step; `total` runs from the start."""
+
+    laps: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, step: str) -> None:
+        """End a step; the next one begins."""
+        now = time.perf_counter()
+        self.laps[step] = _ms(now - self.last)
+        self.last = now
+
+    def times(self) -> dict[str, float]:
+        """Every step so far, and the total."""
+        return {**{step: self.laps.get(step, 0.0) for step in STEPS}, "total": _ms(time.perf_counter() - self.started)}
+
+
+def answer(content: dict[str, Any], plan: Plan, engine: EngineInfo, watch: Stopwatch) -> Response:
+    """The answer: its content, the semantics, the times and the engine."""
+    times = watch.times()
+    document = {
+        **content,
+        "semantics": plan.semantics,
+        "timing_ms": times,
+        "engine": engine.model_dump(),
+    }
+    headers = {"Server-Timing": ", ".join(f"{step};dur={ms}" for step, ms in times.items())}
+    return Response(orjson.dumps(document), headers=headers, media_type=MEDIA_TYPE)
+
+
+def scores_document(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
+    """Scores as they travel: the value always, the rest where it is given."""
+    return {key: _score_document(score) for key, score in scores.items()}
+
+
+def _score_document(score: Score) -> dict[str, Any]:
+    extras = {name: value for name, value in score.model_dump().items() if value is not None and name != "value"}
+    return {"value": score.value, **extras}
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)

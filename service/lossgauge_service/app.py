@@ -1,0 +1,60 @@
+"""The application: which routes, which middleware, which status for which error. No logic."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from lossgauge import __version__
+from starlette.middleware import Middleware
+
+from lossgauge_service import errors, openapi
+from lossgauge_service.engine import Engine
+from lossgauge_service.problems import HANDLERS, Problems, Statuses
+from lossgauge_service.request_id import RequestId
+from lossgauge_service.routes import batch, catalogue, health, limits, root, score
+from lossgauge_service.service import running
+from lossgauge_service.settings import Settings
+
+ROUTES = (score.router, batch.router, catalogue.router, limits.router, health.router, root.router)
+
+MIDDLEWARE = (Middleware(RequestId),)
+
+STATUS: Statuses = {
+    errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Malformed: HTTPStatus.BAD_REQUEST,
+    errors.InvalidArray: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.LimitExceeded: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.LossgaugeError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+    """The application; `engine` in place of the one that the settings describe. Its lifespan must be run."""
+    problems = Problems(STATUS)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(settings, problems, engine) as app.state.service:
+            yield
+
+    app = FastAPIOffline(
+        title="lossgauge",
+        version=__version__,
+        summary="Losses and metrics of predicted masks and prediction arrays, many at once, in one pass.",
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=MIDDLEWARE,
+        exception_handlers={errors.LossgaugeError: problems.on_error, **HANDLERS},
+        redirect_slashes=False,
+    )
+    app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
+    for router in ROUTES:
+        app.include_router(router)
+    return app

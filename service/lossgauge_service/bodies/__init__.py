@@ -1,0 +1,64 @@
+"""Bodies: from bytes as they arrive to the request's document and its attachments."""
+
+from dataclasses import dataclass
+
+from lossgauge.wire import Limits
+from python_multipart.multipart import parse_options_header
+from starlette.requests import Request
+
+from lossgauge_service.bodies import json, multipart, safetensors
+from lossgauge_service.bodies.envelope import Envelope, Parameters, Reader
+from lossgauge_service.bodies.inflate import CODINGS, inflated
+from lossgauge_service.bodies.read import received
+from lossgauge_service.errors import UnsupportedMediaType
+
+__all__ = ["READERS", "Body", "Envelope", "opened", "receive"]
+
+READERS: dict[str, Reader] = {
+    "application/json": json.read,
+    "multipart/form-data": multipart.read,
+    "application/x-safetensors": safetensors.read,
+}
+
+
+@dataclass(frozen=True)
+class Body:
+    """A whole body, still as it came."""
+
+    content: bytearray
+    reader: Reader
+    parameters: Parameters
+    coding: str | None
+
+
+async def receive(request: Request, limits: Limits) -> Body:
+    """Receive a body; its type and size are refused before it is read."""
+    reader, parameters = _reader_of(request.headers.get("content-type", ""))
+    coding = _coding_of(request.headers.get("content-encoding", ""))
+    return Body(await received(request, limits.body_bytes), reader, parameters, coding)
+
+
+def opened(body: Body, limits: Limits) -> Envelope:
+    """Inflate and read a body. Not for the event loop."""
+    content = inflated(body.content, body.coding, limits.inflated_bytes) if body.coding else body.content
+    return body.reader(content, body.parameters, limits)
+
+
+def _reader_of(content_type: str) -> tuple[Reader, Parameters]:
+    media_type, parameters = parse_options_header(content_type)
+    reader = READERS.get(media_type.decode("latin-1"))
+    if reader is None:
+        found = f"found {content_type[:80]!r}" if content_type else "there is none"
+        raise UnsupportedMediaType(f"Content-Type must be one of {', '.join(READERS)}; {found}")
+    return reader, {key.decode("latin-1"): value.decode("latin-1") for key, value in parameters.items()}
+
+
+def _coding_of(content_encoding: str) -> str | None:
+    coding = content_encoding.strip().lower()
+    if coding in ("", "identity"):
+        return None
+    if coding not in CODINGS:
+        raise UnsupportedMediaType(
+            f"Content-Encoding must be one of identity, {', '.join(CODINGS)}, once; found {content_encoding[:80]!r}"
+        )
+    return coding

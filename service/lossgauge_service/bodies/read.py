@@ -1,0 +1,41 @@
+"""Receiving a body into one buffer."""
+
+from starlette.requests import ClientDisconnect, Request
+
+from lossgauge_service.errors import BodyTooLarge, Malformed
+
+
+async def received(request: Request, cap: int) -> bytearray:
+    """The body as it arrives, at most `cap` bytes.
+
+    One buffer grows in place: no copy to join chunks, and no more memory than what has arrived, whatever was announced.
+    """
+    announced = _announced_length(request, cap)
+    body = bytearray()
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > cap:
+            raise _too_large(f"more than {cap} bytes", cap)
+        more = message.get("more_body", False)
+    if announced is not None and announced != len(body):
+        raise Malformed(f"Content-Length says {announced} bytes, but {len(body)} came")
+    return body
+
+
+def _announced_length(request: Request, cap: int) -> int | None:
+    value = request.headers.get("content-length")
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit()):
+        raise Malformed(f"Content-Length must be a number of bytes; found {value[:40]!r}")
+    if len(value) > len(str(cap)) + 40 or int(value) > cap:
+        raise _too_large(f"{value[:40]} bytes", cap)
+    return int(value)
+
+
+def _too_large(found: str, cap: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body has {found}; at most {cap} are allowed", limit="body_bytes")

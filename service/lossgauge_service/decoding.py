@@ -1,0 +1,174 @@
+"""From an envelope to checked samples. Long work: never on the event loop."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps
+from lossgauge.wire import Array, BatchItem, BatchRequest, Limits, Question, ScoreRequest
+
+from lossgauge_service.bodies import Envelope
+from lossgauge_service.errors import (
+    InvalidDtype,
+    InvalidParameter,
+    LimitExceeded,
+    LossgaugeError,
+    ShapeMismatch,
+    UndecodableArray,
+)
+from lossgauge_service.samples import Sample, sample_of, samples_of_stack
+from lossgauge_service.validation import validated
+
+REJECTIONS: dict[str, type[LossgaugeError]] = {
+    "undecodable_array": UndecodableArray,
+    "invalid_dtype": InvalidDtype,
+    "limit_exceeded": LimitExceeded,
+}
+ROLES = ("/prediction", "/target", "/weight")
+MOST_ID_CHARACTERS = 200
+Asked = TypeVar("Asked", bound=Question)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A place in a batch: a sample, or its error. `at` points to it; `label` names it where it has no pointer."""
+
+    id: str | None
+    outcome: Sample | LossgaugeError
+    at: str = ""
+    label: str = ""
+
+    def told(self, error: LossgaugeError) -> LossgaugeError:
+        """An error of this item's arrays, with its place in the request. A copy: items may share an error."""
+        pointer = error.pointer or ""
+        of_arrays = pointer.startswith(ROLES)
+        return type(error)(
+            self.label + error.detail, pointer=self.at + pointer if of_arrays else error.pointer, **error.extras
+        )
+
+
+class Pair(Protocol):
+    """What holds a prediction and its target."""
+
+    @property
+    def prediction(self) -> Array:
+        """The prediction."""
+
+    @property
+    def target(self) -> Array:
+        """The target."""
+
+    @property
+    def weight(self) -> Array | None:
+        """The weight map."""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes one request's arrays, within the caps."""
+
+    attachments: Attachments
+    caps: Caps
+    limits: Limits
+
+    def sample(self, question: Question, pair: Pair) -> Sample:
+        """The checked sample of one pair."""
+        sample = sample_of(question, *self._arrays(pair))
+        _check_classes(sample, self.limits)
+        return sample
+
+    def items(self, request: BatchRequest) -> list[Item]:
+        """The items of a batch, each read on its own."""
+        if request.items is not None:
+            return [self._item(request, document, f"/items/{index}") for index, document in enumerate(request.items)]
+        return self._stacked(request)
+
+    def _item(self, question: Question, document: Any, at: str) -> Item:
+        try:
+            item = validated(BatchItem, document, at)
+            return Item(item.id, self.sample(question, item), at)
+        except LossgaugeError as error:
+            return Item(_id_in(document), error, at)
+
+    def _stacked(self, request: BatchRequest) -> list[Item]:
+        prediction, target, weight = self._arrays(request)
+        count = len(prediction) if prediction.ndim else 0
+        if count == 0:
+            raise ShapeMismatch(f"shape {list(prediction.shape)} stacks no sample", pointer="/prediction")
+        _check_count("samples", count, self.limits.items, "/prediction")
+        ids = _ids_for(count, request.ids)
+        outcomes = samples_of_stack(request, prediction, target, weight)
+        return [
+            Item(id, self._within_limits(outcome), label=f"sample {index}: ")
+            for index, (id, outcome) in enumerate(zip(ids, outcomes, strict=True))
+        ]
+
+    def _within_limits(self, outcome: Sample | LossgaugeError) -> Sample | LossgaugeError:
+        try:
+            _check_classes(outcome, self.limits)
+        except LimitExceeded as error:
+            return error
+        return outcome
+
+    def _arrays(self, pair: Any) -> tuple[AnyArray, AnyArray, AnyArray | None]:
+        weight = None if pair.weight is None else self._array(pair.weight, "/weight")
+        return self._array(pair.prediction, "/prediction"), self._array(pair.target, "/target"), weight
+
+    def _array(self, array: Array, at: str) -> AnyArray:
+        try:
+            return array.decode(self.attachments, self.caps)
+        except ArrayRejected as rejected:
+            raise _error_of(rejected, at) from None
+
+
+def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
+    """The request of one pair."""
+    return _asked(ScoreRequest, envelope.document, limits)
+
+
+def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:
+    """The request of a batch; its items are not read yet."""
+    _check_length(envelope.document, "items", limits.items)
+    return _asked(BatchRequest, envelope.document, limits)
+
+
+def _asked(model: type[Asked], document: dict[str, Any], limits: Limits) -> Asked:
+    _check_length(document, "metrics", limits.metrics)
+    request = validated(model, document)
+    _check_count("classes", request.num_classes or 0, limits.classes, "/num_classes")
+    return request
+
+
+def _check_length(document: dict[str, Any], name: str, cap: int) -> None:
+    """Before anything is made of its members."""
+    members = document.get(name)
+    if isinstance(members, list):
+        _check_count(name, len(members), cap, f"/{name}")
+
+
+def _check_count(what: str, count: int, cap: int, pointer: str) -> None:
+    limit = "items" if what == "samples" else what
+    if count > cap:
+        raise LimitExceeded(f"{count} {what}; at most {cap} are allowed", pointer=pointer, limit=limit)
+
+
+def _check_classes(sample: Sample | LossgaugeError, limits: Limits) -> None:
+    if isinstance(sample, Sample):
+        _check_count("classes", sample.case.classes, limits.classes, "/prediction")
+
+
+def _ids_for(count: int, ids: list[str] | None) -> list[str | None]:
+    if ids is None:
+        return [None] * count
+    if len(ids) != count:
+        raise InvalidParameter(f"{len(ids)} ids for {count} samples; give one for each", pointer="/ids")
+    return [*ids]
+
+
+def _id_in(document: Any) -> str | None:
+    found = document.get("id") if isinstance(document, dict) else None
+    return found if isinstance(found, str) and len(found) <= MOST_ID_CHARACTERS else None
+
+
+def _error_of(rejected: ArrayRejected, at: str) -> LossgaugeError:
+    extras = {} if rejected.limit is None else {"limit": rejected.limit}
+    return REJECTIONS[rejected.code](rejected.detail, pointer=at + rejected.pointer, **extras)

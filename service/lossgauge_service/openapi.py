@@ -1,0 +1,82 @@
+"""The OpenAPI document: what the routes read by hand, said by hand."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from lossgauge.wire import BatchRequest, Problem, ScoreRequest
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+REF = "#/components/schemas/{model}"
+PROBLEM_JSON = "application/problem+json"
+SPOKEN_BY_HAND: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+    (ScoreRequest, "validation"),
+    (BatchRequest, "validation"),
+    (Problem, "serialization"),
+]
+WHEN = {
+    HTTPStatus.BAD_REQUEST: "The body is not what its media type says.",
+    HTTPStatus.NOT_FOUND: "There is no such thing.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the service reads; `limit` names the cap.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A media type or content coding that is not taken.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The request cannot be scored; `pointer` says where, `errors` lists all.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The service failed.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Warming up, or broken; `Retry-After` says when to try again.",
+}
+SCORING_PROBLEMS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+
+
+def problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The problem responses of a route."""
+    named = {int(status): _problem(WHEN[status], status) for status in statuses}
+    return {"default": _problem("Any other problem."), **named}
+
+
+def body_of(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, Any]:
+    """A request body in the three media types that carry a message of the contract."""
+    message = {"$ref": REF.format(model=model.__name__)}
+    parts = {
+        "type": "object",
+        "required": ["request"],
+        "properties": {"request": message},
+        "additionalProperties": {"type": "string", "format": "binary", "description": "An array, for encoding `part`."},
+    }
+    tensors = {
+        "type": "string",
+        "format": "binary",
+        "description": f"The JSON of a {model.__name__} under `request` of `__metadata__`; arrays as tensors.",
+    }
+    content = {
+        "application/json": {"schema": message, "examples": dict(examples)},
+        "multipart/form-data": {"schema": parts, "encoding": {"request": {"contentType": "application/json"}}},
+        "application/x-safetensors": {"schema": tensors},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The whole document."""
+    if not app.openapi_schema:
+        app.openapi_schema = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
+        )
+        _, schemas = models_json_schema(SPOKEN_BY_HAND, ref_template=REF)
+        app.openapi_schema["components"]["schemas"].update(schemas["$defs"])
+    return app.openapi_schema
+
+
+def _problem(description: str, status: HTTPStatus | None = None) -> dict[str, Any]:
+    content = {PROBLEM_JSON: {"schema": {"$ref": REF.format(model=Problem.__name__)}}}
+    headers = {"headers": RETRY_AFTER} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return {"description": description, "content": content, **headers}

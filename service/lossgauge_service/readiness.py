@@ -1,0 +1,36 @@
+"""Whether the service can score yet."""
+
+from asyncio import Future
+from dataclasses import dataclass
+
+from lossgauge_service.errors import Unavailable, WarmingUp
+
+RETRY_WHILE_WARMING_S = 5
+RETRY_WHEN_BROKEN_S = 60
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Ready once the warm-up has ended well; broken if it raised."""
+
+    warm_up: Future[None]
+
+    @property
+    def obstacle(self) -> Unavailable | None:
+        """Why the service cannot score now, or None."""
+        if not self.warm_up.done():
+            return WarmingUp("the kernels are being compiled; try again soon", retry_after=RETRY_WHILE_WARMING_S)
+        failure = self.warm_up.exception()
+        if failure is None:
+            return None
+        return Unavailable(f"the engine is broken: {_in_a_line(failure)}", retry_after=RETRY_WHEN_BROKEN_S)
+
+    def require(self) -> None:
+        """Raise `Unavailable` unless the service can score."""
+        obstacle = self.obstacle
+        if obstacle is not None:
+            raise obstacle
+
+
+def _in_a_line(failure: BaseException) -> str:
+    return f"{type(failure).__name__}: {failure}".splitlines()[0][:300]

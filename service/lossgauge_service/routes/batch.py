@@ -1,0 +1,116 @@
+"""`POST /v1/score/batch`: many pairs, each with its scores or its problem."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from lossgauge.wire import BatchRequest, BatchResponse, Score, Summary
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lossgauge_service.answers import Stopwatch, answer, scores_document
+from lossgauge_service.bodies import Body, opened, receive
+from lossgauge_service.decoding import Decoder, Item, batch_request
+from lossgauge_service.engine import Outcome
+from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
+from lossgauge_service.plan import Plan, plan_for
+from lossgauge_service.routes.examples import BATCH
+from lossgauge_service.samples import Case, Sample
+from lossgauge_service.service import Service, service_of
+from lossgauge_service.statistics import Sums
+
+router = APIRouter(tags=["scoring"])
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was computed of an item."""
+
+    sums: Sums
+    case: Case
+    scores: dict[str, Score]
+
+
+Result = Scored | LossgaugeError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A batch, decoded."""
+
+    asked: BatchRequest
+    plan: Plan
+    items: list[Item]
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The items that can be scored."""
+        return [item.outcome for item in self.items if isinstance(item.outcome, Sample)]
+
+    def results(self, computed: list[Outcome]) -> list[Result]:
+        """Each item's result, from what was computed of the samples, in their order."""
+        left = iter(computed)
+        return [self._result(item, left) for item in self.items]
+
+    def _result(self, item: Item, left: Iterator[Outcome]) -> Result:
+        if isinstance(item.outcome, LossgaugeError):
+            return item.told(item.outcome)
+        outcome = next(left)
+        if isinstance(outcome, LossgaugeError):
+            return item.told(outcome)
+        case = item.outcome.case
+        return Scored(outcome, case, self.plan.scores(outcome, case))
+
+
+@router.post(
+    "/v1/score/batch",
+    response_model=BatchResponse,
+    responses=problems(*SCORING_PROBLEMS),
+    openapi_extra=body_of(BatchRequest, BATCH),
+)
+async def score_batch(request: Request) -> Response:
+    """Score many pairs. A bad item is a problem in its place; its neighbours get their scores."""
+    service = service_of(request)
+    service.readiness.require()
+    watch = Stopwatch()
+    body = await receive(request, service.limits)
+    watch.lap("receive")
+    job = await run_sync(_decoded, body, service)
+    watch.lap("decode")
+    computed = await service.batcher.run(job.plan, job.samples, partial(watch.lap, "queue"))
+    watch.lap("compute")
+    return await run_sync(_answered, job, computed, service, watch)
+
+
+def _decoded(body: Body, service: Service) -> Job:
+    envelope = opened(body, service.limits)
+    asked = batch_request(envelope, service.limits)
+    plan = plan_for(asked)
+    decoder = Decoder(envelope.attachments, service.caps, service.limits)
+    return Job(asked, plan, decoder.items(asked))
+
+
+def _answered(job: Job, computed: list[Outcome], service: Service, watch: Stopwatch) -> Response:
+    results = job.results(computed)
+    items = [
+        {"id": item.id, "index": index, **_document(result, service)}
+        for index, (item, result) in enumerate(zip(job.items, results, strict=True))
+    ]
+    summary = {key: one.model_dump() for key, one in _summary(job.plan, results).items()}
+    return answer({"items": items, "summary": summary}, job.plan, service.engine.info, watch)
+
+
+def _document(result: Result, service: Service) -> dict[str, Any]:
+    if isinstance(result, LossgaugeError):
+        return {"problem": service.problems.problem_of(result).model_dump(exclude_none=True)}
+    return {"scores": scores_document(result.scores)}
+
+
+def _summary(plan: Plan, results: list[Result]) -> dict[str, Summary]:
+    scored = [result for result in results if isinstance(result, Scored)]
+    scores = [result.scores if isinstance(result, Scored) else None for result in results]
+    return plan.summary(scores, [(one.sums, one.case) for one in scored])

@@ -1,0 +1,52 @@
+"""Requests that /docs shows, ready to send."""
+
+from typing import Any
+
+ASKED = {"task": "binary", "prediction_kind": "probabilities"}
+PREDICTION = {"encoding": "list", "data": [[0.9, 0.2], [0.7, 0.4]]}
+TARGET = {"encoding": "list", "data": [[1, 0], [1, 1]]}
+TARGET_IN_BASE64 = {"encoding": "raw", "dtype": "uint8", "shape": [2, 2], "data": "AQABAQ=="}
+
+SCORE: dict[str, Any] = {
+    "lists": {
+        "summary": "Two by two pixels as lists",
+        "value": {**ASKED, "prediction": PREDICTION, "target": TARGET, "metrics": ["dice", "focal_loss"]},
+    },
+    "parameters": {
+        "summary": "Metrics with parameters, a target in base64",
+        "value": {
+            **ASKED,
+            "id": "image-7",
+            "prediction": PREDICTION,
+            "target": TARGET_IN_BASE64,
+            "metrics": [
+                {"name": "focal_loss", "alpha": 0.25, "gamma": 1.5},
+                {"name": "dice", "threshold": 0.6, "key": "dice_60"},
+            ],
+        },
+    },
+}
+
+BATCH: dict[str, Any] = {
+    "items": {
+        "summary": "Items, one of them bad: it is a problem in its place",
+        "value": {
+            **ASKED,
+            "metrics": ["dice", "iou"],
+            "items": [
+                {"id": "good", "prediction": PREDICTION, "target": TARGET},
+                {"id": "bad", "prediction": PREDICTION, "target": {"encoding": "list", "data": [[1, 0, 1]]}},
+            ],
+        },
+    },
+    "stacked": {
+        "summary": "Two samples stacked along the first axis",
+        "value": {
+            **ASKED,
+            "metrics": ["dice"],
+            "prediction": {"encoding": "list", "data": [[0.9, 0.2], [0.7, 0.4]]},
+            "target": {"encoding": "list", "data": [[1, 0], [1, 1]]},
+            "ids": ["first", "second"],
+        },
+    },
+}

@@ -1,0 +1,59 @@
+"""`POST /v1/score`: one pair."""
+
+from functools import partial
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from lossgauge.wire import ScoreRequest, ScoreResponse
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lossgauge_service.answers import Stopwatch, answer, scores_document
+from lossgauge_service.bodies import Body, opened, receive
+from lossgauge_service.decoding import Decoder, score_request
+from lossgauge_service.engine import Outcome
+from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
+from lossgauge_service.plan import Plan, plan_for
+from lossgauge_service.routes.examples import SCORE
+from lossgauge_service.samples import Sample
+from lossgauge_service.service import Service, service_of
+from lossgauge_service.statistics import Sums
+
+router = APIRouter(tags=["scoring"])
+
+
+@router.post(
+    "/v1/score",
+    response_model=ScoreResponse,
+    responses=problems(*SCORING_PROBLEMS),
+    openapi_extra=body_of(ScoreRequest, SCORE),
+)
+async def score(request: Request) -> Response:
+    """Score one prediction against its target."""
+    service = service_of(request)
+    service.readiness.require()
+    watch = Stopwatch()
+    body = await receive(request, service.limits)
+    watch.lap("receive")
+    asked, plan, sample = await run_sync(_decoded, body, service)
+    watch.lap("decode")
+    sums = _sums_of(await service.batcher.run(plan, [sample], partial(watch.lap, "queue")))
+    watch.lap("compute")
+    content = {"id": asked.id, "scores": scores_document(plan.scores(sums, sample.case))}
+    return answer(content, plan, service.engine.info, watch)
+
+
+def _decoded(body: Body, service: Service) -> tuple[ScoreRequest, Plan, Sample]:
+    envelope = opened(body, service.limits)
+    asked = score_request(envelope, service.limits)
+    plan = plan_for(asked)
+    decoder = Decoder(envelope.attachments, service.caps, service.limits)
+    return asked, plan, decoder.sample(asked, asked)
+
+
+def _sums_of(outcomes: list[Outcome]) -> Sums:
+    [outcome] = outcomes
+    if isinstance(outcome, LossgaugeError):
+        raise outcome
+    return outcome

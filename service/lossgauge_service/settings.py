@@ -1,0 +1,93 @@
+"""The settings: from arguments or `LOSSGAUGE_*` variables, made once and handed down."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from lossgauge.encodings.base import Caps
+from lossgauge.wire import Limits
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "LOSSGAUGE_"
+Cap = Annotated[int, Field(ge=1)]
+
+
+class InvalidSettings(ValueError):
+    """A setting that is not known, or whose value is not allowed."""
+
+
+def _default_kernel_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lossgauge" / "kernels"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, each as `LOSSGAUGE_<NAME>` too. The caps are those of `GET /v1/limits`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$", description="auto, cpu, cuda or cuda:N."
+    )
+    kernel: Literal["auto", "compiled", "eager"] = Field(
+        default="auto", description="auto compiles where there is a compiler."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="Threads of the CPU engine; torch's choice by default."
+    )
+    kernel_cache: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        default_factory=_default_kernel_cache, description="Where compiled kernels are kept."
+    )
+
+    body_bytes: Cap = 256 * 2**20
+    inflated_bytes: Cap = 256 * 2**20
+    document_bytes: Cap = 16 * 2**20
+    header_bytes: Cap = 64 * 2**10
+    array_elements: Cap = 2**26
+    list_elements: Cap = 2**20
+    image_pixels: Cap = 2**26
+    dimensions: Cap = 8
+    items: Cap = 1024
+    parts: Cap = 3100
+    classes: Cap = 256
+    metrics: Cap = 64
+    json_depth: Cap = 32
+    json_values: Cap = 2**22
+    json_members: Cap = 2**12
+
+    @property
+    def limits(self) -> Limits:
+        """The caps, as the service tells them."""
+        return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
+
+    @property
+    def caps(self) -> Caps:
+        """The caps of a single array."""
+        return Caps(**{cap.name: getattr(self, cap.name) for cap in fields(Caps)})
+
+
+def load(environment: Mapping[str, str], **given: Any) -> Settings:
+    """Read the settings, with `given` before the environment's; `InvalidSettings` names what is wrong with them."""
+    for name in environment:
+        if name.startswith(PREFIX):
+            _check_known(name)
+    try:
+        return Settings(**given)
+    except ValidationError as invalid:
+        raise InvalidSettings("; ".join(_complaint(error) for error in invalid.errors(include_url=False))) from None
+
+
+def _check_known(name: str) -> None:
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    if name.upper() not in known:
+        close = difflib.get_close_matches(name.upper(), known, n=1)
+        raise InvalidSettings(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def _complaint(error: Any) -> str:
+    return f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg']}; found {str(error['input'])[:80]!r}"
