@@ -3,7 +3,7 @@
     scripts/bench [--rounds 11] [--output docs/benchmarks/core.md]
 
 Core panel: focal loss, cross-entropy, soft dice, IoU. Full panel: the same, mean IoU over ten thresholds, and the
-counts at 0.5. Sixteen masks of 512 x 512, float32 logits, uint8 targets; every score per sample. Each contender goes from
+counts at 0.5. Sixteen masks of 512 x 512, float32 logits, uint8 targets; every score per sample. A contender goes from
 arrays in memory to numbers, its own checks of the input included; the peers get their tensors made beforehand. Their
 scores are compared before any is timed, and they take turns, so that a busy moment of the machine hits all of them.
 """

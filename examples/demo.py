@@ -11,15 +11,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import numpy as np
-from lossgauge import Client
+from lossgauge import BatchResult, Client, ScoredItem
 from lossgauge import metrics as m
+from lossgauge.wire import Problem, Score
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
@@ -29,8 +30,9 @@ Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-METRICS = ["dice", "iou", m.FocalLoss(gamma=2.0, alpha=0.25), "cross_entropy", "mean_iou"]
+METRICS: list[str | m.MetricSpec] = ["dice", "iou", m.FocalLoss(gamma=2.0, alpha=0.25), "cross_entropy", "mean_iou"]
 COLUMNS = ("dice", "iou", "focal", "bce", "mean IoU", "positive share")
+KEYS = ("dice", "iou", "focal_loss", "cross_entropy", "mean_iou")
 READY_WITHIN_S = 300.0
 
 
@@ -155,20 +157,19 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 # ---------------------------------------------------------------------------------------------------------------- table
 
 
-def table(names: Sequence[str], answer: Any) -> Iterator[str]:
+def table(names: Sequence[str], answer: BatchResult) -> Iterator[str]:
     """The lines of the table: an item a line, its scores or its problem, then the mean."""
     yield line("", COLUMNS)
     for name, item in zip(names, answer, strict=True):
-        yield line(name, cells(item.scores)) if item.ok else problem_line(name, item.error)
-    means = [answer.summary[key].mean for key in ("dice", "iou", "focal_loss", "cross_entropy", "mean_iou")]
-    counted = answer.summary["cross_entropy"].counted
-    yield line(f"mean of {counted}", [*map(number, means), ""])
+        yield line(name, cells(item.scores)) if isinstance(item, ScoredItem) else problem_line(name, item.problem)
+    means = [number(answer.summary[key].mean) for key in KEYS]
+    yield line(f"mean ({len(answer.problems)} left out)", [*means, ""])
 
 
-def cells(scores: Any) -> list[str]:
+def cells(scores: Mapping[str, Score]) -> list[str]:
     """Every score of an item, and the share of the focal loss that the positives carry."""
-    values = [scores[key].value for key in ("dice", "iou", "focal_loss", "cross_entropy", "mean_iou")]
-    return [*map(number, values), number(scores["focal_loss"].positive_share)]
+    share = (scores["focal_loss"].model_extra or {}).get("positive_share")
+    return [*(number(scores[key].value) for key in KEYS), number(share)]
 
 
 def number(value: float | None) -> str:
@@ -181,9 +182,10 @@ def line(name: str, texts: Sequence[str]) -> str:
     return f"{name:<20}" + "".join(f"{text:>{width}}" for text, width in zip(texts, (9, 9, 9, 9, 10, 14), strict=True))
 
 
-def problem_line(name: str, error: Any) -> str:
+def problem_line(name: str, problem: Problem | None) -> str:
     """What is wrong with an item, cut to the width of the table."""
-    return f"{name:<20}{f'  {error.code}: {error.detail}':.60}"
+    told = f"{problem.code}: {problem.detail}" if problem else "could not be sent"
+    return f"{name:<20}  {told:.58}"
 
 
 # -------------------------------------------------------------------------------------------------------------- picture
