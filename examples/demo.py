@@ -6,6 +6,7 @@ Each prediction is a smoothed, rescaled intensity; each target is the segmentati
 make of the image. Two predictions are bad on purpose: they come back as problems in their place in the batch.
 """
 
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import NamedTuple
 
 import httpx
@@ -32,6 +34,7 @@ Mask = NDArray[np.bool_]
 
 METRICS: list[str | m.MetricSpec] = ["dice", "iou", m.FocalLoss(gamma=2.0, alpha=0.25), "cross_entropy", "mean_iou"]
 COLUMNS = ("dice", "iou", "focal", "bce", "mean IoU", "positive share")
+WIDTHS = (8, 8, 9, 9, 10, 16)
 KEYS = ("dice", "iou", "focal_loss", "cross_entropy", "mean_iou")
 READY_WITHIN_S = 300.0
 
@@ -145,12 +148,12 @@ def is_ready(url: str) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask the service to stop, and make it when it does not."""
+    """Ask the service to stop; end it, and a compiler that it may have started, when it does not."""
     process.terminate()
     try:
         process.wait(timeout=15)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -159,7 +162,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def table(names: Sequence[str], answer: BatchResult) -> Iterator[str]:
     """The lines of the table: an item a line, its scores or its problem, then the mean."""
-    yield line("", COLUMNS)
+    yield line("item", COLUMNS)
     for name, item in zip(names, answer, strict=True):
         yield line(name, cells(item.scores)) if isinstance(item, ScoredItem) else problem_line(name, item.problem)
     means = [number(answer.summary[key].mean) for key in KEYS]
@@ -179,13 +182,13 @@ def number(value: float | None) -> str:
 
 def line(name: str, texts: Sequence[str]) -> str:
     """One line of at most 80 characters."""
-    return f"{name:<20}" + "".join(f"{text:>{width}}" for text, width in zip(texts, (9, 9, 9, 9, 10, 14), strict=True))
+    return (f"{name:<20}" + "".join(f"{text:>{width}}" for text, width in zip(texts, WIDTHS, strict=True))).rstrip()
 
 
 def problem_line(name: str, problem: Problem | None) -> str:
     """What is wrong with an item, cut to the width of the table."""
     told = f"{problem.code}: {problem.detail}" if problem else "could not be sent"
-    return f"{name:<20}  {told:.58}"
+    return f"{name:<20}  {shorten(told, 58, placeholder=' ..')}"
 
 
 # -------------------------------------------------------------------------------------------------------------- picture
