@@ -69,7 +69,7 @@ def _item(item: wire.ScoredItem | wire.FailedItem, index: int) -> Item:
 def _in_whole_batch(problem: wire.Problem, local: int, index: int) -> wire.Problem:
     """The problem with its pointer into the caller's items, not into the request that carried them."""
     here = f"/items/{local}"
-    if problem.pointer is None or not f"{problem.pointer}/".startswith(f"{here}/"):
+    if problem.pointer is None or not problem.pointer.startswith(here):
         return problem
     return problem.model_copy(update={"pointer": f"/items/{index}{problem.pointer[len(here) :]}"})
 

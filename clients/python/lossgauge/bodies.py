@@ -23,6 +23,7 @@ Document = dict[str, Any]
 Held = NDArray[Any] | PngFile
 ENTRY_BYTES = 96
 HEAD_BYTES = 192
+MOST_ARRAYS = 4
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,10 @@ class Cost:
     parts: int = 0
     document_bytes: int = 0
     body_bytes: int = 0
+    json_values: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            self.items + other.items,
-            self.parts + other.parts,
-            self.document_bytes + other.document_bytes,
-            self.body_bytes + other.body_bytes,
-        )
+        return Cost(*(mine + its for mine, its in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     def fits(self, limits: Limits) -> bool:
         """Whether one request may hold it."""
@@ -107,8 +104,9 @@ class SafetensorsBody(BodyKind):
 
     def cost(self, document: Mapping[str, Any], attachments: Sequence[Attachment]) -> Cost:
         """The document, escaped, and a line for each tensor are in the header; the elements come after it."""
-        header = len(json.dumps(json_bytes(document).decode())) + sum(map(_entry_bytes, attachments))
-        return Cost(0, len(attachments), header, header + _bytes_of(attachments))
+        text = json_bytes(document)
+        header = len(json.dumps(text.decode())) + sum(map(_entry_bytes, attachments))
+        return Cost(0, len(attachments), header, header + _bytes_of(attachments), _values(text))
 
     def pack(self, name: str, held: Held, pointer: str) -> Packed:
         """A tensor; a PNG file is decoded first."""
@@ -127,8 +125,8 @@ class MultipartBody(BodyKind):
     def cost(self, document: Mapping[str, Any], attachments: Sequence[Attachment]) -> Cost:
         """Each part has a head of its own."""
         heads = sum(HEAD_BYTES + 2 * len(attachment.name) for attachment in attachments)
-        text = len(json_bytes(document))
-        return Cost(0, len(attachments), text, text + heads + _bytes_of(attachments))
+        text = json_bytes(document)
+        return Cost(0, len(attachments), len(text), len(text) + heads + _bytes_of(attachments), _values(text))
 
     def pack(self, name: str, held: Held, pointer: str) -> Packed:
         """A part: a .npy file, or a PNG file as it is."""
@@ -151,11 +149,13 @@ class JsonBody(BodyKind):
 
     def cost(self, document: Mapping[str, Any], attachments: Sequence[Attachment]) -> Cost:
         """All is in the document."""
-        return Cost(body_bytes=len(json_bytes(document)) + 1)
+        text = json_bytes(document)
+        return Cost(body_bytes=len(text) + 1, json_values=_values(text))
 
     def elements(self, limits: Limits) -> int:
-        """Lists have a cap of their own."""
-        return limits.list_elements if self.encoding == "list" else limits.array_elements
+        """Lists have a cap of their own, and their elements are values of the document."""
+        in_lists = min(limits.list_elements, limits.json_values // MOST_ARRAYS)
+        return in_lists if self.encoding == "list" else limits.array_elements
 
     def pack(self, name: str, held: Held, pointer: str) -> Packed:
         """An array in this body's encoding, or a PNG file as it is."""
@@ -199,6 +199,11 @@ def json_bytes(document: Mapping[str, Any]) -> bytes:
         return json.dumps(document, allow_nan=False, separators=(",", ":"), default=_plain).encode()
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(f"not a JSON document: {error}") from None
+
+
+def _values(text: bytes) -> int:
+    """At least the values of a piece of JSON: there is a comma between any two."""
+    return text.count(b",") + 1
 
 
 def _bytes_of(attachments: Iterable[Attachment]) -> int:

@@ -136,7 +136,9 @@ def _foreign_problem(response: httpx.Response) -> Problem:
 
 
 def _listed(metrics: Metrics) -> Iterable[MetricLike]:
-    return [metrics] if isinstance(metrics, str | Mapping | MetricSpec) else metrics
+    if isinstance(metrics, str | Mapping | MetricSpec) or not isinstance(metrics, Iterable):
+        return [metrics]
+    return metrics
 
 
 def _metric(metric: MetricLike) -> Any:

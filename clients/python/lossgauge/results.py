@@ -180,11 +180,11 @@ class BatchResult(Sequence[Item]):
 
     def __repr__(self) -> str:
         head = f"BatchResult({len(self)} items, {len(self.problems)} problems, {self.requests} requests)"
-        return "\n".join([head, *(_summary_line(key, summary) for key, summary in self.summary.items())])
+        return "\n".join([head, *_padded({key: _mean(summary) for key, summary in self.summary.items()})])
 
 
-class MetricList(Sequence[MetricDescription]):
-    """The catalogue: the service's metrics, by position or by name.
+class MetricList:
+    """The catalogue: the service's metrics, a list that can be read by name too.
 
     >>> catalogue = MetricList([])
     >>> len(catalogue), "dice" in catalogue
@@ -214,7 +214,10 @@ class MetricList(Sequence[MetricDescription]):
         return len(self._by_name)
 
     def __contains__(self, which: object) -> bool:
-        return which in self._by_name or any(which == about for about in self)
+        return any(which in (about.name, about) for about in self)
+
+    def __iter__(self) -> Iterator[MetricDescription]:
+        return iter(self._by_name.values())
 
     def __repr__(self) -> str:
         return "\n".join(["MetricList", *(f"  {about.name:<20} {about.summary}" for about in self)])
@@ -231,14 +234,18 @@ def _unknown(key: str, known: Mapping[str, Any]) -> KeyError:
 
 
 def _lines(scores: Mapping[str, Score]) -> list[str]:
-    width = max(map(len, scores), default=0)
-    return [f"  {key:<{width}}  {_shown(score)}" for key, score in scores.items()]
+    return _padded({key: _shown(score) for key, score in scores.items()})
+
+
+def _padded(texts: Mapping[str, str]) -> list[str]:
+    width = max(map(len, texts), default=0)
+    return [f"  {key:<{width}}  {text}" for key, text in texts.items()]
 
 
 def _shown(score: Score) -> str:
     return f"undefined: {score.undefined}" if score.value is None else f"{score.value:.6g}"
 
 
-def _summary_line(key: str, summary: Summary) -> str:
+def _mean(summary: Summary) -> str:
     mean = "undefined" if summary.mean is None else f"{summary.mean:.6g}"
-    return f"  {key}  mean {mean} of {summary.counted}, {summary.skipped} skipped"
+    return f"mean {mean} of {summary.counted}, {summary.skipped} skipped"

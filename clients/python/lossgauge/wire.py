@@ -219,7 +219,7 @@ class Limits(Answer):
 
     body_bytes: int = Field(description="Bytes of a request body as it arrives.")
     inflated_bytes: int = Field(description="Bytes of a request body after decompression.")
-    document_bytes: int = Field(description="Bytes of the JSON that stands beside its arrays (multipart, safetensors).")
+    document_bytes: int = Field(description="Bytes of the JSON that comes beside its arrays: a multipart part, a safetensors header.")
     array_elements: int = Field(description="Elements of one array.")
     list_elements: int = Field(description="Elements of one array in the `list` encoding.")
     image_pixels: int = Field(description="Pixels of one image.")
