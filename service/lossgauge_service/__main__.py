@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from lossgauge_service.app import create_app
 from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
@@ -28,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop."""
+    # torch takes seconds to import, and a wrong setting should be told at once
+    from lossgauge_service.app import create_app
+
     print(f"lossgauge: documentation at {_address(settings)}/docs", file=sys.stderr, flush=True)
     uvicorn.run(
         create_app(settings),
