@@ -1,13 +1,14 @@
-"""The command: `lossgauge serve`."""
+"""The command: `lossgauge serve`, and `lossgauge warm-up` for images and first starts."""
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import uvicorn
 
 from lossgauge_service.http_protocol import BoundedHeaders
+from lossgauge_service.service import engine_of
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
 GRACE_S = 30
@@ -17,12 +18,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = _parser()
     given = vars(parser.parse_args(arguments))
-    given.pop("command")
+    command = COMMANDS[given.pop("command")]
     try:
         settings = load(os.environ, **{name: value for name, value in given.items() if value is not None})
     except InvalidSettings as invalid:
         parser.error(str(invalid))
-    serve(settings)
+    command(settings)
 
 
 def serve(settings: Settings) -> None:
@@ -42,6 +43,17 @@ def serve(settings: Settings) -> None:
     )
 
 
+def warm_up(settings: Settings) -> None:
+    """Compile every kernel into the cache, so that a service that starts later finds them there."""
+    engine = engine_of(settings)
+    engine.warm_up()
+    cache = f", kept in {settings.kernel_cache}" if engine.info.kernel == "compiled" else ""
+    print(f"lossgauge: {engine.info.kernel} kernels for {engine.info.device} are ready{cache}", file=sys.stderr)
+
+
+COMMANDS: dict[str, Callable[[Settings], None]] = {"serve": serve, "warm-up": warm_up}
+
+
 def _address(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{settings.port}"
@@ -50,11 +62,18 @@ def _address(settings: Settings) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lossgauge", description="Losses and metrics over HTTP.")
     commands = parser.add_subparsers(dest="command", required=True)
-    server = commands.add_parser("serve", help="run the service", epilog="Every setting is LOSSGAUGE_<NAME> too.")
-    for name in ("host", "port", "device", "kernel", "threads"):
-        field = Settings.model_fields[name]
-        server.add_argument(f"--{name}", help=f"{field.description} Default: {field.default}.")
+    epilog = "Every setting is LOSSGAUGE_<NAME> too."
+    server = commands.add_parser("serve", help="run the service", epilog=epilog)
+    _add_settings(server, "host", "port", "device", "kernel", "threads")
+    warmer = commands.add_parser("warm-up", help="compile the kernels into the cache and exit", epilog=epilog)
+    _add_settings(warmer, "device", "kernel", "threads")
     return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
+    for name in names:
+        field = Settings.model_fields[name]
+        parser.add_argument(f"--{name}", help=f"{field.description} Default: {field.default}.")
 
 
 if __name__ == "__main__":

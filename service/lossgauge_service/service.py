@@ -37,10 +37,15 @@ def service_of(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
+def engine_of(settings: Settings) -> Engine:
+    """The engine that the settings describe."""
+    return Engine.build(settings.device, settings.kernel, settings.kernel_cache, settings.threads)
+
+
 @asynccontextmanager
 async def running(settings: Settings, problems: Problems, engine: Engine | None) -> AsyncIterator[Service]:
     """The service, warming up behind the first requests; closed at the end."""
-    engine = engine or Engine.build(settings.device, settings.kernel, settings.kernel_cache, settings.threads)
+    engine = engine or engine_of(settings)
     batcher = Batcher(engine)
     warm_up = asyncio.create_task(batcher.warm_up())
     warm_up.add_done_callback(_log_failure)

@@ -1,3 +1,39 @@
-"""lossgauge: losses and metrics of predicted masks and prediction arrays, over HTTP."""
+"""lossgauge: losses and metrics of predicted masks and prediction arrays, over HTTP.
+
+The client needs httpx, NumPy and pydantic only; see `lossgauge.client` for how it is used.
+"""
+
+from lossgauge import metrics
+from lossgauge.aio import AsyncClient
+from lossgauge.client import Client
+from lossgauge.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    InvalidArgumentError,
+    LossgaugeError,
+    ProblemError,
+    UndefinedScore,
+    UnreadableAnswer,
+)
+from lossgauge.results import BatchResult, FailedItem, MetricList, ScoredItem, ScoreResult
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "APIConnectionError",
+    "APITimeoutError",
+    "AsyncClient",
+    "BatchResult",
+    "Client",
+    "FailedItem",
+    "InvalidArgumentError",
+    "LossgaugeError",
+    "MetricList",
+    "ProblemError",
+    "ScoreResult",
+    "ScoredItem",
+    "UndefinedScore",
+    "UnreadableAnswer",
+    "__version__",
+    "metrics",
+]

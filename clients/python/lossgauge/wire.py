@@ -18,6 +18,12 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Answer(BaseModel):
+    """Anything that the service sends: frozen; a reader skips what a later version adds."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
 # --------------------------------------------------------------------------------------------------------------- metrics
 
 
@@ -149,7 +155,7 @@ class Problem(BaseModel):
     errors: list[Complaint] | None = Field(default=None, description="All that is wrong with a request's document.")
 
 
-class EngineInfo(Message):
+class EngineInfo(Answer):
     """What computed the answer."""
 
     version: str
@@ -161,7 +167,7 @@ Semantics = dict[str, dict[str, Any]]
 Timings = dict[str, float]
 
 
-class ScoreResponse(Message):
+class ScoreResponse(Answer):
     """The scores of one pair; `semantics` holds every metric with every default written out."""
 
     id: str | None = None
@@ -171,7 +177,7 @@ class ScoreResponse(Message):
     engine: EngineInfo
 
 
-class ScoredItem(Message):
+class ScoredItem(Answer):
     """An item that was scored."""
 
     id: str | None = None
@@ -179,7 +185,7 @@ class ScoredItem(Message):
     scores: dict[str, Score]
 
 
-class FailedItem(Message):
+class FailedItem(Answer):
     """An item that could not be scored."""
 
     id: str | None = None
@@ -187,7 +193,7 @@ class FailedItem(Message):
     problem: Problem
 
 
-class Summary(Message):
+class Summary(Answer):
     """A metric over the items of a batch."""
 
     value: Number | None = Field(description="`mean` or `pooled`, as the metric's `pooling` says.")
@@ -198,7 +204,7 @@ class Summary(Message):
     skipped: int = Field(description="Items that are not: undefined, or problems.")
 
 
-class BatchResponse(Message):
+class BatchResponse(Answer):
     """The items in their order, each with its scores or its problem."""
 
     items: list[ScoredItem | FailedItem]
@@ -208,7 +214,7 @@ class BatchResponse(Message):
     engine: EngineInfo
 
 
-class Limits(Message):
+class Limits(Answer):
     """The service's caps. Each is named in the error that it causes."""
 
     body_bytes: int = Field(description="Bytes of a request body as it arrives.")
@@ -228,13 +234,13 @@ class Limits(Message):
     json_members: int = Field(description="Members of a list or object of a JSON document, an array's data aside.")
 
 
-class ParameterDescription(Message):
+class ParameterDescription(Answer):
     """A parameter of a metric, as JSON Schema."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class MetricDescription(Message):
+class MetricDescription(Answer):
     """A metric of the catalogue."""
 
     name: str
@@ -250,7 +256,7 @@ class MetricDescription(Message):
     definitions: dict[str, Any] = Field(default_factory=dict, description="The schemas that parameters refer to (#/$defs/..).")
 
 
-class Catalogue(Message):
+class Catalogue(Answer):
     """Every metric that the service computes."""
 
     metrics: list[MetricDescription]

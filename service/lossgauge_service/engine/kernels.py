@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from lossgauge_service.engine.expressions import (
     row_columns,
     row_sums,
 )
-from lossgauge_service.engine.loads import Key, Load, shared_out
+from lossgauge_service.engine.loads import Clip, Key, Load, shared_out
 from lossgauge_service.engine.tiles import CLASS_TILE, ROW_TILE, Tiles
 
 MOST = KernelShape(moments=True, gammas=8, clips=4, cuts=16)
@@ -24,36 +25,44 @@ MOST = KernelShape(moments=True, gammas=8, clips=4, cuts=16)
 EAGER_BLOCK = 2**17
 """Elements of an eager block: its temporaries stay in the cache."""
 
-HARD_SHAPES = (
-    KernelShape(cuts=1),
-    KernelShape(cuts=16),
-    KernelShape(moments=True, cuts=1),
+COUNT_SHAPES = (KernelShape(cuts=1), KernelShape(cuts=16))
+SOFT_SHAPES = (
     KernelShape(moments=True, gammas=2, cuts=1),
     KernelShape(moments=True, gammas=2, cuts=16),
     KernelShape(gammas=8),
-    KernelShape(moments=True, gammas=2, clips=2, cuts=16),
+    KernelShape(moments=True, gammas=2, clips=2, cuts=1),
 )
-CLASS_SHAPES = (KernelShape(moments=True, gammas=2), KernelShape(moments=True, gammas=2, clips=2))
+WHOLE_SHAPES = (KernelShape(moments=True, gammas=2, clips=2, cuts=16),)
+TARGET_SHAPES = (KernelShape(moments=True, clips=2, cuts=1),)
+CLASS_SHAPES = (KernelShape(moments=True, gammas=2, clips=2),)
 COMPILED_ROWS: dict[Variant, tuple[KernelShape, ...]] = {
-    Variant("logits"): HARD_SHAPES,
-    Variant("probabilities"): HARD_SHAPES,
-    Variant("labels"): (KernelShape(cuts=1),),
-    Variant("logits", weighted=True): HARD_SHAPES[-1:],
-    Variant("probabilities", weighted=True): HARD_SHAPES[-1:],
-    Variant("labels", weighted=True): (KernelShape(cuts=1),),
-    Variant("logits", soft=True): (KernelShape(moments=True, clips=2, cuts=1),),
-    Variant("probabilities", soft=True): (KernelShape(moments=True, clips=2, cuts=1),),
+    Variant("labels"): COUNT_SHAPES[:1],
+    Variant("labels", weighted=True): COUNT_SHAPES[:1],
+    Variant("logits"): COUNT_SHAPES + SOFT_SHAPES,
+    Variant("probabilities"): COUNT_SHAPES + SOFT_SHAPES,
+    Variant("logits", weighted=True): WHOLE_SHAPES,
+    Variant("probabilities", weighted=True): WHOLE_SHAPES,
+    Variant("logits", soft=True): TARGET_SHAPES,
+    Variant("probabilities", soft=True): TARGET_SHAPES,
 }
 COMPILED_CLASSES: dict[Variant, tuple[KernelShape, ...]] = {
-    Variant("logits"): CLASS_SHAPES,
-    Variant("probabilities"): CLASS_SHAPES,
-    Variant("logits", weighted=True): CLASS_SHAPES[-1:],
-    Variant("probabilities", weighted=True): CLASS_SHAPES[-1:],
+    Variant(kind, weighted=weighted): CLASS_SHAPES for kind in ("logits", "probabilities") for weighted in (False, True)
 }
+
+ONE_LOOP: dict[str, str | int | bool | Callable[..., object]] = {
+    "realize_reads_threshold": 10_000,
+    "realize_opcount_threshold": 10_000,
+    "realize_acc_reads_threshold": 10_000,
+}
+"""Keep what several sums share in registers: by default the compiler writes it to memory and reads it again."""
+
+EXAMPLE_TILES = 64
+"""Enough work in the example that the compiler shares it among the cores."""
 
 FEWEST = 2
 """A compiled kernel is not given a single tile: a size of one would be compiled anew."""
 MOST_TILES = 2**20
+MOST_CLASSES = 4096
 Launch = tuple[Tensor, Tensor, Tensor | None]
 
 
@@ -74,7 +83,7 @@ class Kernels:
         yield from table.items() if self._compiled else ()
 
     def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        compiled: Callable[..., Tensor] = torch.compile(function, fullgraph=True)
+        compiled: Callable[..., Tensor] = torch.compile(function, fullgraph=True, options=ONE_LOOP)
         return compiled
 
     def warm_up(self) -> None:
@@ -121,7 +130,7 @@ class Kernels:
         shapes = tuple(ready) if ready else (load.part(MOST).shape, MOST)
         for shape, part in shared_out(load, shapes):
             if ready:
-                yield shape, part, partial(_run, ready[shape])
+                yield shape, part, partial(_run_compiled, ready[shape])
             else:
                 yield part.shape, part, partial(_run, make(part.shape, variant))
 
@@ -143,15 +152,24 @@ def _dtype(tiles: Tiles, variant: Variant) -> torch.dtype:
 
 
 def _run(kernel: Callable[..., Tensor], blocks: Iterator[Launch], parameters: tuple[Tensor, ...]) -> Tensor:
-    return torch.cat([_run_block(kernel, block, parameters) for block in blocks])
+    return torch.cat([kernel(*block, *parameters) for block in blocks])
 
 
-def _run_block(kernel: Callable[..., Tensor], block: Launch, parameters: tuple[Tensor, ...]) -> Tensor:
+def _run_compiled(kernel: Callable[..., Tensor], blocks: Iterator[Launch], parameters: tuple[Tensor, ...]) -> Tensor:
+    return torch.cat([_any_number(kernel, block, parameters) for block in blocks])
+
+
+def _any_number(kernel: Callable[..., Tensor], block: Launch, parameters: tuple[Tensor, ...]) -> Tensor:
+    """One kernel for any number of tiles and classes: torch is told that these vary, and is never given a single tile."""
     tiles = len(block[0])
-    if tiles >= FEWEST:
-        return kernel(*block, *parameters)
-    doubled = [None if tensor is None else torch.cat([tensor] * FEWEST) for tensor in block]
-    return kernel(*doubled, *parameters)[:tiles]
+    if tiles < FEWEST:
+        block = tuple(None if tensor is None else torch.cat([tensor] * FEWEST) for tensor in block)  # type: ignore[assignment]
+    for tensor in block:
+        if tensor is not None:
+            torch._dynamo.mark_dynamic(tensor, 0, min=FEWEST, max=MOST_TILES)
+    if block[0].ndim == 3:
+        torch._dynamo.mark_dynamic(block[0], 1, min=FEWEST, max=MOST_CLASSES)
+    return kernel(*block, *parameters)[:tiles]
 
 
 def _moved(block: Tiles, device: torch.device) -> Launch:
@@ -177,31 +195,18 @@ def _class_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]
 
 
 def _filled(shape: KernelShape) -> Load:
-    from lossgauge_service.engine.loads import Clip
-
     gammas = tuple(float(i) for i in range(shape.gammas))
     clips = tuple(Clip(gamma=float(i)) for i in range(shape.clips))
     return Load(shape.moments, gammas, clips, tuple(float(i) for i in range(shape.cuts)))
 
 
 def _example_rows(variant: Variant) -> Tiles:
-    return Tiles(*_example((8, ROW_TILE), (8, ROW_TILE), variant, torch.int8))
+    x = torch.full((EXAMPLE_TILES, ROW_TILE), 0.5).to(torch.int8 if variant.kind == "labels" else torch.float32)
+    t = torch.zeros((EXAMPLE_TILES, ROW_TILE), dtype=torch.float32 if variant.soft else torch.int8)
+    return Tiles(x, t, torch.ones(EXAMPLE_TILES, ROW_TILE) if variant.weighted else None, np.zeros(EXAMPLE_TILES, np.intp))
 
 
 def _example_classes(variant: Variant) -> Tiles:
-    return Tiles(*_example((8, 3, CLASS_TILE), (8, CLASS_TILE), variant, torch.int32))
-
-
-def _example(size: tuple[int, ...], pixels: tuple[int, ...], variant: Variant, target: torch.dtype) -> Any:
-    import numpy as np
-
-    x = torch.full(size, 0.5, dtype=torch.int8 if variant.kind == "labels" else torch.float32)
-    t = torch.zeros(pixels, dtype=torch.float32 if variant.soft else target)
-    for tensor, dims in ((x, len(size) - 1), (t, 1)):
-        for dim in range(dims):
-            torch._dynamo.maybe_mark_dynamic(tensor, dim)
-    w = None
-    if variant.weighted:
-        w = torch.ones(pixels)
-        torch._dynamo.maybe_mark_dynamic(w, 0)
-    return x, t, w, np.zeros(size[0], np.intp)
+    y = torch.zeros((EXAMPLE_TILES, CLASS_TILE), dtype=torch.int32)
+    weight = torch.ones(EXAMPLE_TILES, CLASS_TILE) if variant.weighted else None
+    return Tiles(torch.full((EXAMPLE_TILES, 3, CLASS_TILE), 0.5), y, weight, np.zeros(EXAMPLE_TILES, np.intp))

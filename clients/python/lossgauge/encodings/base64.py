@@ -25,11 +25,6 @@ def decode(text: str, at_most: int, limit: str) -> bytearray:
     return decode_strictly(text)
 
 
-def decode_strictly(text: str) -> bytearray:
-    """The bytes of a text, writable."""
-    return _checked(text, FASTEST)
-
-
 def plain(text: str) -> bytearray:
     """Decode with the standard library."""
     return bytearray(binascii.a2b_base64(text, strict_mode=True))
@@ -46,7 +41,8 @@ def _fastest() -> Decoder:
 FASTEST: Decoder = _fastest()
 
 
-def _checked(text: str, decoder: Decoder) -> bytearray:
+def decode_strictly(text: str, decoder: Decoder = FASTEST) -> bytearray:
+    """The bytes of a text, writable."""
     try:
         body = decoder(text)
     except ValueError as error:

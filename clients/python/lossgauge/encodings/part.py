@@ -28,7 +28,8 @@ class PartArray(Encoded):
         try:
             return read(part, caps)
         except ArrayRejected as found:
-            raise ArrayRejected(found.detail, code=found.code, pointer="/name", limit=found.limit) from None
+            where = f" (at {found.pointer[5:]})" if found.pointer.startswith("/data/") else ""
+            raise ArrayRejected(found.detail + where, code=found.code, pointer="/name", limit=found.limit) from None
 
 
 @dataclass(frozen=True)

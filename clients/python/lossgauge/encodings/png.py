@@ -4,6 +4,7 @@ import io
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -34,6 +35,7 @@ DTYPES = {bits: np.dtype(np.uint16 if bits == 16 else np.uint8) for bits in (1, 
 SEQUENCES = {GREY: re.compile(rb"(?:IDAT )+IEND"), PALETTE: re.compile(rb"PLTE (?:IDAT )+IEND")}
 ANCILLARY = 0x20
 MOST_CHUNKS = 2**16
+PIECE_BYTES = 2**12
 DECODED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 MOST_BYTES_PER_PIXEL = 4
 
@@ -94,6 +96,7 @@ def read(body: Buffer, caps: Caps) -> AnyArray:
     first, *others = _chunks(memoryview(body), caps)
     header = _header(first)
     _check_sequence([chunk.kind for chunk in others], header)
+    _check_rows([chunk.content for chunk in others if chunk.kind == b"IDAT"], header)
     needed = [chunk.whole for chunk in (first, *others) if chunk.kind in DECODED]
     return _pixels(io.BytesIO(b"".join([SIGNATURE, *needed])), header)
 
@@ -173,6 +176,34 @@ def _check_sequence(kinds: list[bytes], header: Header) -> None:
     critical = b" ".join(kind for kind in kinds if not kind[0] & ANCILLARY)
     if SEQUENCES[header.colour].fullmatch(critical) is None:
         raise _malformed(f"its critical chunks are {critical[:60]!r}")
+
+
+def _check_rows(contents: list[memoryview], header: Header) -> None:
+    """Refuse a stream of other than the declared rows: Pillow fills up what is missing with zeros.
+
+    It is inflated a little at a time, so that a bomb takes no memory.
+    """
+    needed = header.height * (1 + -(-header.width * header.bits // 8))
+    inflater, found = zlib.decompressobj(), 0
+    for piece in _pieces(contents):
+        found += len(_inflated(inflater, piece))
+        if found > needed or inflater.unused_data:
+            raise _malformed("its compressed stream goes on after its last row")
+    if found < needed or not inflater.eof:
+        raise _malformed(f"its rows have {found} bytes; its size needs {needed}, and an end of their stream")
+
+
+def _pieces(contents: list[memoryview]) -> Iterator[memoryview]:
+    for content in contents:
+        for start in range(0, len(content), PIECE_BYTES):
+            yield content[start : start + PIECE_BYTES]
+
+
+def _inflated(inflater: "zlib._Decompress", piece: memoryview) -> bytes:
+    try:
+        return inflater.decompress(piece)
+    except zlib.error as error:
+        raise _malformed(str(error)) from None
 
 
 def _pixels(file: io.BytesIO, header: Header) -> AnyArray:

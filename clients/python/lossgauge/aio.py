@@ -1,0 +1,183 @@
+"""The client for `async` code.
+
+>>> from lossgauge import AsyncClient
+>>> async def example() -> float:
+...     async with AsyncClient("http://127.0.0.1:8000") as client:
+...         result = await client.score("prediction.npy", "target.png", metrics="dice", prediction_kind="probabilities")
+...     return result["dice"]
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Self
+
+import httpx
+
+from lossgauge.arrays import ArrayLike
+from lossgauge.batches import BatchJob
+from lossgauge.bodies import Encoding, body_kind
+from lossgauge.calls import Call, Metrics, get, headers_of_client, question, read, score_call, settled
+from lossgauge.client import DEFAULT_TIMEOUT, DEFAULT_URL, Timeout
+from lossgauge.errors import APIConnectionError, ServiceUnavailableError
+from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.results import BatchResult, MetricList, ScoreResult
+from lossgauge.retry import Outcome, RetryPolicy
+from lossgauge.wire import Catalogue, Limits, Precision, ScoreResponse, TargetKind
+
+
+class AsyncClient:
+    """`Client` for `async` code: the same methods, awaited.
+
+    The arguments are those of `Client`; `transport` is httpx's asynchronous one, and `sleep` is awaited.
+
+    >>> AsyncClient("http://127.0.0.1:8000", timeout=10, retries=0)
+    AsyncClient('http://127.0.0.1:8000')
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        api_key: str | None = None,
+        *,
+        encoding: Encoding = "safetensors",
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retries: int = 2,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._kind = body_kind(encoding)
+        self._retry = RetryPolicy(retries)
+        self._sleep = sleep
+        self._limits: Limits | None = None
+        headers = headers_of_client(api_key)
+        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, transport=transport)
+
+    async def score(
+        self,
+        prediction: ArrayLike,
+        target: ArrayLike,
+        *,
+        metrics: Metrics,
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        precision: Precision | None = None,
+        id: str | None = None,
+    ) -> ScoreResult:
+        """As `Client.score`.
+
+        >>> async def example(client: AsyncClient) -> float:
+        ...     result = await client.score([[0.9, 0.2]], [[1, 0]], metrics="dice", prediction_kind="probabilities")
+        ...     return result["dice"]
+        """
+        asked = question(
+            metrics,
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            precision=precision,
+        )
+        item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
+        return ScoreResult.of(read(await self._send(score_call(self._kind, asked, item)), ScoreResponse))
+
+    async def score_batch(
+        self,
+        items: Iterable[Mapping[str, Any]] | Mapping[str, Any],
+        *,
+        metrics: Metrics,
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        precision: Precision | None = None,
+    ) -> BatchResult:
+        """As `Client.score_batch`.
+
+        >>> async def example(client: AsyncClient) -> list[float | None]:
+        ...     items = [{"prediction": [[0.9, 0.2]], "target": [[1, 0]], "id": "a"}]
+        ...     return (await client.score_batch(items, metrics="dice", prediction_kind="probabilities")).column("dice")
+        """
+        asked = question(
+            metrics,
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            precision=precision,
+        )
+        job = BatchJob(items, asked, self._kind, await self.limits())
+        for part in job.parts():
+            job.take(part, await self._send(part.call))
+        return job.result()
+
+    async def metrics(self) -> MetricList:
+        """As `Client.metrics`.
+
+        >>> async def example(client: AsyncClient) -> str:
+        ...     return (await client.metrics())["dice"].formula
+        """
+        return MetricList(read(await self._send(get("/v1/metrics")), Catalogue).metrics)
+
+    async def limits(self) -> Limits:
+        """As `Client.limits`.
+
+        >>> async def example(client: AsyncClient) -> int:
+        ...     return (await client.limits()).body_bytes
+        """
+        if self._limits is None:
+            self._limits = read(await self._send(get("/v1/limits")), Limits)
+        return self._limits
+
+    async def ready(self) -> bool:
+        """As `Client.ready`.
+
+        >>> client = AsyncClient(transport=httpx.MockTransport(lambda request: httpx.Response(503)))
+        >>> asyncio.run(client.ready())
+        False
+        """
+        try:
+            settled(await self._attempt(get("/health/ready")))
+        except (APIConnectionError, ServiceUnavailableError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._http.base_url)!r})"
+
+    async def _send(self, call: Call) -> httpx.Response:
+        attempt, outcome = 0, await self._attempt(call)
+        while (pause := self._retry.pause(outcome, attempt)) is not None:
+            await self._sleep(pause)
+            attempt, outcome = attempt + 1, await self._attempt(call)
+        return settled(outcome)
+
+    async def _attempt(self, call: Call) -> Outcome:
+        try:
+            return await self._http.request(call.method, call.path, content=call.content, headers=call.headers)
+        except httpx.RequestError as error:
+            return error

@@ -1,0 +1,93 @@
+"""A batch on its way: the requests that it takes, and their answers put together."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from lossgauge import wire
+from lossgauge.bodies import BodyKind, Document
+from lossgauge.calls import read
+from lossgauge.errors import InvalidArgumentError, UnreadableAnswer, error_of
+from lossgauge.results import BatchResult, FailedItem, Item, ScoredItem
+from lossgauge.splitting import Part, pieces
+
+
+class BatchJob:
+    """One `score_batch`: send each of `parts()`, `take` its answer, and read the `result`."""
+
+    def __init__(
+        self, items: Iterable[Any] | Mapping[str, Any], asked: Document, kind: BodyKind, limits: wire.Limits
+    ) -> None:
+        self._pieces = pieces(items, asked, kind, limits)
+        self._items: list[Item] = []
+        self._answers: list[wire.BatchResponse] = []
+
+    def parts(self) -> Iterator[Part]:
+        """The requests, each made when it is asked for; refused items go straight to the result."""
+        for piece in self._pieces:
+            if isinstance(piece, Part):
+                yield piece
+            else:
+                self._items.append(piece)
+
+    def take(self, part: Part, response: httpx.Response) -> None:
+        """The answer to a part."""
+        answer = read(response, wire.BatchResponse)
+        if [item.index for item in answer.items] != [*range(len(part.indexes))]:
+            raise UnreadableAnswer(f"{response.url}: asked for {len(part.indexes)} items; the answer's are others")
+        self._items += [_item(item, index) for item, index in zip(answer.items, part.indexes, strict=True)]
+        self._answers.append(answer)
+
+    def result(self) -> BatchResult:
+        """All items in their order. Raises where nothing could be sent: no item, or every one refused."""
+        items = tuple(sorted(self._items, key=lambda item: item.index))
+        if not self._answers:
+            raise _refusal(items)
+        first, requests = self._answers[0], len(self._answers)
+        return BatchResult(items, self._summary(items), first.semantics, self._timings(), first.engine, requests)
+
+    def _summary(self, items: Sequence[Item]) -> Mapping[str, wire.Summary]:
+        first = self._answers[0]
+        if len(self._answers) == 1 and len(first.items) == len(items):
+            return first.summary
+        pooled = {key: summary.pooled for key, summary in first.summary.items()} if len(self._answers) == 1 else {}
+        return {key: _summary(items, key, first.semantics.get(key, {}), pooled.get(key)) for key in first.summary}
+
+    def _timings(self) -> wire.Timings:
+        names = self._answers[0].timing_ms
+        return {name: sum(answer.timing_ms.get(name, 0.0) for answer in self._answers) for name in names}
+
+
+def _item(item: wire.ScoredItem | wire.FailedItem, index: int) -> Item:
+    if isinstance(item, wire.ScoredItem):
+        return ScoredItem(item.id, item.scores, index)
+    return FailedItem(index, item.id, error_of(_in_whole_batch(item.problem, item.index, index)))
+
+
+def _in_whole_batch(problem: wire.Problem, local: int, index: int) -> wire.Problem:
+    """The problem with its pointer into the caller's items, not into the request that carried them."""
+    here = f"/items/{local}"
+    if problem.pointer is None or not problem.pointer.startswith(here):
+        return problem
+    return problem.model_copy(update={"pointer": f"/items/{index}{problem.pointer[len(here) :]}"})
+
+
+def _summary(items: Sequence[Item], key: str, semantics: Mapping[str, Any], pooled: float | None) -> wire.Summary:
+    """The summary over the items of several answers; see `BatchResult` for what cannot be had."""
+    values = [item[key] for item in items if isinstance(item, ScoredItem) and item.get(key) is not None]
+    mean = math.fsum(values) / len(values) if values else None
+    value = pooled if semantics.get("pooling") == "batch" else mean
+    skipped = len(items) - len(values)
+    std = _std(values, mean)
+    return wire.Summary(value=value, mean=mean, std=std, pooled=pooled, counted=len(values), skipped=skipped)
+
+
+def _std(values: Sequence[float], mean: float | None) -> float | None:
+    return None if mean is None else math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+
+
+def _refusal(items: Sequence[Item]) -> Exception:
+    refused = next((item.error for item in items if isinstance(item, FailedItem)), None)
+    return refused or InvalidArgumentError("a batch has at least one item", pointer="/items")

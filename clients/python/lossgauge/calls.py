@@ -1,0 +1,150 @@
+"""What the two clients share: a call is made here from arguments, and an answer read here."""
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+import lossgauge
+from lossgauge.arrays import ArrayLike, sendable
+from lossgauge.bodies import Attachment, Body, BodyKind, Document, Packed
+from lossgauge.errors import APIConnectionError, APITimeoutError, InvalidArgumentError, UnreadableAnswer, error_of
+from lossgauge.metrics.spec import MetricSpec
+from lossgauge.retry import Outcome, retry_after
+from lossgauge.wire import Problem
+
+MetricLike = str | Mapping[str, Any] | MetricSpec
+Metrics = MetricLike | Iterable[MetricLike]
+"""Names, mappings or typed specs; one, or several."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+PAIR_KEYS = ("prediction", "target", "weight")
+REQUIRED = ("prediction", "target")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that can be sent again as it is: its idempotency key is minted once."""
+
+    method: str
+    path: str
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A prediction, its target and perhaps a weight, packed."""
+
+    document: Document
+    attachments: tuple[Attachment, ...]
+
+
+def headers_of_client(api_key: str | None) -> dict[str, str]:
+    """What every call of a client says."""
+    identity = {"User-Agent": f"lossgauge-python/{lossgauge.__version__}", "Accept": "application/json"}
+    return identity | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+
+
+def get(path: str) -> Call:
+    """A call that reads."""
+    return Call("GET", path)
+
+
+def post(path: str, body: Body) -> Call:
+    """A call that posts a body."""
+    headers = {"Content-Type": body.media_type, "Idempotency-Key": secrets.token_hex(16)}
+    return Call("POST", path, body.content, headers)
+
+
+def question(metrics: Metrics, **options: Any) -> Document:
+    """What is asked of every pair; None stands for the service's default."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return given | {"metrics": [_metric(metric) for metric in _listed(metrics)]}
+
+
+def score_call(kind: BodyKind, asked: Document, item: Mapping[str, Any]) -> Call:
+    """The call that scores one pair."""
+    pair = packed_pair(kind, item)
+    return post("/v1/score", kind.body(asked | pair.document, pair.attachments))
+
+
+def packed_pair(kind: BodyKind, item: Mapping[str, Any], *, place: str = "", prefix: str = "") -> Pair:
+    """An item packed: its arrays by `kind`, the rest as it is. `place` is where it stands in the request."""
+    check_keys(item, (*PAIR_KEYS, "id"), place)
+    roles = [role for role in PAIR_KEYS if item.get(role) is not None]
+    packed = {role: _packed(kind, prefix + role, item[role], f"{place}/{role}") for role in roles}
+    document: Document = {role: part.document for role, part in packed.items()}
+    attachments = tuple(part.attachment for part in packed.values() if part.attachment)
+    return Pair(document | ({} if item.get("id") is None else {"id": item["id"]}), attachments)
+
+
+def _packed(kind: BodyKind, name: str, value: ArrayLike, pointer: str) -> Packed:
+    return kind.pack(name, sendable(value, pointer), pointer)
+
+
+def check_keys(item: Mapping[str, Any], allowed: tuple[str, ...], place: str) -> None:
+    """Refuse a mapping with keys that the contract does not name, or without the arrays that it needs."""
+    unknown = [key for key in item if key not in allowed]
+    missing = [key for key in REQUIRED if item.get(key) is None]
+    if unknown or missing:
+        found = f"has no {missing[0]}" if missing else f"has the key {unknown[0]!r}; allowed are {', '.join(allowed)}"
+        raise InvalidArgumentError(found, pointer=place or None)
+
+
+def settled(outcome: Outcome) -> httpx.Response:
+    """The answer of the last attempt; its error where it is none."""
+    if isinstance(outcome, httpx.TimeoutException):
+        raise APITimeoutError(f"{outcome.request.url}: no answer in time ({type(outcome).__name__})") from outcome
+    if isinstance(outcome, httpx.RequestError):
+        raise APIConnectionError(f"{outcome.request.url}: {outcome or type(outcome).__name__}") from outcome
+    if not outcome.is_success:
+        raise error_of(_problem(outcome), retry_after=retry_after(outcome, time.time()))
+    return outcome
+
+
+def read(response: httpx.Response, model: type[Model]) -> Model:
+    """The answer as the contract has it."""
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError as error:
+        raise UnreadableAnswer(f"{response.url}: not a {model.__name__}: {error.errors()[0]['msg']}") from error
+
+
+def _problem(response: httpx.Response) -> Problem:
+    try:
+        return Problem.model_validate_json(response.content)
+    except ValidationError:
+        return _foreign_problem(response)
+
+
+def _foreign_problem(response: httpx.Response) -> Problem:
+    """What something that does not speak problem+json, such as a proxy, answered."""
+    return Problem(
+        type="about:blank",
+        title=response.reason_phrase,
+        status=response.status_code,
+        detail=response.text[:200] or response.reason_phrase,
+        code=f"http_{response.status_code}",
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def _listed(metrics: Metrics) -> Iterable[MetricLike]:
+    if isinstance(metrics, str | Mapping | MetricSpec) or not isinstance(metrics, Iterable):
+        return [metrics]
+    return metrics
+
+
+def _metric(metric: MetricLike) -> Any:
+    if isinstance(metric, MetricSpec):
+        return metric.model_dump(mode="json")
+    if isinstance(metric, str | Mapping):
+        return metric if isinstance(metric, str) else dict(metric)
+    found = type(metric).__qualname__
+    raise InvalidArgumentError(f"a metric is a name, a mapping or a spec, not a {found}", pointer="/metrics")

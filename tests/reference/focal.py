@@ -1,0 +1,118 @@
+"""Focal loss: -alpha_t (1 - pt)^gamma log pt (Lin et al., arXiv:1708.02002, eq. 5)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from lossgauge.metrics import FocalLoss
+from lossgauge_service.errors import MetricDoesNotFit
+
+from tests.reference.case import Case, Expected, Floats
+from tests.reference.pixel_loss import (
+    ClassPixels,
+    Label,
+    Sums,
+    classes_of,
+    labels_of,
+    scaled,
+    score_of_classes,
+    score_of_labels,
+    weighted_sum,
+)
+
+
+def focal_loss(spec: FocalLoss, case: Case) -> Expected:
+    """Focal loss of any task."""
+    if case.task == "multiclass":
+        _refuse_unfit_classes(spec, case)
+        return score_of_classes(spec, case, [_class_sums(spec, pixels) for pixels in classes_of(spec, case)])
+    if isinstance(spec.alpha, list):
+        raise MetricDoesNotFit("a list of alpha is for multi-class")
+    return score_of_labels(spec, case, [_label_sums(spec, label) for label in labels_of(spec, case)])
+
+
+def _label_sums(spec: FocalLoss, label: Label) -> Sums:
+    loss, t, v = _focal_of_label(spec, label), label.t, label.v
+    alpha_positive, alpha_negative = _alphas(spec)
+    leak_positive, leak_negative = _leaks(spec)
+    targets, rest = float(np.sum(v * t)), float(np.sum(v * (1 - t)))
+    return Sums(
+        positive=scaled(alpha_positive, weighted_sum(v * t, loss)) + leak_positive * targets,
+        negative=scaled(alpha_negative, weighted_sum(v * (1 - t), loss)) + leak_negative * rest,
+        weight=float(np.sum(v)),
+        count=t.size,
+        elements=label.elements,
+        positives=targets,
+    )
+
+
+def _focal_of_label(spec: FocalLoss, label: Label) -> Floats:
+    missed = _one_minus_pt(spec, label)
+    return missed**spec.gamma * _cross_entropy(label, spec.log_floor)
+
+
+def _one_minus_pt(spec: FocalLoss, label: Label) -> Floats:
+    if spec.soft_target_pt == "exp":
+        return -np.expm1(-_cross_entropy(label, None))
+    return label.t * label.pair.q + (1 - label.t) * label.pair.p
+
+
+def _cross_entropy(label: Label, floor: float | None) -> Floats:
+    logs = label.pair.floored(floor)
+    return _times(label.t, -logs.log_p) + _times(1 - label.t, -logs.log_q)
+
+
+def _times(share: Floats, value: Floats) -> Floats:
+    return np.multiply(share, value, out=np.zeros_like(value), where=share > 0)
+
+
+def _alphas(spec: FocalLoss) -> tuple[float, float]:
+    if spec.alpha is None:
+        return 1.0, 1.0
+    assert isinstance(spec.alpha, float)
+    return (spec.alpha, 1 - spec.alpha) if spec.alpha_mode == "balanced" else (spec.alpha, spec.alpha)
+
+
+def _leaks(spec: FocalLoss) -> tuple[float, float]:
+    """What a t = 1 pixel and a t = 0 pixel leak: the published code clips the other class's stand-in too."""
+    if not spec.clip_leak:
+        return 0.0, 0.0
+    assert spec.clip is not None
+    assert isinstance(spec.alpha, float)
+    low, high = spec.clip
+    stand_in_of_0 = (1 - spec.alpha) * low**spec.gamma * -np.log1p(-low)
+    stand_in_of_1 = spec.alpha * (1 - high) ** spec.gamma * -np.log(high)
+    return float(stand_in_of_0), float(stand_in_of_1)
+
+
+def _refuse_unfit_classes(spec: FocalLoss, case: Case) -> None:
+    if spec.alpha_mode == "balanced" and isinstance(spec.alpha, float):
+        raise MetricDoesNotFit("a balanced alpha is for binary and multilabel")
+    if isinstance(spec.alpha, list) and len(spec.alpha) != case.classes:
+        raise MetricDoesNotFit(f"{len(spec.alpha)} alphas for {case.classes} classes")
+    if spec.clip_leak:
+        raise MetricDoesNotFit("clip_leak is for binary and multilabel")
+
+
+def _class_sums(spec: FocalLoss, pixels: ClassPixels) -> Sums:
+    c, v = pixels.index, pixels.v
+    loss = pixels.pair.q[c] ** spec.gamma * -pixels.pair.floored(spec.log_floor).log_p[c]
+    total = scaled(_alpha_of_class(spec, c), weighted_sum(v, loss))
+    weight = float(np.sum(v))
+    return Sums(
+        positive=total if c > 0 else 0.0,
+        negative=total if c == 0 else 0.0,
+        weight=weight,
+        count=v.size,
+        elements=v.size,
+        positives=weight if c > 0 else 0.0,
+    )
+
+
+def _alpha_of_class(spec: FocalLoss, c: int) -> float:
+    if spec.alpha is None:
+        return 1.0
+    return spec.alpha[c] if isinstance(spec.alpha, list) else spec.alpha
+
+
+REFERENCES: dict[str, Callable[[Any, Case], Expected]] = {"focal_loss": focal_loss}

@@ -1,0 +1,1 @@
+"""Maths against references, and laws."""

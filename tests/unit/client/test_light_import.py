@@ -1,0 +1,23 @@
+"""What importing the client imports."""
+
+import subprocess
+import sys
+
+HEAVY = ("torch", "fastapi", "starlette", "orjson", "pandas", "PIL", "scipy", "lossgauge_service")
+
+
+def imported_by(statement: str) -> set[str]:
+    """Which of the heavy modules a fresh interpreter holds after a statement."""
+    program = f"import sys; {statement}; print(*({set(HEAVY)!r} & sys.modules.keys()))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(ran.stdout.split())
+
+
+def test_importing_the_client_imports_nothing_heavy() -> None:
+    """The client, its metrics and its contract need httpx, NumPy and pydantic only."""
+    assert imported_by("import lossgauge, lossgauge.wire; lossgauge.Client().close()") == set()
+
+
+def test_a_heavy_import_would_be_seen() -> None:
+    """The test above can fail."""
+    assert imported_by("import lossgauge, lossgauge_service, PIL") == {"lossgauge_service", "PIL"}
