@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import uvicorn
 
 from lossgauge_service.http_protocol import BoundedHeaders
-from lossgauge_service.service import engine_of
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
 GRACE_S = 30
@@ -28,8 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop."""
-    # torch takes seconds to import, and a wrong setting should be told at once
-    from lossgauge_service.app import create_app
+    from lossgauge_service.app import create_app  # not above: it loads torch, and a wrong setting is told at once
 
     print(f"lossgauge: documentation at {_address(settings)}/docs", file=sys.stderr, flush=True)
     uvicorn.run(
@@ -45,6 +43,8 @@ def serve(settings: Settings) -> None:
 
 def warm_up(settings: Settings) -> None:
     """Compile every kernel into the cache, so that a service that starts later finds them there."""
+    from lossgauge_service.service import engine_of  # not above, as in `serve`
+
     engine = engine_of(settings)
     engine.warm_up()
     cache = f", kept in {settings.kernel_cache}" if engine.info.kernel == "compiled" else ""

@@ -55,7 +55,7 @@ def serving(engine: Engine) -> Serving:
 
     @asynccontextmanager
     async def serve(given: Engine = engine, /, *, warm: bool = True, **caps: int) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(Settings(**caps), given)
+        app = create_app(Settings.model_validate(caps), given)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         client = httpx.AsyncClient(transport=transport, base_url="http://lossgauge.test")
         async with app.router.lifespan_context(app), client:
@@ -83,7 +83,7 @@ async def small(serving: Serving, anyio_backend: str) -> AsyncIterator[httpx.Asy
 @pytest.fixture(scope="session")
 def address(engine: Engine) -> Iterator[tuple[str, int]]:
     """Host and port of a service behind a real socket."""
-    app = create_app(Settings(**SMALL_CAPS), engine)
+    app = create_app(Settings.model_validate(SMALL_CAPS), engine)
     config = uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ else:
 
 pytestmark = pytest.mark.anyio
 Document = dict[str, Any]
-COMPRESS = {"gzip": gzip.compress, "zstd": zstd.compress}
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd.compress}
 BOUNDARY = "edge"
 PART = b'--edge\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
 END = b"--edge--\r\n"
@@ -112,7 +113,7 @@ def test_two_codings_are_not_undone() -> None:
 
 def test_a_window_beyond_the_standard() -> None:
     """A zstd frame that asks for a window above 8 MB is refused before memory is taken."""
-    options = {zstd.CompressionParameter.window_log: 27}
+    options = {int(zstd.CompressionParameter.window_log): 27}
     compressor = zstd.ZstdCompressor(options=options)
     frame = compressor.compress(bytes(2**20), zstd.ZstdCompressor.FLUSH_BLOCK) + compressor.flush()
     with pytest.raises(Malformed):

@@ -113,9 +113,13 @@ async def test_the_cap_on_members(small: httpx.AsyncClient) -> None:
 async def test_items(small: httpx.AsyncClient) -> None:
     """The cap on items, as items and as a stack."""
     item = {"prediction": raw((2, 2)), "target": raw((2, 2))}
-    for under in ({"items": [item] * 3}, {"prediction": raw((3, 2)), "target": raw((3, 2))}):
+    unders: list[Document] = [{"items": [item] * 3}, {"prediction": raw((3, 2)), "target": raw((3, 2))}]
+    for under in unders:
         assert (await small.post("/v1/score/batch", json={**MASK, **under})).status_code == 200
-    over = {"/items": {"items": [item] * 4}, "/prediction": {"prediction": raw((4, 2)), "target": raw((4, 2))}}
+    over: Document = {
+        "/items": {"items": [item] * 4},
+        "/prediction": {"prediction": raw((4, 2)), "target": raw((4, 2))},
+    }
     for pointer, batch in over.items():
         problem = (await small.post("/v1/score/batch", json={**MASK, **batch})).json()
         assert (problem["code"], problem["limit"], problem["pointer"]) == ("limit_exceeded", "items", pointer)

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ else:
 
 pytestmark = pytest.mark.anyio
 Document = dict[str, Any]
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {"identity": bytes, "gzip": gzip.compress, "zstd": zstd.compress}
 PREDICTION = np.array([[0.9, 0.2], [0.7, 0.4]])
 TARGET = np.array([[1, 0], [1, 1]], np.uint8)
 
@@ -63,8 +65,9 @@ async def test_server_timing_tells_every_step(client: httpx.AsyncClient, score_r
 async def test_multipart(client: httpx.AsyncClient, question: Document) -> None:
     """Arrays as parts of a form give the same score."""
     parts = {"prediction": {"encoding": "part", "name": "p"}, "target": {"encoding": "part", "name": "t"}}
-    files = {
-        "request": (None, json.dumps({**question, **parts}), "application/json"),
+    document = json.dumps({**question, **parts}).encode()
+    files: dict[str, tuple[str, bytes, str]] = {
+        "request": ("request.json", document, "application/json"),
         "p": ("p.npy", npy(PREDICTION), "application/x-npy"),
         "t": ("t.npy", npy(TARGET), "application/x-npy"),
     }
@@ -77,7 +80,7 @@ async def test_safetensors(client: httpx.AsyncClient, question: Document, coding
     """Arrays as tensors give the same score, compressed or not."""
     tensors = {"prediction": {"encoding": "tensor", "name": "p"}, "target": {"encoding": "tensor", "name": "t"}}
     body = safetensors.write(json.dumps({**question, **tensors}), {"p": PREDICTION, "t": TARGET})
-    compress = {"identity": bytes, "gzip": gzip.compress, "zstd": zstd.compress}[coding]
+    compress = COMPRESS[coding]
     headers = {"Content-Type": "application/x-safetensors", "Content-Encoding": coding}
     answer = await client.post("/v1/score", content=compress(body), headers=headers)
     assert answer.json()["scores"] == {"dice": {"value": 0.8}}
