@@ -25,10 +25,10 @@ def exchange(address: Address, *pieces: bytes, hang_up: bool = True) -> bytes:
 
 
 def send_without_end(address: Address, start: bytes, piece: bytes) -> None:
-    """Send until the service hangs up, 1 GiB at most."""
+    """Send until the service hangs up, 64 MiB at most."""
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(start)
-        for _ in range(2**30 // len(piece)):
+        for _ in range(2**26 // len(piece)):
             connection.sendall(piece)
 
 
