@@ -72,8 +72,8 @@ def constant(shape: Shape, values: tuple[float, ...]) -> st.SearchStrategy[Float
 
 
 def weight_maps(shape: Shape) -> st.SearchStrategy[Floats]:
-    """Weights in [0, 4], zeros among them."""
-    return hnp.arrays(np.float64, shape, elements=st.one_of(st.sampled_from((0.0, 1.0)), floats(0, 4)))
+    """Weights of 0 and from 1/256 to 4."""
+    return hnp.arrays(np.float64, shape, elements=st.one_of(st.sampled_from((0.0, 1.0)), floats(2**-8, 4)))
 
 
 @st.composite

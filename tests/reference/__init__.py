@@ -22,4 +22,7 @@ REFERENCES: dict[str, Callable[[Any, Case], Expected]] = {
 def reference(spec: MetricSpec, case: Case) -> Expected:
     """What a metric's score of a sample must be. Raises `MetricDoesNotFit`."""
     require_fit(spec, case)
-    return REFERENCES[spec.name](spec, case)
+    expected = REFERENCES[spec.name](spec, case)
+    if case.valid.any() and not case.pixel_weight[case.valid].any():
+        return Expected(value=None, undefined="no_weight")
+    return expected

@@ -51,7 +51,7 @@ class Question(Message):
     prediction_kind: PredictionKind = Field(description="What the prediction's values are; never guessed from them.")
     target_kind: TargetKind = Field(default="labels", description="labels: classes, or 0 and 1. probabilities: a soft target in [0, 1].")
     channel_axis: int = Field(default=0, ge=-32, le=31, description="Where the classes are, in one sample's array (multiclass, multilabel).")
-    num_classes: int | None = Field(default=None, ge=2, description="Needed for multi-class labels; checked against the array otherwise.")
+    num_classes: int | None = Field(default=None, ge=1, description="Needed for multi-class labels; checked against the array otherwise.")
     ignore_index: int | None = Field(default=None, ge=-(2**31), lt=2**31, description="Pixels with this target label count nowhere.")
     threshold: float = Field(default=0.5, ge=0, le=1, description="The probability above which a pixel is positive.")
     precision: Precision | None = Field(

@@ -85,7 +85,7 @@ def _divided(t: Tensor, w: Tensor | None, dtype: torch.dtype, soft: bool) -> tup
 
 def _entropies(x: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
     """p, a = -log p and b = -log(1 - p)."""
-    if kind == "probabilities":
+    if kind != "logits":
         return x, -torch.log(x), -torch.log1p(-x)
     e = torch.exp(-x.abs())
     rest = torch.log1p(e)

@@ -101,7 +101,7 @@ class Kernels:
             load = Load(cuts=(0.0,))
         found: dict[Key, Tensor] = {}
         for shape, part, run in self._launches(self._rows, load, variant, tiles, _row_kernel):
-            parameters = part.tensors(shape, _dtype(tiles, variant), self._device)
+            parameters = part.tensors(shape, _dtype(tiles), self._device)
             sums = run(self._blocks(tiles, ROW_TILE), parameters)
             found |= {key: sums[:, place] for place, key in part.keys(row_columns(shape)).items()}
         return list(found), torch.stack(list(found.values()), -1)
@@ -126,7 +126,7 @@ class Kernels:
         make: Callable[[KernelShape, Variant], Callable[..., Tensor]],
     ) -> Iterator[tuple[KernelShape, Load, Callable[..., Tensor]]]:
         """Each launch: its shape, its part of the load, and what runs it over blocks."""
-        ready = kernels.get(variant) if _dtype(tiles, variant) == torch.float32 else None
+        ready = kernels.get(variant) if _dtype(tiles) == torch.float32 else None
         shapes = tuple(ready) if ready else (load.part(MOST).shape, MOST)
         for shape, part in shared_out(load, shapes):
             if ready:
@@ -145,10 +145,10 @@ class Kernels:
         return max(1, cached // width)
 
 
-def _dtype(tiles: Tiles, variant: Variant) -> torch.dtype:
-    if variant.kind != "labels":
-        return tiles.prediction.dtype
-    return torch.float32 if tiles.weight is None else tiles.weight.dtype
+def _dtype(tiles: Tiles) -> torch.dtype:
+    """What a launch computes in: labels take the precision of what they are summed with."""
+    floats = [part.dtype for part in (tiles.prediction, tiles.target, tiles.weight) if part is not None and part.is_floating_point()]
+    return floats[0] if floats else torch.float32
 
 
 def _run(kernel: Callable[..., Tensor], blocks: Iterator[Launch], parameters: tuple[Tensor, ...]) -> Tensor:

@@ -55,8 +55,6 @@ class Pass:
         plain = tuple(dict.fromkeys(term.gamma for term in terms if self._is_plain(term)))
         clips = tuple(dict.fromkeys(clip_of(term) for term in terms if not self._is_plain(term)))
         cuts = tuple(dict.fromkeys(self.cut(key) for key in self.statistics if isinstance(key, Counts)))
-        if self.case.kind == "labels":
-            return Load(cuts=(self.cut(Counts(None)),))
         moments = any(isinstance(key, Moments) for key in self.statistics)
         return Load(moments, plain, clips, () if self.case.task == "multiclass" else cuts)
 

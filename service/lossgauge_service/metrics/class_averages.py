@@ -1,27 +1,14 @@
 """Scores that have a value per class: the counts or moments of a class, the empty rules, and the average."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from lossgauge.metrics.overlap import ClassAveraged
 from lossgauge.wire import Score
 
-from lossgauge_service.metrics.values import NO_PIXELS, Value, by_rule, empty_case, mean, score_of, score_of_classes
+from lossgauge_service.metrics.values import NO_PIXELS, Value, by_rule, empty_case, mean, nothing_to_score, score_of, score_of_classes
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import Counts, Sums, Totals, Values
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The prediction's and the target's size in a class, or in all that an average takes together."""
-
-    predicted: float
-    targeted: float
-
-
-Formula = Callable[[int | None, str], Value]
-"""The value of a class, or of the sums of all considered classes (None); the reason is that of a 0/0."""
+from lossgauge_service.statistics import Counts, Sums, Values
 
 
 def counts_key(spec: ClassAveraged, case: Case) -> Counts:
@@ -54,8 +41,9 @@ def averaged(
     `value_of` gives the value of the summed classes of a slice, and names a 0/0 by the reason it is given.
     """
     totals = sums.totals()
-    if totals.count.sum() == 0:
-        return score_of(NO_PIXELS)
+    nothing = nothing_to_score(totals)
+    if nothing:
+        return score_of(nothing)
 
     def by_rules(classes: slice) -> Value:
         which = empty_case(float(predicted[classes].sum()), float(targeted[classes].sum()))
@@ -67,12 +55,13 @@ def averaged(
     classes = [NO_PIXELS if lost[c] else by_rules(slice(c, c + 1)) for c in range(case.classes)]
     taken = considered(spec, case)
     chosen = [classes[c] for c in taken]
-    value = _average(spec, chosen, [float(targeted[c]) for c in taken], lambda: by_rules(slice(taken.start, taken.stop)))
+    sizes = [float(targeted[c]) for c in taken]
+    value = _average(spec, chosen, sizes, lambda: by_rules(slice(taken.start, taken.stop)))
     return score_of_classes(value, classes, chosen)
 
 
 def _average(spec: ClassAveraged, chosen: list[Value], weights: list[float], micro: Callable[[], Value]) -> Value:
-    if spec.average == "micro":
+    if spec.average == "micro" and any(value != NO_PIXELS for value in chosen):
         return micro()
     if spec.average == "none":
         return Value(None, "not_averaged")
@@ -85,5 +74,3 @@ def background_misfit(spec: ClassAveraged, case: Case) -> str | None:
         return "include_background false leaves class 0 out, and task 'binary' has one class"
     return None
 
-
-NEEDED = (Totals(),)

@@ -9,7 +9,7 @@ from lossgauge.wire import Score
 
 from lossgauge_service.metrics.class_averages import averaged, background_misfit, counts_key, mask_key
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import NO_PIXELS, Value, finite, ratio, score_of
+from lossgauge_service.metrics.values import Value, finite, nothing_to_score, ratio, score_of
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import CountSums, Pairs, Statistic, Sums, Totals
 
@@ -55,19 +55,11 @@ def _of(counts: CountSums, classes: slice) -> tuple[float, float, float, float]:
     return tp, fp, fn, tn
 
 
-def _misfit(spec: ClassAveraged, case: Case) -> str | None:
-    return _soft_misfit(spec, case) or background_misfit(spec, case)
-
-
-def _soft_misfit(spec: Any, case: Case) -> str | None:
-    return "a soft target has no mask to count" if case.soft else None
-
-
 # -------------------------------------------------------------------------------------------------------------- accuracy
 
 
 def _accuracy(spec: Accuracy, tp: float, fp: float, fn: float, tn: float, reason: str) -> Value:
-    return ratio(tp + tn, tp + fp + fn + tn, "no_valid_pixels")
+    return ratio(tp + tn, tp + fp + fn + tn, "no_weight")
 
 
 def _accuracy_finish(spec: Accuracy, sums: Sums, case: Case) -> Score:
@@ -84,8 +76,9 @@ def _confusion_needs(spec: Confusion, case: Case) -> list[Statistic]:
 
 
 def _confusion_finish(spec: Confusion, sums: Sums, case: Case) -> Score:
-    if sums.totals().count.sum() == 0:
-        return score_of(NO_PIXELS)
+    nothing = nothing_to_score(sums.totals())
+    if nothing:
+        return score_of(nothing)
     counts = sums.counts(mask_key(spec.threshold, spec.threshold_side, case))
     named = zip(("tp", "fp", "fn", "tn"), counts, strict=True)
     if case.task == "binary":
@@ -98,10 +91,10 @@ def _confusion_finish(spec: Confusion, sums: Sums, case: Case) -> Score:
 
 
 FAMILY = (
-    Implementation(Accuracy, _needs, _accuracy_finish, _misfit),
-    Implementation(Confusion, _confusion_needs, _confusion_finish, _soft_misfit),
-    Implementation(FBeta, _needs, _finish_with(_fbeta), _misfit),
-    Implementation(Precision, _needs, _finish_with(_precision), _misfit),
-    Implementation(Recall, _needs, _finish_with(_recall), _misfit),
-    Implementation(Specificity, _needs, _finish_with(_specificity), _misfit),
+    Implementation(Accuracy, _needs, _accuracy_finish, background_misfit),
+    Implementation(Confusion, _confusion_needs, _confusion_finish),
+    Implementation(FBeta, _needs, _finish_with(_fbeta), background_misfit),
+    Implementation(Precision, _needs, _finish_with(_precision), background_misfit),
+    Implementation(Recall, _needs, _finish_with(_recall), background_misfit),
+    Implementation(Specificity, _needs, _finish_with(_specificity), background_misfit),
 )

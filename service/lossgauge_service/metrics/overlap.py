@@ -15,6 +15,7 @@ from lossgauge_service.metrics.values import (
     by_rule,
     empty_case,
     mean,
+    nothing_to_score,
     ratio,
     score_of,
     score_of_classes,
@@ -35,11 +36,16 @@ class Areas:
 
 
 def _needs(spec: Overlap, case: Case) -> list[Statistic]:
-    return [Totals(), Moments() if spec.soft and case.kind != "labels" else counts_key(spec, case)]
+    return [Totals(), Moments() if _reads_moments(spec, case) else counts_key(spec, case)]
+
+
+def _reads_moments(spec: Overlap, case: Case) -> bool:
+    # two masks of labels have the same sums either way, and counting them is cheaper
+    return spec.soft and (case.kind != "labels" or case.soft)
 
 
 def _areas(spec: Overlap, sums: Sums, case: Case) -> Areas:
-    if not spec.soft or case.kind == "labels":
+    if not _reads_moments(spec, case):
         counts = sums.counts(counts_key(spec, case))
         predicted, targeted = counts.tp + counts.fp, counts.tp + counts.fn
         return Areas(counts.tp, predicted, targeted, predicted, targeted)
@@ -80,12 +86,6 @@ def _finish_with(formula: Ratio, as_loss: bool) -> Callable[[Overlap, Sums, Case
     return finish
 
 
-def _misfit(spec: Overlap, case: Case) -> str | None:
-    if case.soft and not spec.soft:
-        return "a soft target has no mask; give soft: true"
-    return background_misfit(spec, case)
-
-
 # -------------------------------------------------------------------------------------------------------------- mean IoU
 
 
@@ -94,33 +94,26 @@ def _mean_needs(spec: MeanIou, case: Case) -> list[Statistic]:
 
 
 def _mean_finish(spec: MeanIou, sums: Sums, case: Case) -> Score:
-    count = sums.totals().count
-    if count.sum() == 0:
-        return score_of(NO_PIXELS)
+    nothing = nothing_to_score(sums.totals())
+    if nothing:
+        return score_of(nothing)
     if case.task == "binary":
         rows = _curve(spec, sums, case, slice(0, 1))
-        return score_of(mean(rows), per_threshold=[row.number for row in rows], **_tally(rows))
+        return score_of(mean(rows), per_threshold=[row.number for row in rows])
     curves = [_curve(spec, sums, case, slice(c, c + 1)) for c in range(case.classes)]
-    classes = [mean(rows) if count[c] else NO_PIXELS for c, rows in enumerate(curves)]
-    micro = _curve(spec, sums, case, slice(0, case.classes))
-    value, rows = _label_average(spec, sums, classes, curves, micro)
-    return score_of_classes(value, classes, classes, per_threshold=[row.number for row in rows])
+    count = sums.totals().count
+    curves = [rows if count[c] else [NO_PIXELS] * len(rows) for c, rows in enumerate(curves)]
+    classes = [mean(rows) for rows in curves]
+    value = _label_average(spec, sums, case, classes)
+    return score_of_classes(value, classes, classes, per_threshold=[[row.number for row in rows] for rows in curves])
 
 
-def _tally(values: list[Value]) -> dict[str, int]:
-    counted = sum(value.number is not None for value in values)
-    return {"counted": counted, "skipped": len(values) - counted}
-
-
-def _label_average(
-    spec: MeanIou, sums: Sums, classes: list[Value], curves: list[list[Value]], micro: list[Value]
-) -> tuple[Value, list[Value]]:
-    """The value over labels, and the value at each threshold."""
+def _label_average(spec: MeanIou, sums: Sums, case: Case, classes: list[Value]) -> Value:
     if spec.average == "micro":
-        return mean(micro), micro
-    weights = sums.totals().target.tolist() if spec.average == "weighted" else None
-    rows = [mean(list(column), weights) for column in zip(*curves, strict=True)]
-    return (Value(None, "not_averaged") if spec.average == "none" else mean(classes, weights)), rows
+        return mean(_curve(spec, sums, case, slice(0, case.classes)))
+    if spec.average == "none":
+        return Value(None, "not_averaged")
+    return mean(classes, sums.totals().target.tolist() if spec.average == "weighted" else None)
 
 
 def _curve(spec: MeanIou, sums: Sums, case: Case, classes: slice) -> list[Value]:
@@ -140,14 +133,10 @@ def _side_iou(spec: MeanIou, hit: float, wrong: float, missed: float) -> Value:
     return by_rule(spec.empty, which, lambda reason: ratio(hit, hit + wrong + missed, reason))
 
 
-def _mean_misfit(spec: MeanIou, case: Case) -> str | None:
-    return "a soft target has no mask" if case.soft else None
-
-
 FAMILY = (
-    Implementation(Dice, _needs, _finish_with(_dice, as_loss=False), _misfit),
-    Implementation(DiceLoss, _needs, _finish_with(_dice, as_loss=True), _misfit),
-    Implementation(Iou, _needs, _finish_with(_iou, as_loss=False), _misfit),
-    Implementation(IouLoss, _needs, _finish_with(_iou, as_loss=True), _misfit),
-    Implementation(MeanIou, _mean_needs, _mean_finish, _mean_misfit),
+    Implementation(Dice, _needs, _finish_with(_dice, as_loss=False), background_misfit),
+    Implementation(DiceLoss, _needs, _finish_with(_dice, as_loss=True), background_misfit),
+    Implementation(Iou, _needs, _finish_with(_iou, as_loss=False), background_misfit),
+    Implementation(IouLoss, _needs, _finish_with(_iou, as_loss=True), background_misfit),
+    Implementation(MeanIou, _mean_needs, _mean_finish),
 )

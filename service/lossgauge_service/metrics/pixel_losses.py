@@ -10,7 +10,7 @@ from lossgauge.metrics.pixel_loss import PixelLoss
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import NO_PIXELS, Value, finite, ratio, score_of, score_of_classes
+from lossgauge_service.metrics.values import Value, finite, nothing_to_score, ratio, score_of, score_of_classes
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
 
@@ -40,9 +40,8 @@ def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> Score:
     entropy, totals = sums.entropy(_focal_key(spec, case)), sums.totals(spec.weight_from)
     for_positive, for_negative = _alphas(spec)
     leak = _leak(spec, totals)
-    parts = Parts(
-        for_positive * entropy.positive + leak.positive, for_negative * entropy.negative + leak.negative, totals.weight
-    )
+    positive, negative = _scaled(for_positive, entropy.positive), _scaled(for_negative, entropy.negative)
+    parts = Parts(positive + leak.positive, negative + leak.negative, totals.weight)
     return _reduced(spec, parts, totals, sums.pixels, case)
 
 
@@ -117,7 +116,7 @@ def _smoothed(spec: CrossEntropy, sums: Sums, case: Case) -> EntropySums:
 
 def _weighted(spec: CrossEntropy, entropy: EntropySums, totals: TotalSums, case: Case) -> Parts:
     for_positive, for_negative = _class_factors(spec, totals, case)
-    positive, negative = for_positive * entropy.positive, for_negative * entropy.negative
+    positive, negative = _scaled(for_positive, entropy.positive), _scaled(for_negative, entropy.negative)
     if spec.class_weights is None:
         return Parts(positive, negative, totals.weight)
     weight = for_positive * totals.target + for_negative * (totals.weight - totals.target)
@@ -167,20 +166,32 @@ def _weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
 
 
 def _reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: int, case: Case) -> Score:
-    if totals.count.sum() == 0:
-        return score_of(NO_PIXELS)
+    nothing = nothing_to_score(totals)
+    if nothing:
+        return score_of(nothing)
     positive, negative = _sides(parts, case)
-    scale = _denominator(spec, parts, totals, pixels * (1 if case.task == "multiclass" else case.classes))
-    value = ratio(positive + negative, scale, "zero_weight")
+    elements = pixels * (1 if case.task == "multiclass" else case.classes)
+    scale = _denominator(spec, parts, totals, elements, _positives(totals, case))
+    value = ratio(positive + negative, scale, "no_weight")
     extras = {
-        "positive": ratio(positive, scale, "zero_weight").number,
-        "negative": ratio(negative, scale, "zero_weight").number,
-        "positive_share": ratio(positive, positive + negative, "zero_loss").number,
+        "positive": ratio(positive, scale, "no_weight").number,
+        "negative": ratio(negative, scale, "no_weight").number,
+        "positive_share": _share(positive, positive + negative),
     }
     if case.task == "binary":
         return score_of(value, **extras)
     classes = [_class_value(spec, parts, totals, pixels, case, c) for c in range(case.classes)]
     return score_of_classes(value, classes, classes, **extras)
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole and math.isfinite(whole) else None
+
+
+def _scaled(factor: Any, sums: Values) -> Values:
+    """factor * sums, where a factor of 0 takes out even what is infinite."""
+    factors = np.broadcast_to(np.asarray(factor, np.float64), sums.shape)
+    return np.multiply(factors, sums, out=np.zeros_like(sums), where=factors > 0)
 
 
 def _sides(parts: Parts, case: Case) -> tuple[float, float]:
@@ -190,18 +201,19 @@ def _sides(parts: Parts, case: Case) -> tuple[float, float]:
     return float(parts.positive.sum()), float(parts.negative.sum())
 
 
-def _denominator(spec: PixelLoss, parts: Parts, totals: TotalSums, elements: float) -> float:
+def _denominator(spec: PixelLoss, parts: Parts, totals: TotalSums, elements: float, positives: float) -> float:
     if spec.reduction == "sum":
         return 1.0
     if spec.reduction == "positives":
-        return max(1.0, float(_positives(totals)))
+        return max(1.0, positives)
     if spec.ignore_denominator == "all":
         return elements
     return float((parts.weight if spec.weight_denominator == "weights" else totals.count).sum())
 
 
-def _positives(totals: TotalSums) -> float:
-    return float(totals.target.sum())
+def _positives(totals: TotalSums, case: Case) -> float:
+    """The weight of the positives; of classes, every pixel that is not of class 0."""
+    return float(totals.target[1 if case.task == "multiclass" else 0 :].sum())
 
 
 def _class_value(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: int, case: Case, c: int) -> Value:
@@ -211,9 +223,11 @@ def _class_value(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: int, 
     one = slice(c, c + 1)
     own = Parts(parts.positive[one], parts.negative[one], parts.weight[one])
     of_class = TotalSums(*(values[one] for values in totals))
-    elements = float(totals.count[c]) if case.task == "multiclass" else pixels
+    multiclass = case.task == "multiclass"
+    elements = float(totals.count[c]) if multiclass else pixels
+    positives = _positives(totals if multiclass else of_class, case)
     value = float(own.positive.sum() + own.negative.sum())
-    return ratio(value, _denominator(spec, own, of_class, elements), "zero_weight") if math.isfinite(value) else finite(value)
+    return ratio(value, _denominator(spec, own, of_class, elements, positives), "no_weight")
 
 
 FAMILY = (

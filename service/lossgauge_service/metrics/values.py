@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from lossgauge.metrics import Empty
 from lossgauge.wire import Score
+
+from lossgauge_service.statistics import TotalSums
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,14 @@ class Value:
 
 
 NO_PIXELS = Value(None, "no_valid_pixels")
-Known = TypeVar("Known", bound=float)
+NO_WEIGHT = Value(None, "no_weight")
+
+
+def nothing_to_score(totals: TotalSums) -> Value | None:
+    """Why nothing counts: every pixel is ignored, or weighs nothing. None where something does."""
+    if totals.count.sum() == 0:
+        return NO_PIXELS
+    return NO_WEIGHT if totals.weight.sum() == 0 else None
 
 
 def finite(number: float) -> Value:
