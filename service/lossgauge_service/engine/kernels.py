@@ -25,32 +25,39 @@ MOST = KernelShape(moments=True, gammas=8, clips=4, cuts=16)
 EAGER_BLOCK = 2**17
 """Elements of an eager block: its temporaries stay in the cache."""
 
-HARD_SHAPES = (
-    KernelShape(cuts=1),
-    KernelShape(cuts=16),
-    KernelShape(moments=True, cuts=1),
+COUNT_SHAPES = (KernelShape(cuts=1), KernelShape(cuts=16))
+SOFT_SHAPES = (
     KernelShape(moments=True, gammas=2, cuts=1),
     KernelShape(moments=True, gammas=2, cuts=16),
     KernelShape(gammas=8),
-    KernelShape(moments=True, gammas=2, clips=2, cuts=16),
+    KernelShape(moments=True, gammas=2, clips=2, cuts=1),
 )
-CLASS_SHAPES = (KernelShape(moments=True, gammas=2), KernelShape(moments=True, gammas=2, clips=2))
+WHOLE_SHAPES = (KernelShape(moments=True, gammas=2, clips=2, cuts=16),)
+TARGET_SHAPES = (KernelShape(moments=True, clips=2, cuts=1),)
+CLASS_SHAPES = (KernelShape(moments=True, gammas=2, clips=2),)
 COMPILED_ROWS: dict[Variant, tuple[KernelShape, ...]] = {
-    Variant("logits"): HARD_SHAPES,
-    Variant("probabilities"): HARD_SHAPES,
-    Variant("labels"): (KernelShape(cuts=1),),
-    Variant("logits", weighted=True): HARD_SHAPES[-1:],
-    Variant("probabilities", weighted=True): HARD_SHAPES[-1:],
-    Variant("labels", weighted=True): (KernelShape(cuts=1),),
-    Variant("logits", soft=True): (KernelShape(moments=True, clips=2, cuts=1),),
-    Variant("probabilities", soft=True): (KernelShape(moments=True, clips=2, cuts=1),),
+    Variant("labels"): COUNT_SHAPES[:1],
+    Variant("labels", weighted=True): COUNT_SHAPES[:1],
+    Variant("logits"): COUNT_SHAPES + SOFT_SHAPES,
+    Variant("probabilities"): COUNT_SHAPES + SOFT_SHAPES,
+    Variant("logits", weighted=True): WHOLE_SHAPES,
+    Variant("probabilities", weighted=True): WHOLE_SHAPES,
+    Variant("logits", soft=True): TARGET_SHAPES,
+    Variant("probabilities", soft=True): TARGET_SHAPES,
 }
 COMPILED_CLASSES: dict[Variant, tuple[KernelShape, ...]] = {
-    Variant("logits"): CLASS_SHAPES,
-    Variant("probabilities"): CLASS_SHAPES,
-    Variant("logits", weighted=True): CLASS_SHAPES[-1:],
-    Variant("probabilities", weighted=True): CLASS_SHAPES[-1:],
+    Variant(kind, weighted=weighted): CLASS_SHAPES for kind in ("logits", "probabilities") for weighted in (False, True)
 }
+
+ONE_LOOP: dict[str, str | int | bool | Callable[..., object]] = {
+    "realize_reads_threshold": 10_000,
+    "realize_opcount_threshold": 10_000,
+    "realize_acc_reads_threshold": 10_000,
+}
+"""Keep what several sums share in registers: by default the compiler writes it to memory and reads it again."""
+
+EXAMPLE_TILES = 64
+"""Enough work in the example that the compiler shares it among the cores."""
 
 FEWEST = 2
 """A compiled kernel is not given a single tile: a size of one would be compiled anew."""
@@ -76,7 +83,7 @@ class Kernels:
         yield from table.items() if self._compiled else ()
 
     def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        compiled: Callable[..., Tensor] = torch.compile(function, fullgraph=True)
+        compiled: Callable[..., Tensor] = torch.compile(function, fullgraph=True, options=ONE_LOOP)
         return compiled
 
     def warm_up(self) -> None:
@@ -194,12 +201,12 @@ def _filled(shape: KernelShape) -> Load:
 
 
 def _example_rows(variant: Variant) -> Tiles:
-    x = torch.full((8, ROW_TILE), 0.5).to(torch.int8 if variant.kind == "labels" else torch.float32)
-    t = torch.zeros((8, ROW_TILE), dtype=torch.float32 if variant.soft else torch.int8)
-    return Tiles(x, t, torch.ones(8, ROW_TILE) if variant.weighted else None, np.zeros(8, np.intp))
+    x = torch.full((EXAMPLE_TILES, ROW_TILE), 0.5).to(torch.int8 if variant.kind == "labels" else torch.float32)
+    t = torch.zeros((EXAMPLE_TILES, ROW_TILE), dtype=torch.float32 if variant.soft else torch.int8)
+    return Tiles(x, t, torch.ones(EXAMPLE_TILES, ROW_TILE) if variant.weighted else None, np.zeros(EXAMPLE_TILES, np.intp))
 
 
 def _example_classes(variant: Variant) -> Tiles:
-    y = torch.zeros((8, CLASS_TILE), dtype=torch.int32)
-    weight = torch.ones(8, CLASS_TILE) if variant.weighted else None
-    return Tiles(torch.full((8, 3, CLASS_TILE), 0.5), y, weight, np.zeros(8, np.intp))
+    y = torch.zeros((EXAMPLE_TILES, CLASS_TILE), dtype=torch.int32)
+    weight = torch.ones(EXAMPLE_TILES, CLASS_TILE) if variant.weighted else None
+    return Tiles(torch.full((EXAMPLE_TILES, 3, CLASS_TILE), 0.5), y, weight, np.zeros(EXAMPLE_TILES, np.intp))
