@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 
 import uvicorn
 
-from lossgauge_service.app import create_app
 from lossgauge_service.http_protocol import BoundedHeaders
-from lossgauge_service.service import engine_of
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
 GRACE_S = 30
@@ -29,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop."""
+    from lossgauge_service.app import create_app  # not above: it loads torch, and a wrong setting is told at once
+
     print(f"lossgauge: documentation at {_address(settings)}/docs", file=sys.stderr, flush=True)
     uvicorn.run(
         create_app(settings),
@@ -43,6 +43,8 @@ def serve(settings: Settings) -> None:
 
 def warm_up(settings: Settings) -> None:
     """Compile every kernel into the cache, so that a service that starts later finds them there."""
+    from lossgauge_service.service import engine_of  # not above, as in `serve`
+
     engine = engine_of(settings)
     engine.warm_up()
     cache = f", kept in {settings.kernel_cache}" if engine.info.kernel == "compiled" else ""

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from lossgauge.encodings import Array
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps
-from lossgauge.wire import Array, BatchItem, BatchRequest, Limits, Question, ScoreRequest
+from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest
 
 from lossgauge_service.bodies import Envelope
 from lossgauge_service.errors import (

@@ -39,7 +39,7 @@ RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"ty
 
 def problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The problem responses of a route."""
-    named = {int(status): _problem(WHEN[status], status) for status in statuses}
+    named: dict[int | str, dict[str, Any]] = {int(status): _problem(WHEN[status], status) for status in statuses}
     return {"default": _problem("Any other problem."), **named}
 
 

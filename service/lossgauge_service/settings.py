@@ -74,7 +74,7 @@ class Settings(BaseSettings):
 def load(environment: Mapping[str, str], **given: Any) -> Settings:
     """Read the settings, with `given` before the environment's; `InvalidSettings` names what is wrong with them."""
     for name in environment:
-        if name.startswith(PREFIX):
+        if name.upper().startswith(PREFIX):
             _check_known(name)
     try:
         return Settings(**given)

@@ -115,8 +115,8 @@ def _extra(error: ErrorDetails, model: type[BaseModel], document: Any) -> Compla
 
 
 def _fields_beside(location: Location, model: type[BaseModel]) -> list[str]:
-    tags: dict[str | int, type[BaseModel]] = {**BY_NAME, **CATALOGUE}
-    owner = model if len(location) == 1 else tags.get(location[-2])
+    tag = str(location[-2]) if len(location) > 1 else ""
+    owner = CATALOGUE.get(tag) or BY_NAME.get(tag) if tag else model
     return list(owner.model_fields) if owner else []
 
 

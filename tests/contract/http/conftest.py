@@ -1,0 +1,123 @@
+"""One service in memory, one with small caps, and one behind a real socket."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from lossgauge_service.app import create_app
+from lossgauge_service.engine import Engine
+from lossgauge_service.http_protocol import BoundedHeaders
+from lossgauge_service.settings import Settings
+
+Document = dict[str, Any]
+Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+SMALL_CAPS = {
+    "body_bytes": 20_000,
+    "inflated_bytes": 30_000,
+    "document_bytes": 2_000,
+    "header_bytes": 200,
+    "array_elements": 64,
+    "list_elements": 32,
+    "image_pixels": 64,
+    "dimensions": 3,
+    "items": 3,
+    "parts": 3,
+    "classes": 4,
+    "metrics": 3,
+    "json_depth": 6,
+    "json_values": 200,
+    "json_members": 40,
+}
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """One event loop library, and one loop for the session's services."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The CPU engine, which needs no compiler."""
+    return Engine.build("cpu", "eager")
+
+
+@pytest.fixture(scope="session")
+def serving(engine: Engine) -> Serving:
+    """Runs a service in memory and gives a client of it."""
+
+    @asynccontextmanager
+    async def serve(given: Engine = engine, /, *, warm: bool = True, **caps: int) -> AsyncIterator[httpx.AsyncClient]:
+        app = create_app(Settings.model_validate(caps), given)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://lossgauge.test")
+        async with app.router.lifespan_context(app), client:
+            while warm and (await client.get("/health/ready")).status_code != 200:
+                await asyncio.sleep(0.01)
+            yield client
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+async def client(serving: Serving, anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service with the default caps."""
+    async with serving() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def small(serving: Serving, anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service whose every cap is small."""
+    async with serving(**SMALL_CAPS) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def address(engine: Engine) -> Iterator[tuple[str, int]]:
+    """Host and port of a service behind a real socket."""
+    app = create_app(Settings.model_validate(SMALL_CAPS), engine)
+    config = uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_level="critical")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    _wait_until_ready(f"http://{host}:{port}")
+    yield host, port
+    server.should_exit = True
+    thread.join()
+
+
+def _wait_until_ready(url: str) -> None:
+    while httpx.get(f"{url}/health/ready").status_code != 200:
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def pair() -> Document:
+    """A prediction and its target, two by two."""
+    return {
+        "prediction": {"encoding": "list", "data": [[0.9, 0.2], [0.7, 0.4]]},
+        "target": {"encoding": "list", "data": [[1, 0], [1, 1]]},
+    }
+
+
+@pytest.fixture(scope="session")
+def question() -> Document:
+    """What is asked of a pair."""
+    return {"task": "binary", "prediction_kind": "probabilities", "metrics": ["dice"]}
+
+
+@pytest.fixture(scope="session")
+def score_request(pair: Document, question: Document) -> Document:
+    """A request of one pair, whose dice is 0.8."""
+    return {**question, **pair}

@@ -1,0 +1,77 @@
+"""The catalogue, the OpenAPI document and the documentation page."""
+
+from typing import Any
+
+import httpx
+import pytest
+from lossgauge.metrics import CATALOGUE
+from lossgauge.wire import Catalogue
+
+pytestmark = pytest.mark.anyio
+Document = dict[str, Any]
+SCORING = {"/v1/score": "ScoreRequest", "/v1/score/batch": "BatchRequest"}
+
+
+async def test_every_metric_is_described(client: httpx.AsyncClient) -> None:
+    """The catalogue has every metric, with a summary, a formula and every parameter but the name."""
+    catalogue = Catalogue.model_validate((await client.get("/v1/metrics")).json())
+    assert [metric.name for metric in catalogue.metrics] == list(CATALOGUE)
+    for metric in catalogue.metrics:
+        assert metric.summary != ""
+        assert metric.parameters.keys() == CATALOGUE[metric.name].model_fields.keys() - {"name"}
+
+
+async def test_one_metric(client: httpx.AsyncClient) -> None:
+    """One metric answers as in the whole catalogue, with bounds and defaults."""
+    metric = (await client.get("/v1/metrics/focal_loss")).json()
+    assert metric in (await client.get("/v1/metrics")).json()["metrics"]
+    assert metric["parameters"]["gamma"]["default"] == 2.0
+    assert metric["parameters"]["gamma"]["maximum"] == 20
+
+
+def _references(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return own.union(*map(_references, node.values()))
+    return set().union(*map(_references, node)) if isinstance(node, list) else set()
+
+
+async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
+    """Every reference of the OpenAPI document leads to a schema of its own."""
+    document = (await client.get("/openapi.json")).json()
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert _references(document) <= known
+
+
+@pytest.mark.parametrize(("path", "model"), SCORING.items())
+async def test_bodies_are_documented(client: httpx.AsyncClient, path: str, model: str) -> None:
+    """A scoring route documents its three media types and its problems."""
+    operation = (await client.get("/openapi.json")).json()["paths"][path]["post"]
+    content = operation["requestBody"]["content"]
+    assert list(content) == ["application/json", "multipart/form-data", "application/x-safetensors"]
+    assert content["application/json"]["schema"] == {"$ref": f"#/components/schemas/{model}"}
+    problems = {
+        status for status, answer in operation["responses"].items() if "application/problem+json" in answer["content"]
+    }
+    assert problems == {"400", "413", "415", "422", "500", "503", "default"}
+
+
+@pytest.mark.parametrize("path", SCORING)
+async def test_examples_can_be_sent(client: httpx.AsyncClient, path: str) -> None:
+    """Every example of the documentation is answered."""
+    operation = (await client.get("/openapi.json")).json()["paths"][path]["post"]
+    examples = operation["requestBody"]["content"]["application/json"]["examples"]
+    answers = [await client.post(path, json=example["value"]) for example in examples.values()]
+    assert [answer.status_code for answer in answers] == [200] * len(examples)
+
+
+async def test_the_documentation_needs_no_network(client: httpx.AsyncClient) -> None:
+    """The page /docs loads everything from the service itself."""
+    page = (await client.get("/docs")).text
+    assert "https://" not in page
+    assert (await client.get("/static-offline-docs/swagger-ui-bundle.js")).status_code == 200
+
+
+async def test_the_root_says_where_to_read_on(client: httpx.AsyncClient) -> None:
+    """GET / names the service and its documentation."""
+    assert (await client.get("/")).json()["docs"] == "/docs"

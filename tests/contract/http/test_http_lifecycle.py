@@ -1,0 +1,92 @@
+"""Alive, ready, warming up, broken; and what a fault of the service looks like."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from lossgauge_service.engine import Engine, Outcome
+from lossgauge_service.plan import Plan
+
+pytestmark = pytest.mark.anyio
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Slow(Engine):
+    """Warms up when it is let."""
+
+    let: threading.Event = field(default_factory=threading.Event)
+
+    def warm_up(self) -> None:
+        self.let.wait()
+
+
+@dataclass(frozen=True)
+class Broken(Engine):
+    """Cannot be warmed up."""
+
+    def warm_up(self) -> None:
+        raise RuntimeError("no compiler\nat all")
+
+
+@dataclass(frozen=True)
+class Faulty(Engine):
+    """Fails in the middle of a pass."""
+
+    def run(self, plan: Plan, samples: Any) -> list[Outcome]:
+        raise ZeroDivisionError("a secret of the house")
+
+
+@pytest.fixture
+def slow(engine: Engine) -> Iterator[Slow]:
+    """An engine that is warming up until it is let."""
+    slow = Slow(engine.device, engine.kernels, engine.info)
+    yield slow
+    slow.let.set()
+
+
+async def test_alive_and_ready(client: httpx.AsyncClient) -> None:
+    """A warm service is alive and ready."""
+    assert (await client.get("/health/live")).json() == {"live": True}
+    assert (await client.get("/health/ready")).json() == {"ready": True, "reason": None}
+
+
+async def test_warming_up(serving: Any, slow: Slow, score_request: Document) -> None:
+    """While warming up the service is alive, not ready, and refuses to score for now; then it scores."""
+    async with serving(slow, warm=False) as client:
+        ready, answer = await client.get("/health/ready"), await client.post("/v1/score", json=score_request)
+        assert (await client.get("/health/live")).status_code == 200
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert (answer.status_code, answer.json()["code"]) == (503, "warming_up")
+        assert int(ready.headers["retry-after"]) == int(answer.headers["retry-after"]) > 0
+        slow.let.set()
+        while (await client.get("/health/ready")).status_code != 200:
+            await asyncio.sleep(0.01)
+        assert (await client.post("/v1/score", json=score_request)).status_code == 200
+
+
+async def test_broken(serving: Any, engine: Engine, score_request: Document) -> None:
+    """An engine that cannot be warmed up leaves the service alive, not ready with the reason, and scoring refused."""
+    async with serving(Broken(engine.device, engine.kernels, engine.info), warm=False) as client:
+        while "broken" not in (ready := await client.get("/health/ready")).json()["reason"]:
+            await asyncio.sleep(0.01)
+        answer = await client.post("/v1/score/batch", json=score_request)
+        assert ready.json() == {"ready": False, "reason": "the engine is broken: RuntimeError: no compiler"}
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_a_fault_of_the_service(serving: Any, engine: Engine, score_request: Document) -> None:
+    """A fault is a 500 problem with the request's id and without internals, and the service goes on."""
+    async with serving(Faulty(engine.device, engine.kernels, engine.info)) as client:
+        answer = await client.post("/v1/score", json=score_request, headers={"X-Request-Id": "it-7"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-request-id"] == answer.json()["request_id"] == "it-7"
+        assert "secret" not in answer.text
+        assert (await client.get("/health/ready")).status_code == 200

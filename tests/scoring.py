@@ -1,0 +1,74 @@
+"""Scoring a reference's case with the service's own core, without HTTP."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from lossgauge.metrics import MetricSpec
+from lossgauge.wire import Question, Score
+from lossgauge_service.engine import Engine
+from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.plan import plan_for
+from lossgauge_service.samples import sample_of
+from numpy.typing import NDArray
+
+from tests.reference import Case, Expected
+
+Precision = Literal["float32", "float64"]
+
+
+def question_of(case: Case, metrics: Sequence[MetricSpec], precision: Precision = "float64") -> Question:
+    """The request that asks for a case."""
+    return Question(
+        task=case.task,
+        prediction_kind=case.prediction_kind,
+        target_kind=case.target_kind,
+        num_classes=case.num_classes,
+        ignore_index=case.ignore_index,
+        threshold=case.threshold,
+        precision=precision,
+        metrics=list(metrics),
+    )
+
+
+def score(engine: Engine, spec: MetricSpec, case: Case, precision: Precision = "float64") -> Score:
+    """The score of one metric. Raises the case's error."""
+    return scores(engine, [spec], case, precision)[spec.answer_key]
+
+
+def scores(engine: Engine, specs: Sequence[MetricSpec], case: Case, precision: Precision = "float64") -> dict[str, Score]:
+    """The scores of several metrics from one pass. Raises the case's error."""
+    question = question_of(case, specs, precision)
+    plan = plan_for(question)
+    sample = sample_of(question, _sent(case.prediction), _sent(case.target), _sent(case.weight))
+    [outcome] = engine.run(plan, [sample])
+    if isinstance(outcome, LossgaugeError):
+        raise outcome
+    return plan.scores(outcome, sample.case)
+
+
+def _sent(array: NDArray[Any] | None) -> Any:
+    return None if array is None else np.array(array)
+
+
+def differences(expected: Expected, found: Score, tolerance: float, floor: float = 1e-12) -> list[str]:
+    """Where a score is not what the reference says, member by member."""
+    wanted = {"value": expected.value, "undefined": expected.undefined, "per_class": expected.per_class, **expected.extras}
+    had = found.model_dump()
+    return [
+        f"{name}: expected {want}, found {had.get(name)}"
+        for name, want in wanted.items()
+        if not _close(want, had.get(name), tolerance, floor)
+    ]
+
+
+def _close(want: Any, had: Any, tolerance: float, floor: float) -> bool:
+    if isinstance(want, list | tuple):
+        return isinstance(had, list | tuple) and len(want) == len(had) and all(
+            _close(a, b, tolerance, floor) for a, b in zip(want, had, strict=True)
+        )
+    if isinstance(want, dict):
+        return (had or {}).keys() == want.keys() and all(_close(v, had[k], tolerance, floor) for k, v in want.items())
+    if want is None or had is None or isinstance(want, str):
+        return bool(want == had)
+    return abs(want - had) <= max(tolerance * abs(want), floor)
