@@ -4,8 +4,8 @@
 
 Core panel: focal loss, cross-entropy, soft dice, IoU. Full panel: the same, mean IoU over ten thresholds, and the
 counts at 0.5. Sixteen masks of 512 x 512, float32 logits, uint8 targets; every score per sample. A contender goes from
-arrays in memory to numbers, its own checks of the input included; the peers get their tensors made beforehand. Their
-scores are compared before any is timed, and they take turns, so that a busy moment of the machine hits all of them.
+these arrays to numbers, its own checks and casts of the input included. Their scores are compared before any is timed,
+and they take turns, so that a busy moment of the machine hits all of them.
 """
 
 import argparse
@@ -96,8 +96,9 @@ def checked(result: Result | Exception, kind: type[Result]) -> Result:
 # ---------------------------------------------------------------------------------------------------------------- peers
 
 
-def peers_core(logits: torch.Tensor, target: torch.Tensor, real: torch.Tensor) -> Scores:
+def peers_core(logits: torch.Tensor, target: torch.Tensor) -> Scores:
     """MONAI's focal and dice loss, torch's cross-entropy, torchmetrics' counts for IoU."""
+    real = target.float()
     x, t = logits[:, None], real[:, None]
     focal = FocalLoss(gamma=2.0, alpha=0.25, reduction="none")(x, t).mean((1, 2, 3))
     entropy = binary_cross_entropy_with_logits(logits, real, reduction="none").mean((1, 2))
@@ -107,9 +108,9 @@ def peers_core(logits: torch.Tensor, target: torch.Tensor, real: torch.Tensor) -
     return {name: value.double().numpy() for name, value in values.items()}
 
 
-def peers_full(logits: torch.Tensor, target: torch.Tensor, real: torch.Tensor) -> Scores:
+def peers_full(logits: torch.Tensor, target: torch.Tensor) -> Scores:
     """The core, torchmetrics' counts at ten thresholds, and the mean of both classes' IoU from them."""
-    core = peers_core(logits, target, real)
+    core = peers_core(logits, target)
     at = [counts(logits, target, threshold) for threshold in THRESHOLDS]
     ious = [(tp / (tp + fp + fn) + tn / (tn + fp + fn)) / 2 for tp, fp, tn, fn in at]
     _, fp, _, fn = at[0]
@@ -128,7 +129,7 @@ def counts(logits: torch.Tensor, target: torch.Tensor, threshold: float) -> Coun
 def panels() -> dict[tuple[str, str], Panel]:
     """Every contender on each panel."""
     logits, target = masks()
-    tensors = (torch.from_numpy(logits), torch.from_numpy(target), torch.from_numpy(target).float())
+    tensors = (torch.from_numpy(logits), torch.from_numpy(target))
     table: dict[tuple[str, str], Panel] = {
         ("core", "peers"): lambda: peers_core(*tensors),
         ("full", "peers"): lambda: peers_full(*tensors),

@@ -36,7 +36,7 @@ METRICS: list[str | m.MetricSpec] = ["dice", "iou", m.FocalLoss(gamma=2.0, alpha
 COLUMNS = ("dice", "iou", "focal", "bce", "mean IoU", "positive share")
 WIDTHS = (8, 8, 9, 9, 10, 16)
 KEYS = ("dice", "iou", "focal_loss", "cross_entropy", "mean_iou")
-READY_WITHIN_S = 300.0
+READY_WITHIN_S = 900.0
 
 
 class Case(NamedTuple):

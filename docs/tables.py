@@ -1,0 +1,68 @@
+"""The tables of the documentation that come from the code: `scripts/docs` writes them, a test holds them to it.
+
+A table stands between `<!-- name -->` and `<!-- end -->`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lossgauge.metrics import CATALOGUE
+from lossgauge.wire import Limits
+from lossgauge_service.app import STATUS
+from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.settings import PREFIX, Settings
+from pydantic.fields import FieldInfo
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/errors.md", "docs/settings.md")
+MARKED = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def metrics() -> Iterator[str]:
+    """Every metric of the catalogue."""
+    yield from ("| metric | formula | better | range |", "|---|---|---|---|")
+    for name, spec in CATALOGUE.items():
+        yield f"| `{name}` | {spec.about.formula} | {spec.about.direction} | {spec.about.range} |"
+
+
+def errors() -> Iterator[str]:
+    """Every error that a route answers."""
+    yield from ("| code | status | when |", "|---|---|---|")
+    for kind in _kinds(LossgaugeError):
+        status = next(STATUS[parent] for parent in kind.__mro__ if parent in STATUS)
+        yield f"| `{kind.code}` | {int(status)} | {kind.__doc__} |"
+
+
+def _kinds(kind: type[LossgaugeError]) -> Iterator[type[LossgaugeError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _kinds(child)
+
+
+def settings() -> Iterator[str]:
+    """Every setting; a cap is described where the contract has it."""
+    yield from ("| variable | default | what it is |", "|---|---|---|")
+    for name, field in Settings.model_fields.items():
+        described = field.description or Limits.model_fields[name].description
+        yield f"| `{PREFIX}{name.upper()}` | {_default(field)} | {described} |"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "in `$XDG_CACHE_HOME` or `~/.cache`: `lossgauge/kernels`"
+    return "" if field.default is None else str(field.default)
+
+
+TABLES: dict[str, Callable[[], Iterator[str]]] = {"metrics": metrics, "errors": errors, "settings": settings}
+
+
+def filled(page: str) -> str:
+    """A page with its tables as the code has them."""
+    return MARKED.sub(lambda found: found[1] + "\n".join(TABLES[found[2]]()) + "\n" + found[3], page)
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        page = ROOT / path
+        page.write_text(filled(page.read_text()))
