@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from lossgauge_service.engine import Engine
 
-settings.register_profile("house", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile(
+    "house", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 settings.load_profile("house")
 
 Kernel = Literal["auto", "compiled", "eager"]

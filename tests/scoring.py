@@ -36,7 +36,9 @@ def score(engine: Engine, spec: MetricSpec, case: Case, precision: Precision = "
     return scores(engine, [spec], case, precision)[spec.answer_key]
 
 
-def scores(engine: Engine, specs: Sequence[MetricSpec], case: Case, precision: Precision = "float64") -> dict[str, Score]:
+def scores(
+    engine: Engine, specs: Sequence[MetricSpec], case: Case, precision: Precision = "float64"
+) -> dict[str, Score]:
     """The scores of several metrics from one pass. Raises the case's error."""
     question = question_of(case, specs, precision)
     plan = plan_for(question)
@@ -53,7 +55,12 @@ def _sent(array: NDArray[Any] | None) -> Any:
 
 def differences(expected: Expected, found: Score, tolerance: float, floor: float = 1e-12) -> list[str]:
     """Where a score is not what the reference says, member by member."""
-    wanted = {"value": expected.value, "undefined": expected.undefined, "per_class": expected.per_class, **expected.extras}
+    wanted = {
+        "value": expected.value,
+        "undefined": expected.undefined,
+        "per_class": expected.per_class,
+        **expected.extras,
+    }
     had = found.model_dump()
     return [
         f"{name}: expected {want}, found {had.get(name)}"
@@ -64,11 +71,11 @@ def differences(expected: Expected, found: Score, tolerance: float, floor: float
 
 def _close(want: Any, had: Any, tolerance: float, floor: float) -> bool:
     if isinstance(want, list | tuple):
-        return isinstance(had, list | tuple) and len(want) == len(had) and all(
+        return len(want) == len(had or []) and all(
             _close(a, b, tolerance, floor) for a, b in zip(want, had, strict=True)
         )
     if isinstance(want, dict):
         return (had or {}).keys() == want.keys() and all(_close(v, had[k], tolerance, floor) for k, v in want.items())
     if want is None or had is None or isinstance(want, str):
         return bool(want == had)
-    return abs(want - had) <= max(tolerance * abs(want), floor)
+    return bool(abs(want - had) <= max(tolerance * abs(want), floor))

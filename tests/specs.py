@@ -74,7 +74,9 @@ VARIANTS: tuple[MetricSpec, ...] = (
     m.Specificity(average="micro"),
     m.FBeta(),
     m.FBeta(beta=2.0, average="weighted"),
-    m.CombinedLoss(terms=[m.CombinedTerm(metric=m.FocalLoss(alpha=None), weight=0.5), m.CombinedTerm(metric=m.IouLoss())]),
+    m.CombinedLoss(
+        terms=[m.CombinedTerm(metric=m.FocalLoss(alpha=None), weight=0.5), m.CombinedTerm(metric=m.IouLoss())]
+    ),
     m.CombinedLoss(terms=[m.CombinedTerm(metric=m.Dice(), transform="complement")]),
     m.BceDice(),
     m.BceLogDice(),

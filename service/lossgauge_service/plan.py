@@ -42,7 +42,9 @@ class Plan:
         """Every metric with every default in it, by its key."""
         return {spec.answer_key: spec.model_dump(mode="json") for spec in self.specs}
 
-    def summary(self, scores: Sequence[dict[str, Score] | None], sums: Sequence[tuple[Sums, Case]]) -> dict[str, Summary]:
+    def summary(
+        self, scores: Sequence[dict[str, Score] | None], sums: Sequence[tuple[Sums, Case]]
+    ) -> dict[str, Summary]:
         """Mean, deviation and pooled score over a batch's items; an item without scores counts as skipped."""
         together = self._pooled(sums)
         return {spec.answer_key: _summarised(spec, scores, together.get(spec.answer_key)) for spec in self.specs}

@@ -51,7 +51,9 @@ class Sample:
 def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None = None) -> Sample:
     """Check one pair and lay it out. Raises `InvalidArray` errors that point to /prediction, /target or /weight."""
     if prediction.ndim == 0 or prediction.size == 0:
-        raise ShapeMismatch(f"the prediction has shape {list(prediction.shape)}: nothing to score", pointer="/prediction")
+        raise ShapeMismatch(
+            f"the prediction has shape {list(prediction.shape)}: nothing to score", pointer="/prediction"
+        )
     build = _of_classes if question.task == "multiclass" else _of_masks
     return build(question, prediction, target, weight)
 
@@ -93,7 +95,13 @@ def _of_masks(question: Question, prediction: AnyArray, target: AnyArray, weight
     _check_classes(question, classes)
     precision = _precision(question, prediction)
     case = Case(
-        question.task, question.prediction_kind, classes, _is_soft(question), weight is not None, precision, _sent(prediction)
+        question.task,
+        question.prediction_kind,
+        classes,
+        _is_soft(question),
+        weight is not None,
+        precision,
+        _sent(prediction),
     )
     dtype = np.dtype(precision)
     return Sample(
@@ -115,11 +123,13 @@ def _rows(array: AnyArray) -> AnyArray:
 
 def _mask_target(question: Question, target: AnyArray) -> NDArray[np.int8]:
     if target.dtype == bool:
-        return target.view(np.int8)
+        return np.asarray(target.view(np.int8))
     if not np.issubdtype(target.dtype, np.number):
-        raise InvalidDtype(f"the target has dtype {target.dtype}; allowed are bool, integers and floats", pointer="/target")
+        raise InvalidDtype(
+            f"the target has dtype {target.dtype}; allowed are bool, integers and floats", pointer="/target"
+        )
     if target.dtype == np.uint8 and question.ignore_index is None and target.max() <= 1:
-        return target.view(np.int8)
+        return np.asarray(target.view(np.int8))
     return _marked(question, target)
 
 
@@ -132,7 +142,7 @@ def _marked(question: Question, target: AnyArray) -> NDArray[np.int8]:
     marked = ones.view(np.int8)
     if question.ignore_index is not None:
         marked[ignored] = -1
-    return marked
+    return np.asarray(marked)
 
 
 def _ignored(question: Question, target: AnyArray) -> NDArray[np.bool_]:
@@ -147,7 +157,9 @@ def _or_ignored(question: Question) -> str:
 
 def _soft_target(question: Question, target: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     if not np.issubdtype(target.dtype, np.number) and target.dtype != bool:
-        raise InvalidDtype(f"the target has dtype {target.dtype}; allowed are floats, integers and bool", pointer="/target")
+        raise InvalidDtype(
+            f"the target has dtype {target.dtype}; allowed are floats, integers and bool", pointer="/target"
+        )
     ignored = _ignored(question, target)
     bad = ~(((target >= 0) & (target <= 1)) | ignored)
     if bad.any():
@@ -173,7 +185,9 @@ def _mask_weight(question: Question, weight: AnyArray, shape: tuple[int, ...], d
 
 def _weight_values(weight: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     if not np.issubdtype(weight.dtype, np.number) and weight.dtype != bool:
-        raise InvalidDtype(f"the weight has dtype {weight.dtype}; allowed are floats, integers and bool", pointer="/weight")
+        raise InvalidDtype(
+            f"the weight has dtype {weight.dtype}; allowed are floats, integers and bool", pointer="/weight"
+        )
     bad = ~(np.isfinite(weight) & (weight >= 0))
     if bad.any():
         raise _bad_values("/weight", "weight", weight, bad, "finite values >= 0")
@@ -196,10 +210,18 @@ def _of_classes(question: Question, prediction: AnyArray, target: AnyArray, weig
     shape = prediction.shape if labels else prediction.shape[1:]
     _check_classes(question, classes)
     if target.shape != shape:
-        raise ShapeMismatch(_two_shapes(prediction, target) + f"; the target must have {list(shape)}", pointer="/target")
+        raise ShapeMismatch(
+            _two_shapes(prediction, target) + f"; the target must have {list(shape)}", pointer="/target"
+        )
     precision = _precision(question, prediction)
-    case = Case(question.task, question.prediction_kind, classes, False, weight is not None, precision, _sent(prediction))
-    guess = _guessed_labels(prediction, classes) if labels else _rows(_prediction(question, prediction, np.dtype(precision)))
+    case = Case(
+        question.task, question.prediction_kind, classes, False, weight is not None, precision, _sent(prediction)
+    )
+    guess = (
+        _guessed_labels(prediction, classes)
+        if labels
+        else _rows(_prediction(question, prediction, np.dtype(precision)))
+    )
     return Sample(case, guess, _class_target(question, target, classes), _pixel_weight(weight, shape, precision), shape)
 
 
@@ -222,16 +244,16 @@ def _class_target(question: Question, target: AnyArray, classes: int) -> NDArray
 
 def _check_labels(array: AnyArray, role: Literal["prediction", "target"]) -> None:
     if not np.issubdtype(array.dtype, np.integer):
-        raise InvalidDtype(
-            f"the {role} has dtype {array.dtype}; class labels are integers", pointer=f"/{role}"
-        )
+        raise InvalidDtype(f"the {role} has dtype {array.dtype}; class labels are integers", pointer=f"/{role}")
 
 
 def _pixel_weight(weight: AnyArray | None, shape: tuple[int, ...], precision: Precision) -> AnyArray | None:
     if weight is None:
         return None
     if weight.shape != shape:
-        raise ShapeMismatch(f"the weight has shape {list(weight.shape)}; the pixels have {list(shape)}", pointer="/weight")
+        raise ShapeMismatch(
+            f"the weight has shape {list(weight.shape)}; the pixels have {list(shape)}", pointer="/weight"
+        )
     return _weight_values(weight, np.dtype(precision)).reshape(-1)
 
 
@@ -254,18 +276,20 @@ def _prediction(question: Question, prediction: AnyArray, dtype: np.dtype[Any]) 
 
 def _mask_labels(prediction: AnyArray) -> NDArray[np.int8]:
     if prediction.dtype == bool:
-        return prediction.view(np.int8)
+        return np.asarray(prediction.view(np.int8))
     ones = prediction == 1
     bad = ~(ones | (prediction == 0))
     if bad.any():
         raise _bad_values("/prediction", "prediction", prediction, bad, "the labels 0 and 1")
-    return ones.view(np.int8)
+    return np.asarray(ones.view(np.int8))
 
 
 def _precision(question: Question, prediction: AnyArray) -> Precision:
     if question.precision is not None:
         return question.precision
-    wide = prediction.dtype == np.float64 or (np.issubdtype(prediction.dtype, np.integer) and prediction.dtype.itemsize > 2)
+    wide = prediction.dtype == np.float64 or (
+        np.issubdtype(prediction.dtype, np.integer) and prediction.dtype.itemsize > 2
+    )
     return "float64" if wide and question.prediction_kind != "labels" else "float32"
 
 
@@ -317,7 +341,9 @@ def check_range(sample: Sample, low: float, high: float) -> None:
     if sample.case.kind == "labels":
         return
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise _bad_values("/prediction", "prediction", *_spatial(sample, ~np.isfinite(sample.prediction)), "finite values")
+        raise _bad_values(
+            "/prediction", "prediction", *_spatial(sample, ~np.isfinite(sample.prediction)), "finite values"
+        )
     if sample.case.kind == "probabilities" and not (low >= 0 and high <= 1):
         outside = (sample.prediction < 0) | (sample.prediction > 1)
         raise _bad_values("/prediction", "prediction", *_spatial(sample, outside), "probabilities in [0, 1]")

@@ -19,9 +19,9 @@ Values = NDArray[np.float64]
 
 
 class TotalSums(NamedTuple):
-    """count: valid pixels; weight: sum of v; target: sum of v t (multi-class: of the pixels of the class)."""
+    """valid: how many pixels count; weight: sum of v; target: sum of v t (multi-class: of the pixels of the class)."""
 
-    count: Values
+    valid: Values
     weight: Values
     target: Values
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lossgauge.metrics import Accuracy, Confusion, Dice, FBeta, Iou, MetricSpec, Precision, Recall, Specificity
 from lossgauge.metrics.overlap import Average
-from sklearn.metrics import (  # type: ignore[import-untyped]
+from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
     confusion_matrix,

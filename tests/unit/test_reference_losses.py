@@ -5,7 +5,7 @@ import pytest
 import torch
 from lossgauge.metrics import CrossEntropy, FocalLoss
 from lossgauge_service.errors import MetricDoesNotFit
-from sklearn.metrics import log_loss  # type: ignore[import-untyped]
+from sklearn.metrics import log_loss
 from torch.nn import functional
 
 from tests.reference import Case, reference

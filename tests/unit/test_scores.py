@@ -42,7 +42,7 @@ def _check(engine: Engine, case: Case, precision: Precision, tolerance: float, f
     fitting = _fitting(case)
     found = scores(engine, [spec for spec, _ in fitting.values()], case, precision)
     wrong = {key: differences(fitting[key][1], found[key], tolerance, floor) for key in fitting}
-    assert {} == {key: where for key, where in wrong.items() if where}
+    assert {key: where for key, where in wrong.items() if where} == {}
 
 
 @given(case=cases())
@@ -70,4 +70,4 @@ def test_what_does_not_fit_is_refused(engine: Engine, case: Case) -> None:
         if spec.answer_key not in _fitting(case):
             with pytest.raises(MetricDoesNotFit) as raised:
                 scores(engine, [spec], case)
-            assert "/metrics/0" == raised.value.pointer
+            assert raised.value.pointer == "/metrics/0"

@@ -49,13 +49,22 @@ class Question(Message):
 
     task: Task
     prediction_kind: PredictionKind = Field(description="What the prediction's values are; never guessed from them.")
-    target_kind: TargetKind = Field(default="labels", description="labels: classes, or 0 and 1. probabilities: a soft target in [0, 1].")
-    channel_axis: int = Field(default=0, ge=-32, le=31, description="Where the classes are, in one sample's array (multiclass, multilabel).")
-    num_classes: int | None = Field(default=None, ge=1, description="Needed for multi-class labels; checked against the array otherwise.")
-    ignore_index: int | None = Field(default=None, ge=-(2**31), lt=2**31, description="Pixels with this target label count nowhere.")
+    target_kind: TargetKind = Field(
+        default="labels", description="labels: classes, or 0 and 1. probabilities: a soft target in [0, 1]."
+    )
+    channel_axis: int = Field(
+        default=0, ge=-32, le=31, description="Where the classes are, in one sample's array (multiclass, multilabel)."
+    )
+    num_classes: int | None = Field(
+        default=None, ge=1, description="Needed for multi-class labels; checked against the array otherwise."
+    )
+    ignore_index: int | None = Field(
+        default=None, ge=-(2**31), lt=2**31, description="Pixels with this target label count nowhere."
+    )
     threshold: float = Field(default=0.5, ge=0, le=1, description="The probability above which a pixel is positive.")
     precision: Precision | None = Field(
-        default=None, description="What the pass computes in. By default float64 where the prediction is float64 and float32 otherwise."
+        default=None,
+        description="What the pass computes in. By default float64 where the prediction is float64 and float32 otherwise.",
     )
     metrics: list[NamedMetric] = Field(min_length=1)
 
@@ -95,7 +104,9 @@ class BatchItem(Message):
 class BatchRequest(Question):
     """Many pairs, as `items`, or stacked along the first axis of `prediction`, `target` and `weight`."""
 
-    items: list[SkipValidation[BatchItem]] | None = Field(default=None, min_length=1, description="Each is read on its own: a bad one is a problem in its place.")
+    items: list[SkipValidation[BatchItem]] | None = Field(
+        default=None, min_length=1, description="Each is read on its own: a bad one is a problem in its place."
+    )
     prediction: Array | None = None
     target: Array | None = None
     weight: Array | None = None
@@ -123,9 +134,13 @@ class Score(BaseModel):
     value: Number | None
     undefined: str | None = Field(default=None, examples=["both_empty"])
     per_class: list[Number | None] | None = None
-    undefined_classes: dict[str, str] | None = Field(default=None, description="The reason of each null of per_class, by class.")
+    undefined_classes: dict[str, str] | None = Field(
+        default=None, description="The reason of each null of per_class, by class."
+    )
     counted: int | None = Field(default=None, description="How many values the mean counted.")
-    skipped: int | None = Field(default=None, description="How many values the mean left out because they are undefined.")
+    skipped: int | None = Field(
+        default=None, description="How many values the mean left out because they are undefined."
+    )
 
 
 class Complaint(BaseModel):
@@ -149,7 +164,9 @@ class Problem(BaseModel):
     detail: str
     code: str
     instance: str | None = None
-    pointer: str | None = Field(default=None, description="JSON pointer (RFC 6901) to the offending part of the request.")
+    pointer: str | None = Field(
+        default=None, description="JSON pointer (RFC 6901) to the offending part of the request."
+    )
     request_id: str | None = None
     limit: str | None = Field(default=None, description="The cap that was exceeded, by its name in `GET /v1/limits`.")
     errors: list[Complaint] | None = Field(default=None, description="All that is wrong with a request's document.")
@@ -219,7 +236,9 @@ class Limits(Answer):
 
     body_bytes: int = Field(description="Bytes of a request body as it arrives.")
     inflated_bytes: int = Field(description="Bytes of a request body after decompression.")
-    document_bytes: int = Field(description="Bytes of the JSON that comes beside its arrays: a multipart part, a safetensors header.")
+    document_bytes: int = Field(
+        description="Bytes of the JSON that comes beside its arrays: a multipart part, a safetensors header."
+    )
     array_elements: int = Field(description="Elements of one array.")
     list_elements: int = Field(description="Elements of one array in the `list` encoding.")
     image_pixels: int = Field(description="Pixels of one image.")
@@ -253,11 +272,12 @@ class MetricDescription(Answer):
     tasks: list[Task]
     prediction_kinds: list[PredictionKind]
     parameters: dict[str, Any] = Field(description="JSON Schema of each parameter, with bounds and default.")
-    definitions: dict[str, Any] = Field(default_factory=dict, description="The schemas that parameters refer to (#/$defs/..).")
+    definitions: dict[str, Any] = Field(
+        default_factory=dict, description="The schemas that parameters refer to (#/$defs/..)."
+    )
 
 
 class Catalogue(Answer):
     """Every metric that the service computes."""
 
     metrics: list[MetricDescription]
-

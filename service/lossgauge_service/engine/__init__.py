@@ -110,7 +110,9 @@ def _device(wanted: str) -> torch.device:
 def _kernel(wanted: Literal["auto", "compiled", "eager"], device: torch.device) -> Literal["compiled", "eager"]:
     compiler = _has_compiler(device)
     if wanted == "compiled" and not compiler:
-        raise RuntimeError("kernel 'compiled' was asked for, and there is no compiler (g++ or clang++; Triton for CUDA)")
+        raise RuntimeError(
+            "kernel 'compiled' was asked for, and there is no compiler (g++ or clang++; Triton for CUDA)"
+        )
     return "compiled" if wanted != "eager" and compiler else "eager"
 
 

@@ -28,7 +28,7 @@ def _logit(threshold: float) -> float:
     return math.log(threshold) - math.log1p(-threshold)
 
 
-def _rounded(exact: float, dtype: type[np.floating], inclusive: bool) -> np.floating:  # type: ignore[type-arg]
+def _rounded(exact: float, dtype: type[np.floating], inclusive: bool) -> np.floating:
     """The largest number of the dtype that is at most `exact`, or, where equal is positive, the largest below it."""
     cut = dtype(exact)
     if float(cut) > exact or (inclusive and float(cut) == exact):

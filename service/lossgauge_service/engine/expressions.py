@@ -50,11 +50,24 @@ class Parameters:
 
 
 def row_sums(
-    x: Tensor, t: Tensor, w: Tensor | None, gammas: Tensor, clips: Tensor, cuts: Tensor, shape: KernelShape, variant: Variant
+    x: Tensor,
+    t: Tensor,
+    w: Tensor | None,
+    gammas: Tensor,
+    clips: Tensor,
+    cuts: Tensor,
+    shape: KernelShape,
+    variant: Variant,
 ) -> Tensor:
     """Sums over each tile of a mask. x, t, w: (tiles, elements). Returns (tiles, columns), see `row_columns`."""
     positive, negative, valid = _divided(t, w, gammas.dtype, variant.soft)
-    columns = [valid.sum(-1), positive.sum(-1), negative.sum(-1), x.amin(-1).to(valid.dtype), x.amax(-1).to(valid.dtype)]
+    columns = [
+        valid.sum(-1),
+        positive.sum(-1),
+        negative.sum(-1),
+        x.amin(-1).to(valid.dtype),
+        x.amax(-1).to(valid.dtype),
+    ]
     values = x.to(valid.dtype)
     soft = _soft_columns if variant.soft else _hard_columns
     if shape.moments or shape.gammas or shape.clips:
@@ -95,7 +108,14 @@ def _entropies(x: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _hard_columns(
-    x: Tensor, t: Tensor, positive: Tensor, negative: Tensor, gammas: Tensor, clips: Tensor, shape: KernelShape, variant: Variant
+    x: Tensor,
+    t: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    gammas: Tensor,
+    clips: Tensor,
+    shape: KernelShape,
+    variant: Variant,
 ) -> list[Tensor]:
     p, a, b = _entropies(x, variant.kind)
     hot = t > 0.5
@@ -135,7 +155,14 @@ def _between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _soft_columns(
-    x: Tensor, t: Tensor, positive: Tensor, negative: Tensor, gammas: Tensor, clips: Tensor, shape: KernelShape, variant: Variant
+    x: Tensor,
+    t: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    gammas: Tensor,
+    clips: Tensor,
+    shape: KernelShape,
+    variant: Variant,
 ) -> list[Tensor]:
     p, a, b = _entropies(x, variant.kind)
     weight = positive + negative
@@ -157,7 +184,10 @@ def _soft_clipped(a: Tensor, b: Tensor, t: Tensor, positive: Tensor, negative: T
     s = (-torch.log(q)).clamp(max=HUGE)
     pixel = torch.exp(-gamma * s) * torch.where(every > 0, a + b, ce)
     whole = (modulated + every) > 0
-    return [_shared(positive, torch.where(whole, pixel, a)).sum(-1), _shared(negative, torch.where(whole, pixel, b)).sum(-1)]
+    return [
+        _shared(positive, torch.where(whole, pixel, a)).sum(-1),
+        _shared(negative, torch.where(whole, pixel, b)).sum(-1),
+    ]
 
 
 def _shared(share: Tensor, value: Tensor) -> Tensor:

@@ -72,14 +72,14 @@ class Kernels:
     def __init__(self, kernel: Literal["compiled", "eager"], device: torch.device) -> None:
         self._device = device
         self._compiled = kernel == "compiled"
-        self._rows = {v: {s: self._compile(_row_kernel(s, v)) for s in shapes} for v, shapes in self._list(COMPILED_ROWS)}
+        self._rows = {
+            v: {s: self._compile(_row_kernel(s, v)) for s in shapes} for v, shapes in self._list(COMPILED_ROWS)
+        }
         self._classes = {
             v: {s: self._compile(_class_kernel(s, v)) for s in shapes} for v, shapes in self._list(COMPILED_CLASSES)
         }
 
-    def _list(
-        self, table: dict[Variant, tuple[KernelShape, ...]]
-    ) -> Iterator[tuple[Variant, tuple[KernelShape, ...]]]:
+    def _list(self, table: dict[Variant, tuple[KernelShape, ...]]) -> Iterator[tuple[Variant, tuple[KernelShape, ...]]]:
         yield from table.items() if self._compiled else ()
 
     def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -147,7 +147,11 @@ class Kernels:
 
 def _dtype(tiles: Tiles) -> torch.dtype:
     """What a launch computes in: labels take the precision of what they are summed with."""
-    floats = [part.dtype for part in (tiles.prediction, tiles.target, tiles.weight) if part is not None and part.is_floating_point()]
+    floats = [
+        part.dtype
+        for part in (tiles.prediction, tiles.target, tiles.weight)
+        if part is not None and part.is_floating_point()
+    ]
     return floats[0] if floats else torch.float32
 
 
@@ -175,8 +179,12 @@ def _any_number(kernel: Callable[..., Tensor], block: Launch, parameters: tuple[
 def _moved(block: Tiles, device: torch.device) -> Launch:
     if device.type == "cpu":
         return block.prediction, block.target, block.weight
-    send = lambda tensor: tensor.pin_memory().to(device, non_blocking=True)  # noqa: E731
-    return send(block.prediction), send(block.target), None if block.weight is None else send(block.weight)
+    weight = None if block.weight is None else _sent(block.weight, device)
+    return _sent(block.prediction, device), _sent(block.target, device), weight
+
+
+def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _row_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]:
@@ -203,7 +211,9 @@ def _filled(shape: KernelShape) -> Load:
 def _example_rows(variant: Variant) -> Tiles:
     x = torch.full((EXAMPLE_TILES, ROW_TILE), 0.5).to(torch.int8 if variant.kind == "labels" else torch.float32)
     t = torch.zeros((EXAMPLE_TILES, ROW_TILE), dtype=torch.float32 if variant.soft else torch.int8)
-    return Tiles(x, t, torch.ones(EXAMPLE_TILES, ROW_TILE) if variant.weighted else None, np.zeros(EXAMPLE_TILES, np.intp))
+    return Tiles(
+        x, t, torch.ones(EXAMPLE_TILES, ROW_TILE) if variant.weighted else None, np.zeros(EXAMPLE_TILES, np.intp)
+    )
 
 
 def _example_classes(variant: Variant) -> Tiles:

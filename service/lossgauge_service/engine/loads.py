@@ -99,8 +99,12 @@ class Load:
         gammas = [*self.gammas, *[0.0] * (shape.gammas - len(self.gammas))]
         clips = [*self.clips, *[Clip()] * (shape.clips - len(self.clips))]
         cuts = [*self.cuts, *[0.0] * (shape.cuts - len(self.cuts))]
-        make = lambda values, *size: torch.tensor(values, dtype=dtype, device=device).view(*size)  # noqa: E731
-        return make(gammas, shape.gammas), make(clips, shape.clips, len(Clip())), make(cuts, shape.cuts)
+        of_clips = torch.tensor(clips, dtype=dtype, device=device).view(shape.clips, len(Clip()))
+        return (
+            torch.tensor(gammas, dtype=dtype, device=device),
+            of_clips,
+            torch.tensor(cuts, dtype=dtype, device=device),
+        )
 
 
 def shared_out(load: Load, shapes: Sequence[KernelShape]) -> Iterator[tuple[KernelShape, Load]]:

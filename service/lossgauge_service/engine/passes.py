@@ -100,7 +100,9 @@ def _masks(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> list[
     tallies = [_tallied(keys, tile_sums) for tile_sums in ledger.rows(len(rows))]
     classes = the_pass.case.classes
     by_sample = [_stacked(tallies[i : i + classes]) for i in range(0, len(tallies), classes)]
-    return [({key: _mask_sum(the_pass, key, tally.columns) for key in the_pass.statistics}, tally) for tally in by_sample]
+    return [
+        ({key: _mask_sum(the_pass, key, tally.columns) for key in the_pass.statistics}, tally) for tally in by_sample
+    ]
 
 
 def _mask_rows(sample: Sample, boundary: BoundaryWeight | None) -> list[Row]:
@@ -143,7 +145,9 @@ def _classes(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> lis
     for tiles in class_tiles(rows):
         keys, sums = kernels.classes(tiles, the_pass.load, the_pass.variant)
         ledger.enter(tiles.owners, sums)
-    return [_class_sums(the_pass, sample, keys, sums) for sample, sums in zip(samples, ledger.rows(len(rows)), strict=True)]
+    return [
+        _class_sums(the_pass, sample, keys, sums) for sample, sums in zip(samples, ledger.rows(len(rows)), strict=True)
+    ]
 
 
 def _class_sums(

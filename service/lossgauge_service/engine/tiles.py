@@ -7,6 +7,7 @@ own: a sample's sums are the same bits whatever shares its launch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -117,7 +118,9 @@ def class_tiles(rows: Sequence[Row]) -> list[Tiles]:
 
 def _class_group(group: list[tuple[int, Row]]) -> Tiles:
     pieces = [_class_pieces(row) for _, row in group]
-    owners = np.concatenate([np.full(len(piece.target), owner) for (owner, _), piece in zip(group, pieces, strict=True)])
+    owners = np.concatenate(
+        [np.full(len(piece.target), owner) for (owner, _), piece in zip(group, pieces, strict=True)]
+    )
     weights = [piece.weight for piece in pieces if piece.weight is not None]
     return Tiles(
         torch.from_numpy(np.concatenate([piece.prediction for piece in pieces])),
@@ -167,4 +170,4 @@ class Ledger:
 def _runs(owners: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
     """The stretches of equal owners."""
     edges = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
-    return zip(edges[:-1], edges[1:], strict=True)
+    return pairwise(edges)

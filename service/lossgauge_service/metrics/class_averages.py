@@ -6,7 +6,16 @@ import numpy as np
 from lossgauge.metrics.overlap import ClassAveraged
 from lossgauge.wire import Score
 
-from lossgauge_service.metrics.values import NO_PIXELS, Value, by_rule, empty_case, mean, nothing_to_score, score_of, score_of_classes
+from lossgauge_service.metrics.values import (
+    NO_PIXELS,
+    Value,
+    by_rule,
+    empty_case,
+    mean,
+    nothing_to_score,
+    score_of,
+    score_of_classes,
+)
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Counts, Sums, Values
 
@@ -51,7 +60,7 @@ def averaged(
 
     if case.task == "binary":
         return score_of(by_rules(slice(0, 1)))
-    lost = np.zeros(case.classes, bool) if case.task == "multiclass" else totals.count == 0
+    lost = np.zeros(case.classes, bool) if case.task == "multiclass" else totals.valid == 0
     classes = [NO_PIXELS if lost[c] else by_rules(slice(c, c + 1)) for c in range(case.classes)]
     taken = considered(spec, case)
     chosen = [classes[c] for c in taken]
@@ -73,4 +82,3 @@ def background_misfit(spec: ClassAveraged, case: Case) -> str | None:
     if case.task == "binary" and not spec.include_background:
         return "include_background false leaves class 0 out, and task 'binary' has one class"
     return None
-

@@ -15,7 +15,9 @@ from lossgauge_service.metrics.values import Value, finite, score_of
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
 
-PARTS: dict[type[MetricSpec], Implementation[Any]] = {part.spec: part for part in (*overlap.FAMILY, *pixel_losses.FAMILY)}
+PARTS: dict[type[MetricSpec], Implementation[Any]] = {
+    part.spec: part for part in (*overlap.FAMILY, *pixel_losses.FAMILY)
+}
 
 TRANSFORMS: dict[str, Callable[[float], float]] = {
     "identity": lambda x: x,

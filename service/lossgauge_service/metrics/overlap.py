@@ -62,7 +62,9 @@ def _dice(spec: Overlap, areas: Areas, classes: slice, reason: str) -> Value:
 
 def _iou(spec: Overlap, areas: Areas, classes: slice, reason: str) -> Value:
     shared = areas.shared[classes].sum()
-    below = areas.predicted_below[classes].sum() + areas.targeted_below[classes].sum() - shared + spec.smooth_denominator
+    below = (
+        areas.predicted_below[classes].sum() + areas.targeted_below[classes].sum() - shared + spec.smooth_denominator
+    )
     return ratio(shared + spec.smooth_numerator, below, reason)
 
 
@@ -101,7 +103,7 @@ def _mean_finish(spec: MeanIou, sums: Sums, case: Case) -> Score:
         rows = _curve(spec, sums, case, slice(0, 1))
         return score_of(mean(rows), per_threshold=[row.number for row in rows])
     curves = [_curve(spec, sums, case, slice(c, c + 1)) for c in range(case.classes)]
-    count = sums.totals().count
+    count = sums.totals().valid
     curves = [rows if count[c] else [NO_PIXELS] * len(rows) for c, rows in enumerate(curves)]
     classes = [mean(rows) for rows in curves]
     value = _label_average(spec, sums, case, classes)
@@ -117,7 +119,9 @@ def _label_average(spec: MeanIou, sums: Sums, case: Case, classes: list[Value]) 
 
 
 def _curve(spec: MeanIou, sums: Sums, case: Case, classes: slice) -> list[Value]:
-    return [_at_threshold(spec, sums.counts(mask_key(th, spec.threshold_side, case)), classes) for th in spec.thresholds]
+    return [
+        _at_threshold(spec, sums.counts(mask_key(th, spec.threshold_side, case)), classes) for th in spec.thresholds
+    ]
 
 
 def _at_threshold(spec: MeanIou, counts: CountSums, classes: slice) -> Value:

@@ -10,7 +10,7 @@ from lossgauge.metrics.pixel_loss import PixelLoss
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Value, finite, nothing_to_score, ratio, score_of, score_of_classes
+from lossgauge_service.metrics.values import Value, nothing_to_score, ratio, score_of, score_of_classes
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
 
@@ -109,9 +109,7 @@ def _smoothed(spec: CrossEntropy, sums: Sums, case: Case) -> EntropySums:
     every = sums.entropy(_every_key(spec))
     moved = spec.label_smoothing / (case.classes if case.task == "multiclass" else 2)
     kept = 1 - spec.label_smoothing
-    return EntropySums(
-        kept * plain.positive + moved * every.positive, kept * plain.negative + moved * every.negative
-    )
+    return EntropySums(kept * plain.positive + moved * every.positive, kept * plain.negative + moved * every.negative)
 
 
 def _weighted(spec: CrossEntropy, entropy: EntropySums, totals: TotalSums, case: Case) -> Parts:
@@ -208,7 +206,7 @@ def _denominator(spec: PixelLoss, parts: Parts, totals: TotalSums, elements: flo
         return max(1.0, positives)
     if spec.ignore_denominator == "all":
         return elements
-    return float((parts.weight if spec.weight_denominator == "weights" else totals.count).sum())
+    return float((parts.weight if spec.weight_denominator == "weights" else totals.valid).sum())
 
 
 def _positives(totals: TotalSums, case: Case) -> float:
@@ -218,13 +216,13 @@ def _positives(totals: TotalSums, case: Case) -> float:
 
 def _class_value(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: int, case: Case, c: int) -> Value:
     """The loss of one label (multilabel), or of the pixels of one class (multiclass)."""
-    if totals.count[c] == 0:
+    if totals.valid[c] == 0:
         return Value(None, "target_empty" if case.task == "multiclass" else "no_valid_pixels")
     one = slice(c, c + 1)
     own = Parts(parts.positive[one], parts.negative[one], parts.weight[one])
     of_class = TotalSums(*(values[one] for values in totals))
     multiclass = case.task == "multiclass"
-    elements = float(totals.count[c]) if multiclass else pixels
+    elements = float(totals.valid[c]) if multiclass else pixels
     positives = _positives(totals if multiclass else of_class, case)
     value = float(own.positive.sum() + own.negative.sum())
     return ratio(value, _denominator(spec, own, of_class, elements, positives), "no_weight")

@@ -25,7 +25,7 @@ NO_WEIGHT = Value(None, "no_weight")
 
 def nothing_to_score(totals: TotalSums) -> Value | None:
     """Why nothing counts: every pixel is ignored, or weighs nothing. None where something does."""
-    if totals.count.sum() == 0:
+    if totals.valid.sum() == 0:
         return NO_PIXELS
     return NO_WEIGHT if totals.weight.sum() == 0 else None
 
@@ -47,7 +47,9 @@ def empty_case(predicted: float, targeted: float) -> Literal["both", "target", "
     return "prediction" if predicted == 0 else None
 
 
-def by_rule(empty: Empty, case: Literal["both", "target", "prediction"] | None, formula: Callable[[str], Value]) -> Value:
+def by_rule(
+    empty: Empty, case: Literal["both", "target", "prediction"] | None, formula: Callable[[str], Value]
+) -> Value:
     """The value under the empty rules; `formula` is given the reason for a 0/0."""
     if case is None:
         return formula("zero_denominator")
@@ -61,7 +63,9 @@ def by_rule(empty: Empty, case: Literal["both", "target", "prediction"] | None, 
 
 def mean(values: Sequence[Value], weights: Sequence[float] | None = None) -> Value:
     """The (weighted) mean of the defined values; undefined for their common reason when there are none."""
-    numbers = [(v.number, w) for v, w in zip(values, weights or [1.0] * len(values), strict=True) if v.number is not None]
+    numbers = [
+        (v.number, w) for v, w in zip(values, weights or [1.0] * len(values), strict=True) if v.number is not None
+    ]
     if not numbers:
         reasons = {v.reason for v in values}
         return Value(None, reasons.pop() if len(reasons) == 1 else "no_class_defined")

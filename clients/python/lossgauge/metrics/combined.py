@@ -23,7 +23,9 @@ class CombinedTerm(Frozen):
 
     metric: Combinable
     weight: float = Field(default=1.0, ge=-1e6, le=1e6)
-    transform: Literal["identity", "complement", "minus_log"] = Field(default="identity", description="x, 1 - x, or -log x.")
+    transform: Literal["identity", "complement", "minus_log"] = Field(
+        default="identity", description="x, 1 - x, or -log x."
+    )
 
 
 class Mix(MetricSpec):
@@ -40,7 +42,9 @@ class CombinedLoss(Mix):
     Undefined when a term is. Extras: `terms`, the value of each term before its weight. Range: that of the terms.
     """
 
-    about: ClassVar[About] = About(formula="sum of weight * transform(metric)", direction="lower", range="(-inf, inf)", source=MIX_SOURCE)
+    about: ClassVar[About] = About(
+        formula="sum of weight * transform(metric)", direction="lower", range="(-inf, inf)", source=MIX_SOURCE
+    )
     name: Literal["combined_loss"] = "combined_loss"
     terms: list[CombinedTerm] = Field(min_length=1, max_length=16)
 
@@ -51,7 +55,9 @@ class CombinedLoss(Mix):
 class BceDice(Mix):
     """BCE + dice loss. Range [0, inf). Extras: `terms`."""
 
-    about: ClassVar[About] = About(formula="BCE + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS)
+    about: ClassVar[About] = About(
+        formula="BCE + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+    )
     name: Literal["bce_dice"] = "bce_dice"
     bce: CrossEntropy = CrossEntropy()
     dice: DiceLoss = KERAS_DICE
@@ -63,7 +69,9 @@ class BceDice(Mix):
 class BceLogDice(Mix):
     """BCE - log(1 - dice loss) = BCE - log dice. Range [0, inf). Extras: `terms`."""
 
-    about: ClassVar[About] = About(formula="BCE - log(1 - dice_loss)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS)
+    about: ClassVar[About] = About(
+        formula="BCE - log(1 - dice_loss)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+    )
     name: Literal["bce_log_dice"] = "bce_log_dice"
     bce: CrossEntropy = CrossEntropy()
     dice: Dice = KERAS_DICE_SCORE
@@ -75,7 +83,9 @@ class BceLogDice(Mix):
 class FocalDice(Mix):
     """Focal + dice loss. Range [0, inf). Extras: `terms`."""
 
-    about: ClassVar[About] = About(formula="focal + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS)
+    about: ClassVar[About] = About(
+        formula="focal + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+    )
     name: Literal["focal_dice"] = "focal_dice"
     focal: FocalLoss = PLAIN_FOCAL
     dice: DiceLoss = KERAS_DICE
@@ -87,7 +97,9 @@ class FocalDice(Mix):
 class FocalLogDice(Mix):
     """c * focal - log dice: focal and dice on one scale, c = focal_weight. Range [0, inf). Extras: `terms`."""
 
-    about: ClassVar[About] = About(formula="c focal - log dice", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS)
+    about: ClassVar[About] = About(
+        formula="c focal - log dice", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+    )
     name: Literal["focal_log_dice"] = "focal_log_dice"
     focal_weight: float = Field(default=10.0, ge=0, le=1e6)
     focal: FocalLoss = PLAIN_FOCAL

@@ -17,10 +17,19 @@ class Confusion(MetricSpec):
     class and columns the prediction's. Shapes: as the request's. Range [0, inf), unit pixels. Source: textbook.
     """
 
-    about: ClassVar[About] = About(formula="FP + FN; multi-class: the matrix off its diagonal", direction="lower", range="[0, inf)", source="textbook")
+    about: ClassVar[About] = About(
+        formula="FP + FN; multi-class: the matrix off its diagonal",
+        direction="lower",
+        range="[0, inf)",
+        source="textbook",
+    )
     name: Literal["confusion"] = "confusion"
-    threshold: Probability | None = Field(default=None, description="The probability above which a pixel is positive; the request's by default.")
-    threshold_side: Literal["greater", "greater_equal"] = Field(default="greater", description="p > threshold, or p >= threshold.")
+    threshold: Probability | None = Field(
+        default=None, description="The probability above which a pixel is positive; the request's by default."
+    )
+    threshold_side: Literal["greater", "greater_equal"] = Field(
+        default="greater", description="p > threshold, or p >= threshold."
+    )
 
 
 class Accuracy(ClassAveraged):
@@ -32,8 +41,12 @@ class Accuracy(ClassAveraged):
 
     about: ClassVar[About] = About(formula="(TP + TN) / N", direction="higher", range="[0, 1]", source="textbook")
     name: Literal["accuracy"] = "accuracy"
-    average: Average = Field(default="micro", description="Over classes: as in `dice`; micro is the share of all pixels.")
-    empty: Empty = Field(default=Empty(both="formula"), description="What the value is when a class has no pixel in one mask or both.")
+    average: Average = Field(
+        default="micro", description="Over classes: as in `dice`; micro is the share of all pixels."
+    )
+    empty: Empty = Field(
+        default=Empty(both="formula"), description="What the value is when a class has no pixel in one mask or both."
+    )
 
 
 class Precision(ClassAveraged):
@@ -65,7 +78,9 @@ class Specificity(ClassAveraged):
 
     about: ClassVar[About] = About(formula="TN / (TN + FP)", direction="higher", range="[0, 1]", source="textbook")
     name: Literal["specificity"] = "specificity"
-    empty: Empty = Field(default=Empty(both="formula"), description="What the value is when a class has no pixel in one mask or both.")
+    empty: Empty = Field(
+        default=Empty(both="formula"), description="What the value is when a class has no pixel in one mask or both."
+    )
 
 
 class FBeta(ClassAveraged):

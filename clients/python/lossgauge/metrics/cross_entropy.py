@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lossgauge.metrics.pixel_loss import PixelLoss
-from lossgauge.metrics.spec import About, Each, NonNegative, Probability, SOFT_KINDS
+from lossgauge.metrics.spec import SOFT_KINDS, About, Each, NonNegative, Probability
 
 __all__ = ["CrossEntropy"]
 
@@ -29,16 +29,20 @@ class CrossEntropy(PixelLoss):
     )
     name: Literal["cross_entropy"] = "cross_entropy"
     class_weights: Each[NonNegative] | None = Field(
-        default=None, description="One weight per class: [negatives, positives] for binary, C otherwise. Enters the mean's denominator."
+        default=None,
+        description="One weight per class: [negatives, positives] for binary, C otherwise. Enters the mean's denominator.",
     )
     pos_weight: NonNegative | Each[NonNegative] | None = Field(
-        default=None, description="Weight of the positives' term (one, or one per label); does not enter the denominator."
+        default=None,
+        description="Weight of the positives' term (one, or one per label); does not enter the denominator.",
     )
     alpha: Probability | None = Field(default=None, description="alpha for t = 1, 1 - alpha for t = 0.")
     balance: Literal["inverse_frequency"] | None = Field(
         default=None, description="inverse_frequency: alpha is the share of negatives in the sample."
     )
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Move this much of the target to the uniform distribution.")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="Move this much of the target to the uniform distribution."
+    )
 
     @model_validator(mode="after")
     def _one_weighting(self) -> Self:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lossgauge.metrics.pixel_loss import PixelLoss
-from lossgauge.metrics.spec import About, Each, NonNegative, SOFT_KINDS
+from lossgauge.metrics.spec import SOFT_KINDS, About, Each, NonNegative
 
 __all__ = ["FocalLoss"]
 
@@ -28,12 +28,16 @@ class FocalLoss(PixelLoss):
         kinds=SOFT_KINDS,
     )
     name: Literal["focal_loss"] = "focal_loss"
-    gamma: float = Field(default=2.0, ge=0, le=20, description="How strongly easy pixels are turned down; 0 is cross-entropy.")
+    gamma: float = Field(
+        default=2.0, ge=0, le=20, description="How strongly easy pixels are turned down; 0 is cross-entropy."
+    )
     alpha: NonNegative | Each[NonNegative] | None = Field(
-        default=0.25, description="Weight of the positives; null for none; a list gives one weight per class (multi-class)."
+        default=0.25,
+        description="Weight of the positives; null for none; a list gives one weight per class (multi-class).",
     )
     alpha_mode: Literal["balanced", "constant"] = Field(
-        default="balanced", description="balanced: alpha for t = 1, 1 - alpha for t = 0. constant: alpha for every pixel."
+        default="balanced",
+        description="balanced: alpha for t = 1, 1 - alpha for t = 0. constant: alpha for every pixel.",
     )
     clip_leak: bool = Field(
         default=False,

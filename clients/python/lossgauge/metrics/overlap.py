@@ -15,23 +15,33 @@ LOSS_EMPTY = Empty(both=0.0)
 class ClassAveraged(MetricSpec):
     """A value per class, averaged, with rules for empty masks and the threshold of a mask."""
 
-    threshold: Probability | None = Field(default=None, description="The probability above which a pixel is positive; the request's by default.")
-    threshold_side: Literal["greater", "greater_equal"] = Field(default="greater", description="p > threshold, or p >= threshold.")
+    threshold: Probability | None = Field(
+        default=None, description="The probability above which a pixel is positive; the request's by default."
+    )
+    threshold_side: Literal["greater", "greater_equal"] = Field(
+        default="greater", description="p > threshold, or p >= threshold."
+    )
     average: Average = Field(
         default="macro",
         description="Over classes: the mean, the value of the summed counts, the mean weighted by the target's pixels, or none.",
     )
     include_background: bool = Field(default=True, description="false leaves class 0 out of the average.")
-    empty: Empty = Field(default=Empty(), description="What the value is when a class has no pixel in one mask or both.")
+    empty: Empty = Field(
+        default=Empty(), description="What the value is when a class has no pixel in one mask or both."
+    )
 
 
 class Overlap(ClassAveraged):
     """The parameters that dice and IoU share."""
 
-    soft: bool = Field(default=False, description="true: probabilities as they are; false: the thresholded (or argmax) mask.")
+    soft: bool = Field(
+        default=False, description="true: probabilities as they are; false: the thresholded (or argmax) mask."
+    )
     smooth_numerator: NonNegative = Field(default=0.0, description="Added to the numerator.")
     smooth_denominator: NonNegative = Field(default=0.0, description="Added to the denominator.")
-    squared: bool = Field(default=False, description="Squares in the denominator: sum p^2 and sum t^2 for sum p and sum t (V-Net).")
+    squared: bool = Field(
+        default=False, description="Squares in the denominator: sum p^2 and sum t^2 for sum p and sum t (V-Net)."
+    )
     soft_target: Literal["product", "l1"] = Field(
         default="product",
         description="The intersection with a soft target: sum p t, or (sum p + sum t - sum |p - t|) / 2, which makes dice(t, t) = 1.",
@@ -72,10 +82,14 @@ class DiceLoss(Overlap):
         source="Milletari et al., V-Net, arXiv:1606.04797, eq. 2; smoothing of 1: Keras tutorials",
     )
     name: Literal["dice_loss"] = "dice_loss"
-    soft: bool = Field(default=True, description="true: probabilities as they are; false: the thresholded (or argmax) mask.")
+    soft: bool = Field(
+        default=True, description="true: probabilities as they are; false: the thresholded (or argmax) mask."
+    )
     smooth_numerator: NonNegative = Field(default=1.0, description="Added to the numerator.")
     smooth_denominator: NonNegative = Field(default=1.0, description="Added to the denominator.")
-    empty: Empty = Field(default=LOSS_EMPTY, description="What the value is when a class has no pixel in one mask or both.")
+    empty: Empty = Field(
+        default=LOSS_EMPTY, description="What the value is when a class has no pixel in one mask or both."
+    )
 
 
 class Iou(Overlap):
@@ -108,10 +122,14 @@ class IouLoss(Overlap):
         source="Rahman and Wang, Optimizing Intersection-Over-Union in Deep Neural Networks, ISVC 2016",
     )
     name: Literal["iou_loss"] = "iou_loss"
-    soft: bool = Field(default=True, description="true: probabilities as they are; false: the thresholded (or argmax) mask.")
+    soft: bool = Field(
+        default=True, description="true: probabilities as they are; false: the thresholded (or argmax) mask."
+    )
     smooth_numerator: NonNegative = Field(default=1.0, description="Added to the numerator.")
     smooth_denominator: NonNegative = Field(default=1.0, description="Added to the denominator.")
-    empty: Empty = Field(default=LOSS_EMPTY, description="What the value is when a class has no pixel in one mask or both.")
+    empty: Empty = Field(
+        default=LOSS_EMPTY, description="What the value is when a class has no pixel in one mask or both."
+    )
 
 
 BINARY_LIKE: tuple[Task, ...] = ("binary", "multilabel")
@@ -133,8 +151,14 @@ class MeanIou(MetricSpec):
         tasks=BINARY_LIKE,
     )
     name: Literal["mean_iou"] = "mean_iou"
-    thresholds: Each[Probability] = Field(default=list(TEN_THRESHOLDS), min_length=1, max_length=1000, description="Thresholds of the probability.")
-    threshold_side: Literal["greater", "greater_equal"] = Field(default="greater", description="p > threshold, or p >= threshold.")
+    thresholds: Each[Probability] = Field(
+        default=list(TEN_THRESHOLDS), min_length=1, max_length=1000, description="Thresholds of the probability."
+    )
+    threshold_side: Literal["greater", "greater_equal"] = Field(
+        default="greater", description="p > threshold, or p >= threshold."
+    )
     include_background: bool = Field(default=True, description="false: the foreground's IoU only.")
     average: Average = Field(default="macro", description="Over labels (multilabel), as in `dice`.")
-    empty: Empty = Field(default=Empty(), description="What an IoU is when its class is in neither mask, or in one only.")
+    empty: Empty = Field(
+        default=Empty(), description="What an IoU is when its class is in neither mask, or in one only."
+    )

@@ -13,16 +13,19 @@ class PixelLoss(MetricSpec):
     """Clipping, reduction and denominators of losses that add up over pixels."""
 
     reduction: Literal["mean", "sum", "positives"] = Field(
-        default="mean", description="mean over the pixels; sum; or sum over the number of positives (at least 1), as RetinaNet."
+        default="mean",
+        description="mean over the pixels; sum; or sum over the number of positives (at least 1), as RetinaNet.",
     )
     clip: Annotated[tuple[Probability, Probability], Field(strict=False)] | None = Field(
-        default=None, description="Clip the positive class's probability into [low, high] first, in the weight and in the log."
+        default=None,
+        description="Clip the positive class's probability into [low, high] first, in the weight and in the log.",
     )
     log_floor: float | None = Field(
         default=None, gt=0, lt=1, description="Take the log of max(pt, log_floor); the focal weight stays unclipped."
     )
     ignore_denominator: Literal["valid", "all"] = Field(
-        default="valid", description="A mean divides by the valid pixels, or by all: ignored ones too, each counting one."
+        default="valid",
+        description="A mean divides by the valid pixels, or by all: ignored ones too, each counting one.",
     )
     weight_denominator: Literal["weights", "count"] = Field(
         default="weights", description="A weighted mean divides by the sum of the weights, or by the number of pixels."

@@ -40,7 +40,12 @@ class MetricSpec(BaseModel):
     about: ClassVar[About]
 
     name: str
-    key: str | None = Field(default=None, min_length=1, max_length=100, description="The name of this score in the answer; the metric's name by default.")
+    key: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="The name of this score in the answer; the metric's name by default.",
+    )
     pooling: Literal["sample", "batch"] = Field(
         default="sample",
         description="Which number of a batch's summary is `value`: the mean of the samples' scores, or the score of the samples' sums.",
