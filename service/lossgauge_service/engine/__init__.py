@@ -44,8 +44,6 @@ class Engine:
             torch.set_num_threads(threads)
         chosen = _device(device)
         kind = _kernel(kernel, chosen)
-        # every kernel of the lists is a shape of one function
-        torch._dynamo.config.recompile_limit = 256
         info = EngineInfo(version=lossgauge.__version__, device=str(chosen), kernel=kind)
         return cls(chosen, Kernels(kind, chosen), info)
 

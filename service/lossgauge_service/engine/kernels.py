@@ -83,7 +83,10 @@ class Kernels:
         yield from table.items() if self._compiled else ()
 
     def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        compiled: Callable[..., Tensor] = torch.compile(function, fullgraph=True, options=ONE_LOOP)
+        # isolated: all kernels are shapes of one function, and torch's limit of recompilations is otherwise one for all of them
+        compiled: Callable[..., Tensor] = torch.compile(
+            function, fullgraph=True, isolate_recompiles=True, options=ONE_LOOP
+        )
         return compiled
 
     def warm_up(self) -> None:
