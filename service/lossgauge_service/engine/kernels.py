@@ -84,7 +84,7 @@ class Kernels:
 
     def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         # isolated: all kernels are shapes of one function, and torch's limit of recompilations is otherwise one for all of them
-        compiled: Callable[..., Tensor] = torch.compile(
+        compiled: Callable[..., Tensor] = torch.compile(  # type: ignore[call-overload]
             function, fullgraph=True, isolate_recompiles=True, options=ONE_LOOP
         )
         return compiled
