@@ -26,4 +26,6 @@ def kernel() -> Kernel:
 def engine(kernel: Kernel) -> Engine:
     """An engine on the device that `LOSSGAUGE_DEVICE` names (cpu)."""
     cache = Path(os.environ.get("LOSSGAUGE_KERNEL_CACHE", "~/.cache/lossgauge/kernels")).expanduser()
-    return Engine.build(os.environ.get("LOSSGAUGE_DEVICE", "cpu"), kernel, cache)
+    built = Engine.build(os.environ.get("LOSSGAUGE_DEVICE", "cpu"), kernel, cache)
+    built.warm_up()
+    return built
