@@ -239,7 +239,9 @@ def _class_target(question: Question, target: AnyArray, classes: int) -> NDArray
     bad = ((target < 0) | (target >= classes)) & ~ignored
     if bad.any():
         raise _bad_values("/target", "target", target, bad, f"labels from 0 to {classes - 1}{_or_ignored(question)}")
-    return np.where(ignored, -1, target).astype(np.int32).reshape(-1)
+    labels = target.astype(np.int32)
+    labels[ignored] = -1
+    return labels.reshape(-1)
 
 
 def _check_labels(array: AnyArray, role: Literal["prediction", "target"]) -> None:
