@@ -29,7 +29,7 @@ from tests.contract.carriers import (
 )
 
 Document = dict[str, Any]
-Arrays = Mapping[str, AnyArray]
+Arrays = Mapping[str, Any]
 Scores = list[Document]
 SAMPLES = 3
 SQUARE = np.eye(3, dtype=bool)
@@ -68,9 +68,7 @@ LABELS: Document = {"task": "multiclass", "prediction_kind": "labels", "metrics"
 MULTILABEL: Document = {"task": "multilabel", "prediction_kind": "probabilities", "metrics": [*LOSSES, *COUNTS]}
 
 STACKS: dict[str, Stack] = {
-    "masks": Stack(
-        {"prediction": _masks(9, 7), "target": _masks(9, 7)}, {**BINARY, "prediction_kind": "labels"}
-    ),
+    "masks": Stack({"prediction": _masks(9, 7), "target": _masks(9, 7)}, {**BINARY, "prediction_kind": "labels"}),
     "float logits": Stack(
         {"prediction": _normal(9, 7), "target": _masks(9, 7), "weight": np.abs(_normal(9, 7))},
         {"task": "binary", "prediction_kind": "logits", "metrics": [*COUNTS, *LOSSES], "precision": "float32"},
@@ -81,7 +79,8 @@ STACKS: dict[str, Stack] = {
     ),
     "labels": Stack({"prediction": _labels(9, 7), "target": _labels(9, 7)}, LABELS),
     "class logits": Stack(
-        {"prediction": _normal(4, 9, 7), "target": _labels(9, 7).astype(np.uint16)}, {**LOGITS, "ignore_index": 3, "precision": "float64"}
+        {"prediction": _normal(4, 9, 7), "target": _labels(9, 7).astype(np.uint16)},
+        {**LOGITS, "ignore_index": 3, "precision": "float64"},
     ),
     "label probabilities": Stack(
         {"prediction": 1 / (1 + np.exp(-_normal(2, 9, 7))), "target": _masks(2, 9, 7)},
@@ -128,7 +127,9 @@ def _one(body: str, carrier: str, stack: Stack) -> Body:
 def _items(body: str, carrier: str, stack: Stack) -> Body:
     packed = [_carried(carrier, stack.sample(index), f"{index}.") for index in range(SAMPLES)]
     items = [document for document, _ in packed]
-    return BODIES[body]({**stack.asked, "items": items}, {name: one for _, some in packed for name, one in some.items()})
+    return BODIES[body](
+        {**stack.asked, "items": items}, {name: one for _, some in packed for name, one in some.items()}
+    )
 
 
 def _stacked(body: str, carrier: str, stack: Stack) -> Body:
@@ -225,9 +226,7 @@ def test_a_mask_may_have_any_dtype(client: Client, expected: dict[str, Scores], 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "uint64"])
 @pytest.mark.parametrize("name", ["labels", "class logits"])
-def test_labels_may_have_any_integer_dtype(
-    client: Client, expected: dict[str, Scores], name: str, dtype: str
-) -> None:
+def test_labels_may_have_any_integer_dtype(client: Client, expected: dict[str, Scores], name: str, dtype: str) -> None:
     """Class labels, ignored ones too, are the same in every integer dtype."""
     sample = {role: array.astype(dtype) if array.dtype.kind == "u" else array for role, array in _first(name).items()}
     assert _told(client.score(**sample, **STACKS[name].asked).scores) == expected[name][0]
@@ -239,9 +238,14 @@ def test_a_narrow_float_is_computed_in_float32(caller: httpx.Client, client: Cli
     logits = _first("float logits")["prediction"]
     bits = logits.astype(np.float16) if dtype == "float16" else (logits.view(np.uint32) >> 16).astype(np.uint16)
     same = bits.astype(np.float32) if dtype == "float16" else (bits.astype(np.uint32) << 16).view(np.float32)
-    asked = {"task": "binary", "prediction_kind": "logits", "metrics": LOSSES}
+    asked: Document = {"task": "binary", "prediction_kind": "logits", "metrics": LOSSES}
     target = _first("float logits")["target"]
-    narrow = {"encoding": "raw", "dtype": dtype, "shape": [*bits.shape], "data": base64.b64encode(bits.tobytes()).decode()}
+    narrow = {
+        "encoding": "raw",
+        "dtype": dtype,
+        "shape": [*bits.shape],
+        "data": base64.b64encode(bits.tobytes()).decode(),
+    }
     document = {**asked, "prediction": narrow, "target": CARRIERS["npy"](target, "").document}
     found = _posted(caller, "/v1/score", in_json(document, {}), "identity")
     assert found == [_told(client.score(same, target, **asked).scores)]
