@@ -33,7 +33,7 @@ class Sample:
 
     Masks (binary, multilabel): prediction and target (classes, pixels); target int8 of 1, 0 and -1 (ignored), or, where soft,
     floats with -1. Classes (multiclass): prediction (classes, pixels), or int32 labels (pixels,); target int32 (pixels,), -1 ignored.
-    weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes.
+    weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes; channel_axis: where the caller had the classes.
     """
 
     case: Case
@@ -41,6 +41,7 @@ class Sample:
     target: AnyArray
     weight: AnyArray | None
     shape: tuple[int, ...]
+    channel_axis: int = 0
 
     @property
     def elements(self) -> int:
@@ -87,30 +88,32 @@ def _sample_or_error(
 def _of_masks(question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None) -> Sample:
     if prediction.shape != target.shape:
         raise ShapeMismatch(_two_shapes(prediction, target) + "; they must be equal", pointer="/target")
-    if question.task == "multilabel":
-        prediction, target = _channel_first(question, prediction), _channel_first(question, target)
-    else:
-        prediction, target = prediction[None], target[None]
-    classes, shape = prediction.shape[0], prediction.shape[1:]
-    _check_classes(question, classes)
+    shape = _classes_first(question, prediction).shape
+    _check_classes(question, shape[0])
     precision = _precision(question, prediction)
     case = Case(
         question.task,
         question.prediction_kind,
-        classes,
+        shape[0],
         _is_soft(question),
         weight is not None,
         precision,
         _sent(prediction),
     )
     dtype = np.dtype(precision)
+    marked = _soft_target(question, target, dtype) if case.soft else _mask_target(question, target)
     return Sample(
         case,
-        _rows(_prediction(question, prediction, dtype)),
-        _rows(_soft_target(question, target, dtype) if case.soft else _mask_target(question, target)),
-        None if weight is None else _rows(_mask_weight(question, weight, prediction.shape, dtype)),
-        shape,
+        _rows(_classes_first(question, _prediction(question, prediction, dtype))),
+        _rows(_classes_first(question, marked)),
+        None if weight is None else _rows(_mask_weight(question, weight, shape, dtype)),
+        shape[1:],
+        question.channel_axis,
     )
+
+
+def _classes_first(question: Question, mask: AnyArray) -> AnyArray:
+    return _channel_first(question, mask) if question.task == "multilabel" else mask[None]
 
 
 def _is_soft(question: Question) -> bool:
@@ -204,10 +207,9 @@ def _of_classes(question: Question, prediction: AnyArray, target: AnyArray, weig
             pointer="/target_kind",
         )
     labels = question.prediction_kind == "labels"
-    if not labels:
-        prediction = _channel_first(question, prediction)
-    classes = question.num_classes if labels and question.num_classes else prediction.shape[0]
-    shape = prediction.shape if labels else prediction.shape[1:]
+    laid_out = prediction if labels else _channel_first(question, prediction)
+    classes = question.num_classes if labels and question.num_classes else laid_out.shape[0]
+    shape = laid_out.shape if labels else laid_out.shape[1:]
     _check_classes(question, classes)
     if target.shape != shape:
         raise ShapeMismatch(
@@ -217,12 +219,12 @@ def _of_classes(question: Question, prediction: AnyArray, target: AnyArray, weig
     case = Case(
         question.task, question.prediction_kind, classes, False, weight is not None, precision, _sent(prediction)
     )
-    guess = (
-        _guessed_labels(prediction, classes)
-        if labels
-        else _rows(_prediction(question, prediction, np.dtype(precision)))
-    )
-    return Sample(case, guess, _class_target(question, target, classes), _pixel_weight(weight, shape, precision), shape)
+    if labels:
+        guess: AnyArray = _guessed_labels(prediction, classes)
+    else:
+        guess = _rows(_prediction(question, laid_out, np.dtype(precision)))
+    marked, weights = _class_target(question, target, classes), _pixel_weight(weight, shape, precision)
+    return Sample(case, guess, marked, weights, shape, question.channel_axis)
 
 
 def _guessed_labels(prediction: AnyArray, classes: int) -> NDArray[np.int32]:
@@ -239,7 +241,9 @@ def _class_target(question: Question, target: AnyArray, classes: int) -> NDArray
     bad = ((target < 0) | (target >= classes)) & ~ignored
     if bad.any():
         raise _bad_values("/target", "target", target, bad, f"labels from 0 to {classes - 1}{_or_ignored(question)}")
-    return np.where(ignored, -1, target).astype(np.int32).reshape(-1)
+    labels = target.astype(np.int32)
+    labels[ignored] = -1
+    return labels.reshape(-1)
 
 
 def _check_labels(array: AnyArray, role: Literal["prediction", "target"]) -> None:
@@ -350,5 +354,11 @@ def check_range(sample: Sample, low: float, high: float) -> None:
 
 
 def _spatial(sample: Sample, bad: NDArray[np.bool_]) -> tuple[AnyArray, NDArray[np.bool_]]:
-    shape = sample.shape if sample.case.task == "binary" else (sample.case.classes, *sample.shape)
-    return sample.prediction.reshape(shape), bad.reshape(shape)
+    """The prediction, and what is bad of it, as the caller had them."""
+    return _as_sent(sample, sample.prediction), _as_sent(sample, bad)
+
+
+def _as_sent(sample: Sample, rows: AnyArray) -> AnyArray:
+    if sample.case.task == "binary":
+        return rows.reshape(sample.shape)
+    return np.moveaxis(rows.reshape(sample.case.classes, *sample.shape), 0, sample.channel_axis)
