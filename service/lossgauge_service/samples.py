@@ -103,7 +103,6 @@ def _of_masks(question: Question, prediction: AnyArray, target: AnyArray, weight
         _sent(prediction),
     )
     dtype = np.dtype(precision)
-    marked = _soft_target(question, target, dtype) if case.soft else _mask_target(question, target)
     return Sample(
         case,
         _rows(_by_class(question, _prediction(question, prediction, dtype))),
