@@ -96,7 +96,7 @@ def _of_masks(question: Question, prediction: AnyArray, target: AnyArray, weight
     case = Case(
         question.task,
         question.prediction_kind,
-        shape[0],
+        classes,
         _is_soft(question),
         weight is not None,
         precision,
@@ -225,7 +225,7 @@ def _of_classes(question: Question, prediction: AnyArray, target: AnyArray, weig
     guess = (
         _guessed_labels(prediction, classes)
         if labels
-        else _rows(_prediction(question, prediction, np.dtype(precision)))
+        else _rows(_prediction(question, laid_out, np.dtype(precision)))
     )
     return Sample(
         case,
