@@ -198,7 +198,9 @@ def test_every_encoding_of_the_client_gives_the_same_bits(
     """A batch of `Client(encoding=..)`, as items and stacked, scores as pairs of the default encoding do."""
     stack = STACKS[name]
     items = [stack.sample(index) for index in range(SAMPLES)]
-    given = [items, stack.arrays] if all(can_carry(encoding, array) for array in stack.arrays.values()) else [items]
+    given: list[Any] = (
+        [items, stack.arrays] if all(can_carry(encoding, array) for array in stack.arrays.values()) else [items]
+    )
     with Client(url, retries=0, encoding=encoding) as client:
         answers = [client.score_batch(batch, **stack.asked) for batch in given]
     assert [[_told(item.scores) for item in answer] for answer in answers] == [expected[name]] * len(given)

@@ -46,7 +46,7 @@ class CombinedLoss(Mix):
         formula="sum of weight * transform(metric)", direction="lower", range="(-inf, inf)", source=MIX_SOURCE
     )
     name: Literal["combined_loss"] = "combined_loss"
-    terms: list[CombinedTerm] = Field(min_length=1, max_length=16)
+    terms: list[CombinedTerm] = Field(min_length=1, max_length=16, description="The losses that are added up.")
 
     def terms_of(self) -> list[CombinedTerm]:
         return self.terms
@@ -101,7 +101,7 @@ class FocalLogDice(Mix):
         formula="c focal - log dice", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
     )
     name: Literal["focal_log_dice"] = "focal_log_dice"
-    focal_weight: float = Field(default=10.0, ge=0, le=1e6)
+    focal_weight: float = Field(default=10.0, ge=0, le=1e6, description="c: how much the focal loss weighs.")
     focal: FocalLoss = PLAIN_FOCAL
     dice: Dice = KERAS_DICE_SCORE
 

@@ -77,7 +77,8 @@ class BoundaryWeight(Frozen):
     decay: float = Field(default=5.0, ge=0, le=1e3)
 
 
-EmptyRule = Annotated[float | Literal["formula", "undefined", "skip"], Field(union_mode="left_to_right")]
+Constant = Annotated[float, Field(ge=-1e6, le=1e6)]
+EmptyRule = Annotated[Constant | Literal["formula", "undefined", "skip"], Field(union_mode="left_to_right")]
 
 
 class Empty(Frozen):

@@ -1,0 +1,104 @@
+"""The snippets of the documentation run against the service and do what their page says."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from lossgauge import Client
+
+from tests.contract.carriers import npy, png
+
+ROOT = Path(__file__).parents[2]
+DEFAULT_URL = "http://127.0.0.1:8000"
+PREDICTION = np.array([[0.9, 0.8, 0.3], [0.6, 0.2, 0.1]])
+TARGET = np.array([[1, 1, 0], [1, 1, 0]], np.uint8)
+
+
+def snippets(page: str, language: str) -> list[str]:
+    """The snippets of a language on a page."""
+    text = (ROOT / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str) -> list[str]:
+    """The curl commands of a page."""
+    return [
+        found
+        for snippet in snippets(page, "sh")
+        for found in re.findall(r"^curl .*", snippet, re.DOTALL | re.MULTILINE)
+    ]
+
+
+def ran(command: str, url: str, folder: Path) -> dict[str, Any]:
+    """What a curl command prints, run in a folder against the service."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    assert DEFAULT_URL in command
+    shell = ["bash", "-c", command.replace(DEFAULT_URL, url)]
+    done = subprocess.run(shell, capture_output=True, cwd=folder, timeout=60, check=True)
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def test_the_curl_of_the_readme(url: str, client: Client, tmp_path: Path) -> None:
+    """The first screen's curl scores what its client snippet scores."""
+    [command] = commands("README.md")
+    document = ran(command, url, tmp_path)
+    expected = client.score(
+        PREDICTION.astype(np.float32), TARGET, metrics=["dice", "focal_loss"], prediction_kind="probabilities"
+    )
+    assert {key: score["value"] for key, score in document["scores"].items()} == dict(expected)
+
+
+def test_the_client_snippets_of_the_readme(url: str, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first screen's client snippet prints its two scores."""
+    [snippet] = snippets("README.md", "python")
+    assert DEFAULT_URL in snippet
+    exec(compile(snippet.replace(DEFAULT_URL, url), "README.md", "exec"), {})
+    expected = client.score(PREDICTION, TARGET, metrics=["dice", "focal_loss"], prediction_kind="probabilities")
+    assert capsys.readouterr().out.split() == [str(expected["dice"]), str(expected["focal_loss"])]
+
+
+def test_the_curl_of_the_page_on_encodings(url: str, client: Client, tmp_path: Path) -> None:
+    """A form with a .npy and a .png file scores as the arrays in them."""
+    (tmp_path / "prediction.npy").write_bytes(npy(PREDICTION))
+    (tmp_path / "target.png").write_bytes(png(TARGET))
+    [command] = commands("docs/encodings.md")
+    document = ran(command, url, tmp_path)
+    assert (
+        document["scores"]["dice"]["value"]
+        == client.score(*(PREDICTION, TARGET), metrics="dice", prediction_kind="probabilities")["dice"]
+    )
+
+
+def test_the_problem_of_the_page_on_errors(caller: httpx.Client) -> None:
+    """The problem that docs/errors.md shows is what the service answers."""
+    [snippet] = snippets("docs/errors.md", "json")
+    shown = json.loads(snippet)
+    pair = {"prediction": [[0.9, 0.2], [0.7, 0.4]], "target": [[1, 0, 1]]}
+    arrays = {role: {"encoding": "list", "data": data} for role, data in pair.items()}
+    asked = {"task": "binary", "prediction_kind": "probabilities", "metrics": ["dice"]}
+    answer = caller.post("/v1/score", json={**asked, **arrays}, headers={"X-Request-Id": shown["request_id"]})
+    assert answer.json() == shown
+
+
+def test_the_request_of_the_readme_is_one(caller: httpx.Client) -> None:
+    """The request that the README shows is answered once its arrays are filled in."""
+    [snippet] = snippets("README.md", "json")
+    request = json.loads(snippet)
+    arrays = {"prediction": npy_document(np.ones((3, 2, 2))), "target": npy_document(np.full((2, 2), 255))}
+    assert {role: request[role]["data"] for role in arrays} == {"prediction": "..", "target": ".."}
+    answer = caller.post("/v1/score", json={**request, **arrays})
+    assert (answer.status_code, [*answer.json()["scores"]]) == (200, ["dice", "focal_15"])
+
+
+def npy_document(array: np.ndarray[Any, Any]) -> dict[str, str]:
+    """An array as the README sends it."""
+    return {"encoding": "npy", "data": base64.b64encode(npy(array)).decode()}
