@@ -210,10 +210,9 @@ def _of_classes(question: Question, prediction: AnyArray, target: AnyArray, weig
             pointer="/target_kind",
         )
     labels = question.prediction_kind == "labels"
-    if not labels:
-        prediction = _channel_first(question, prediction)
-    classes = question.num_classes if labels and question.num_classes else prediction.shape[0]
-    shape = prediction.shape if labels else prediction.shape[1:]
+    laid_out = prediction if labels else _channel_first(question, prediction)
+    classes = question.num_classes if labels and question.num_classes else laid_out.shape[0]
+    shape = laid_out.shape if labels else laid_out.shape[1:]
     _check_classes(question, classes)
     if target.shape != shape:
         raise ShapeMismatch(
@@ -226,7 +225,7 @@ def _of_classes(question: Question, prediction: AnyArray, target: AnyArray, weig
     guess = (
         _guessed_labels(prediction, classes)
         if labels
-        else _rows(_prediction(question, prediction, np.dtype(precision)))
+        else _rows(_prediction(question, laid_out, np.dtype(precision)))
     )
     return Sample(
         case,
@@ -252,7 +251,9 @@ def _class_target(question: Question, target: AnyArray, classes: int) -> NDArray
     bad = ((target < 0) | (target >= classes)) & ~ignored
     if bad.any():
         raise _bad_values("/target", "target", target, bad, f"labels from 0 to {classes - 1}{_or_ignored(question)}")
-    return np.where(ignored, -1, target).astype(np.int32).reshape(-1)
+    labels = target.astype(np.int32)
+    labels[ignored] = -1
+    return labels.reshape(-1)
 
 
 def _check_labels(array: AnyArray, role: Literal["prediction", "target"]) -> None:

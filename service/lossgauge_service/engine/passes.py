@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -63,7 +64,12 @@ class Pass:
 
     def cut(self, key: Counts) -> float:
         """The value above which a prediction is positive."""
-        return cut_of(self.case, key.threshold, key.inclusive)
+        return self._cuts[key]
+
+    @cached_property
+    def _cuts(self) -> dict[Counts, float]:
+        counts = [key for key in self.statistics if isinstance(key, Counts)]
+        return {key: cut_of(self.case, key.threshold, key.inclusive) for key in counts}
 
     def entropy(self, key: Entropy) -> tuple[Literal["gamma", "clip"], float | Clip]:
         """The kernel's column group and parameter of a term."""

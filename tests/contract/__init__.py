@@ -1,0 +1,1 @@
+"""The contract: the real client against the real service, over loopback."""

@@ -1,0 +1,54 @@
+"""The real service in a process of its own, as `lossgauge serve` runs it."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+LISTENS = re.compile(r"Uvicorn running on (http://127\.0\.0\.1:\d+)")
+READY_WITHIN_S = 900.0
+STOPPED_WITHIN_S = 60.0
+POLL_S = 0.05
+
+
+@contextmanager
+def served(log: Path, device: str, kernel: str) -> Iterator[str]:
+    """The URL of a service that is ready, stopped at the end of the block; what it says goes to `log`."""
+    command = [sys.executable, "-m", "lossgauge_service", "serve", "--host", "127.0.0.1", "--port", "0"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--device", device, "--kernel", kernel],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + READY_WITHIN_S
+        yield _ready(process, log, deadline)
+    finally:
+        _stop(process)
+
+
+def _ready(process: "subprocess.Popen[bytes]", log: Path, deadline: float) -> str:
+    while time.monotonic() < deadline and process.poll() is None:
+        listens = LISTENS.search(log.read_text())
+        if listens is not None and httpx.get(f"{listens[1]}/health/ready").is_success:
+            return listens[1]
+        time.sleep(POLL_S)
+    raise RuntimeError(f"the service is not ready; it says:\n{log.read_text()}")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOPPED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise

@@ -1,0 +1,57 @@
+"""Every metric through the real client is its reference's."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pytest
+from lossgauge import Client
+from lossgauge.metrics import CATALOGUE, MetricSpec
+from lossgauge.wire import Score
+
+from tests.contract.cases import CASES, arguments, fitting, halves, in_float32, name_of
+from tests.reference import Case
+from tests.scoring import differences
+
+
+def scored(client: Client, specs: Sequence[MetricSpec], **asked: Any) -> dict[str, Score]:
+    """The scores of more metrics than one request may ask for."""
+    answers = [client.score(**asked, metrics=some) for some in halves(specs) if some]
+    return {key: score for answer in answers for key, score in answer.scores.items()}
+
+
+def check(client: Client, case: Case, precision: Literal["float32", "float64"], tolerance: float, floor: float) -> None:
+    """Every variant that fits the case is the reference's."""
+    expected = fitting(case)
+    found = scored(client, [spec for spec, _ in expected.values()], **arguments(case, precision=precision))
+    wrong = {key: differences(expected[key][1], found[key], tolerance, floor) for key in expected}
+    assert {key: where for key, where in wrong.items() if where} == {}
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_float64_is_the_reference_s(client: Client, case: Case) -> None:
+    """In float64 every score of every variant is the reference's to 1e-9, and undefined for the same reason."""
+    check(client, case, "float64", 1e-9, 1e-12)
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_float32_is_the_reference_s(client: Client, case: Case) -> None:
+    """In float32 every score of every variant is the reference's to 1e-6."""
+    check(client, in_float32(case), "float32", 1e-6, 1e-6)
+
+
+def test_every_metric_of_the_catalogue_is_asked_for() -> None:
+    """No metric is left out of the two tests above."""
+    asked = {spec.name for case in CASES for spec, _ in fitting(case).values()}
+    assert asked == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.prediction_kind != "labels"], ids=name_of)
+def test_the_precision_is_the_prediction_s(client: Client, case: Case) -> None:
+    """Unless asked otherwise, a float64 prediction is computed in float64 and a float32 one in float32."""
+    specs = [spec for spec, _ in fitting(case).values()]
+    wide, narrow = arguments(case), arguments(in_float32(case))
+    assert scored(client, specs, **wide) == scored(client, specs, **wide, precision="float64")
+    assert scored(client, specs, **narrow) == scored(client, specs, **narrow, precision="float32")
+    assert scored(client, specs, **narrow, precision="float64") == scored(client, specs, **wide)
+    assert scored(client, specs, **wide, precision="float32") == scored(client, specs, **narrow)
+    assert scored(client, specs, **wide) != scored(client, specs, **narrow)
