@@ -223,9 +223,7 @@ def _of_classes(question: Question, prediction: AnyArray, target: AnyArray, weig
         question.task, question.prediction_kind, classes, False, weight is not None, precision, _sent(prediction)
     )
     guess = (
-        _guessed_labels(prediction, classes)
-        if labels
-        else _rows(_prediction(question, laid_out, np.dtype(precision)))
+        _guessed_labels(prediction, classes) if labels else _rows(_prediction(question, laid_out, np.dtype(precision)))
     )
     return Sample(
         case,

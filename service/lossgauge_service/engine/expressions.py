@@ -38,6 +38,11 @@ class Variant:
     soft: bool = False
     weighted: bool = False
 
+    @property
+    def fractional(self) -> bool:
+        """Whether counts are sums of fractions, which are rounded: a small one is then not what is left of a large one."""
+        return self.soft or self.weighted
+
 
 # ------------------------------------------------------------------------------------------------------------------ rows
 
@@ -62,18 +67,23 @@ def row_sums(
         soft = _soft_columns if variant.soft else _hard_columns
         columns += soft(values, sides, gammas, clips, shape, variant)
     for cut in cuts[: shape.cuts].unbind():
-        hit = (values > cut).to(dtype)
-        columns += [(hit * sides.positive).sum(-1), (hit * sides.negative).sum(-1)]
+        columns += _split(sides, (values > cut).to(dtype))
+    for cut in cuts[: shape.cuts if variant.fractional else 0].unbind():
+        columns += _split(sides, (values <= cut).to(dtype))
     return torch.stack(columns, -1)
 
 
-def row_columns(shape: KernelShape) -> list[str]:
-    """The names of the columns of `row_sums`, those of a group numbered."""
+def _split(sides: "Sides", chosen: Tensor) -> list[Tensor]:
+    return [(chosen * sides.positive).sum(-1), (chosen * sides.negative).sum(-1)]
+
+
+def row_columns(shape: KernelShape, variant: Variant) -> list[str]:
+    """The names of the columns of `row_sums`, those of a group numbered. cut: above it; miss: not above it."""
     names = ["count", "positive", "negative", "low", "high"]
-    names += ["p", "pt", "pp", "tt", "l1"] if shape.moments else []
-    for group, number in (("gamma", shape.gammas), ("clip", shape.clips), ("cut", shape.cuts)):
-        names += [f"{group}{i}{side}" for i in range(number) for side in "+-"]
-    return names
+    names += ["p", "pt", "pp", "tt", *(["least"] if variant.soft else [])] if shape.moments else []
+    misses = shape.cuts if variant.fractional else 0
+    groups = (("gamma", shape.gammas), ("clip", shape.clips), ("cut", shape.cuts), ("miss", misses))
+    return names + [f"{group}{i}{side}" for group, number in groups for i in range(number) for side in "+-"]
 
 
 @dataclass(frozen=True)
@@ -171,8 +181,7 @@ def _hard_columns(
 def _moments(of: Entropies, sides: Sides) -> list[Tensor]:
     weight = sides.positive + sides.negative
     total, shared = (weight * of.p()).sum(-1), (sides.positive * of.p()).sum(-1)
-    squares, positive = (weight * of.p() * of.p()).sum(-1), sides.positive.sum(-1)
-    return [total, shared, squares, positive, total + positive - 2 * shared]
+    return [total, shared, (weight * of.p() * of.p()).sum(-1), sides.positive.sum(-1)]
 
 
 def _modulated(of: Entropies, gamma: Tensor) -> Tensor:
@@ -210,7 +219,7 @@ def _soft_columns(
     columns = []
     if shape.moments:
         columns += [(weight * p).sum(-1), (sides.positive * p).sum(-1), (weight * p * p).sum(-1)]
-        columns += [(sides.positive * t).sum(-1), (weight * (p - t).abs()).sum(-1)]
+        columns += [(sides.positive * t).sum(-1), (weight * torch.minimum(p, t)).sum(-1)]
     for clip in clips[: shape.clips].unbind():
         columns += _soft_clipped(a, b, t, sides.positive, sides.negative, clip)
     return columns
@@ -264,10 +273,13 @@ def class_sums(
     guess = (first == classes).to(x.dtype) * weight[:, None, :]
     weighted_hot = hot * weight[:, None, :]
     columns = [hot.sum(-1), weighted_hot.sum(-1), guess.sum(-1), (guess * hot).sum(-1)]
+    if variant.fractional:
+        rest = weight[:, None, :] - guess
+        columns += [(guess * (1 - hot)).sum(-1), (rest * hot).sum(-1), (rest * (1 - hot)).sum(-1)]
     p, ce, s, every = _class_entropies(x, hot, top, variant.kind)
     if shape.moments:
         wp = p * weight[:, None, :]
-        columns += [wp.sum(-1), (wp * hot).sum(-1), (wp * p).sum(-1), (weight[:, None, :] * (p - hot).abs()).sum(-1)]
+        columns += [wp.sum(-1), (wp * hot).sum(-1), (wp * p).sum(-1)]
     for gamma in gammas[: shape.gammas].unbind():
         columns.append(_by_class(torch.exp(-gamma * s) * ce, hot, weight))
     for clip in clips[: shape.clips].unbind():
@@ -275,10 +287,11 @@ def class_sums(
     return torch.stack(columns, -1), torch.stack([x.amin((1, 2)), x.amax((1, 2))], -1)
 
 
-def class_columns(shape: KernelShape) -> list[str]:
+def class_columns(shape: KernelShape, variant: Variant) -> list[str]:
     """The names of the columns of `class_sums`."""
     names = ["count", "weight", "guess", "hit"]
-    names += ["p", "pt", "pp", "l1"] if shape.moments else []
+    names += ["fp", "fn", "tn"] if variant.fractional else []
+    names += ["p", "pt", "pp"] if shape.moments else []
     for group, number in (("gamma", shape.gammas), ("clip", shape.clips)):
         names += [f"{group}{i}" for i in range(number)]
     return names

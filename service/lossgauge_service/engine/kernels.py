@@ -111,7 +111,7 @@ class Kernels:
         for shape, part, run in self._launches(self._rows, load, variant, tiles, _row_kernel):
             parameters = part.tensors(shape, _dtype(tiles), self._device)
             sums = run(tiles, ROW_TILE, parameters)
-            found |= {key: sums[:, place] for place, key in part.keys(row_columns(shape)).items()}
+            found |= {key: sums[:, place] for place, key in part.keys(row_columns(shape, variant)).items()}
         return list(found), torch.stack(list(found.values()), -1)
 
     def classes(self, tiles: Tiles, load: Load, variant: Variant) -> tuple[list[Key], Tensor]:
@@ -121,7 +121,7 @@ class Kernels:
         for shape, part, run in self._launches(self._classes, load, variant, tiles, _class_kernel):
             parameters = part.tensors(shape, tiles.prediction.dtype, self._device)[:2]
             sums = run(tiles, width, parameters)
-            names = [*class_columns(shape), "low", "high"]
+            names = [*class_columns(shape, variant), "low", "high"]
             found |= {key: sums[..., place] for place, key in part.keys(names).items()}
         return list(found), torch.stack(list(found.values()), -1)
 
