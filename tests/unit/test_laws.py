@@ -111,9 +111,7 @@ def test_tiles_add_up(engine: Engine, case: Case, data: st.DataObject) -> None:
     assert {} == disagreements(whole, added)
 
 
-def _whole_and_added(
-    engine: Engine, case: Case, parts: list[Case]
-) -> tuple[Mapping[str, Score], Mapping[str, Score]]:
+def _whole_and_added(engine: Engine, case: Case, parts: list[Case]) -> tuple[Mapping[str, Score], Mapping[str, Score]]:
     question = question_of(case, keyed(laws.TILES_ADD_UP.specs))
     samples = [sample_of(question, part.prediction, part.target, part.weight) for part in (case, *parts)]
     kind = samples[0].case
@@ -134,7 +132,9 @@ def test_renaming_classes_permutes_their_values(engine: Engine, case: Case, seed
     specs = laws.RENAMED_CLASSES.specs
     before, after = (asked(engine, specs, one) for one in (case, _renamed(case, order)))
     expected = {key: _in_order(score, order) for key, score in before.items()}
-    assert {} == disagreements(expected, {key: _in_order(score, np.arange(case.classes)) for key, score in after.items()})
+    assert {} == disagreements(
+        expected, {key: _in_order(score, np.arange(case.classes)) for key, score in after.items()}
+    )
 
 
 def _without_ties(case: Case) -> bool:
@@ -203,7 +203,11 @@ def _perfect(case: Case) -> Case:
     """The case with its target as the prediction, as certain as the kind can be."""
     if case.prediction_kind == "labels":
         return replace(case, prediction=case.target)
-    hot = case.target if case.task != "multiclass" else np.arange(case.classes).reshape(-1, *[1] * case.target.ndim) == case.target
+    hot = (
+        case.target
+        if case.task != "multiclass"
+        else np.arange(case.classes).reshape(-1, *[1] * case.target.ndim) == case.target
+    )
     sure = np.asarray(hot, np.float64)
     return replace(case, prediction=1e4 * (2 * sure - 1) if case.prediction_kind == "logits" else sure)
 
@@ -212,7 +216,9 @@ def _is_beaten(spec: MetricSpec, best: Score, other: Score) -> bool:
     """Whether the other value is better; where there is none, whether any class's is."""
     sign = 1 if spec.about.direction == "higher" else -1
     both_valued = best.value is not None and other.value is not None
-    pairs = [(best.value, other.value)] if both_valued else zip(best.per_class or [], other.per_class or [], strict=True)
+    pairs = (
+        [(best.value, other.value)] if both_valued else zip(best.per_class or [], other.per_class or [], strict=True)
+    )
     return any(a is not None and b is not None and sign * a < sign * b - 1e-12 for a, b in pairs)
 
 
@@ -246,7 +252,9 @@ def test_logits_agree_with_their_probabilities(engine: Engine, case: Case) -> No
     logits = np.round(case.prediction * 1024) / 1024
     specs = laws.LOGITS_AND_THEIR_PROBABILITIES.specs
     of_logits = asked(engine, specs, replace(case, prediction=logits))
-    of_probabilities = asked(engine, specs, replace(case, prediction=_probability(case, logits), prediction_kind="probabilities"))
+    of_probabilities = asked(
+        engine, specs, replace(case, prediction=_probability(case, logits), prediction_kind="probabilities")
+    )
     assert {} == disagreements(of_logits, of_probabilities, 1e-9, 1e-11)
 
 
@@ -259,9 +267,7 @@ def _probability(case: Case, x: AnyArray) -> AnyArray:
 
 @SOME
 @given(case=cases(kinds=("logits",)), precision=st.sampled_from(("float64", "float32")), data=st.data())
-def test_certain_logits_stay_finite(
-    engine: Engine, case: Case, precision: Precision, data: st.DataObject
-) -> None:
+def test_certain_logits_stay_finite(engine: Engine, case: Case, precision: Precision, data: st.DataObject) -> None:
     """Logits of +-1e4, right or wrong, never make a score infinite."""
     seed = data.draw(SEEDS)
     certain = np.random.default_rng(seed).choice(CERTAIN_LOGITS, case.prediction.shape)

@@ -123,7 +123,9 @@ def test_fbeta_of_one_is_dice_of_the_masks(engine: Engine, case: Case) -> None:
     soft = case.target_kind == "probabilities"
     averages = ("macro", "micro", "weighted", "none")
     f1 = asked(engine, [m.FBeta(average=average) for average in averages], case)
-    dice = asked(engine, [m.Dice(average=average, soft=soft and case.prediction_kind == "labels") for average in averages], case)
+    dice = asked(
+        engine, [m.Dice(average=average, soft=soft and case.prediction_kind == "labels") for average in averages], case
+    )
     assert [(pytest.approx(a.value), pytest.approx(a.per_class)) for a in f1.values()] == [
         (b.value, b.per_class) for b in dice.values()
     ]

@@ -30,7 +30,9 @@ def off_by(engine: Engine, case: Case) -> dict[str, list[str]]:
     single, double = asked(engine, VARIANTS, case, "float32"), asked(engine, VARIANTS, case, "float64")
     strict = {key for key in single if VARIANTS[int(key.split()[0])].name in FLOAT32_KEEPS_SIX_DIGITS.holds}
     relative = disagreements(_only(double, strict), _only(single, strict), 1e-6, 1e-30)
-    return relative | disagreements(_only(double, set(double) - strict), _only(single, set(double) - strict), 1e-6, 1e-6)
+    return relative | disagreements(
+        _only(double, set(double) - strict), _only(single, set(double) - strict), 1e-6, 1e-6
+    )
 
 
 def _only(scores: Mapping[str, Score], keys: set[str]) -> dict[str, Score]:
