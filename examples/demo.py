@@ -130,21 +130,25 @@ def free_port() -> int:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    """Return when the service says that it is ready; exit with its log when it stopped or takes too long."""
+    """Return when the service says that it is ready; exit when it stopped, is broken, or takes too long."""
     deadline = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if is_ready(url):
-            return
-        time.sleep(0.2)
-    sys.exit(f"the service did not become ready; it said:\n{log.read_text(errors='replace')[-2000:]}")
+    obstacle: str | None = "it did not answer"
+    with httpx.Client(base_url=url, timeout=10, trust_env=False) as http:
+        while time.monotonic() < deadline and process.poll() is None and "broken" not in str(obstacle):
+            obstacle = obstacle_to(http)
+            if obstacle is None:
+                return
+            time.sleep(0.5)
+    sys.exit(f"the service did not become ready: {obstacle}; see {log}:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def is_ready(url: str) -> bool:
-    """Whether the kernels are warm."""
+def obstacle_to(http: httpx.Client) -> str | None:
+    """Why the service cannot score yet, or None."""
     try:
-        return httpx.get(f"{url}/health/ready", timeout=2, trust_env=False).status_code == 200
+        reason: str | None = http.get("/health/ready").json()["reason"]
     except httpx.TransportError:
-        return False
+        return "it did not answer"
+    return reason
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

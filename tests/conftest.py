@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from lossgauge_service.engine import Engine
 
 settings.register_profile(
-    "house", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    "house", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 settings.load_profile("house")
 
@@ -26,4 +26,6 @@ def kernel() -> Kernel:
 def engine(kernel: Kernel) -> Engine:
     """An engine on the device that `LOSSGAUGE_DEVICE` names (cpu)."""
     cache = Path(os.environ.get("LOSSGAUGE_KERNEL_CACHE", "~/.cache/lossgauge/kernels")).expanduser()
-    return Engine.build(os.environ.get("LOSSGAUGE_DEVICE", "cpu"), kernel, cache)
+    built = Engine.build(os.environ.get("LOSSGAUGE_DEVICE", "cpu"), kernel, cache)
+    built.warm_up()
+    return built

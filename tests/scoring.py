@@ -1,14 +1,15 @@
 """Scoring a reference's case with the service's own core, without HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Question, Score
 from lossgauge_service.engine import Engine
-from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.plan import plan_for
+from lossgauge_service.samples import Case as SampleCase
 from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
 
@@ -47,6 +48,48 @@ def scores(
     if isinstance(outcome, LossgaugeError):
         raise outcome
     return plan.scores(outcome, sample.case)
+
+
+def keyed(specs: Sequence[MetricSpec]) -> list[MetricSpec]:
+    """The metrics, each under a key of its own that tells its parameters."""
+    return [spec.model_copy(update={"key": f"{place} {spec!r}"}) for place, spec in enumerate(specs)]
+
+
+def fitting(specs: Sequence[MetricSpec], question: Question, case: SampleCase) -> list[MetricSpec]:
+    """Those of the metrics that fit a case."""
+    return [spec for spec in specs if _fits(question.model_copy(update={"metrics": [spec]}), case)]
+
+
+def _fits(question: Question, case: SampleCase) -> bool:
+    try:
+        plan_for(question).statistics(case)
+    except MetricDoesNotFit:
+        return False
+    return True
+
+
+def asked(
+    engine: Engine, specs: Sequence[MetricSpec], case: Case, precision: Precision = "float64"
+) -> dict[str, Score]:
+    """The scores of those of the metrics that fit a case, by keys of their own. Raises the case's error."""
+    question = question_of(case, keyed(specs), precision)
+    sample = sample_of(question, _sent(case.prediction), _sent(case.target), _sent(case.weight))
+    fit = fitting(question.metrics, question, sample.case)
+    return scores(engine, fit, case, precision) if fit else {}
+
+
+def disagreements(
+    expected: Mapping[str, Score], found: Mapping[str, Score], tolerance: float = 1e-9, floor: float = 1e-12
+) -> dict[str, list[str]]:
+    """Where two rounds of scores of the same metrics differ, in any member, by metric."""
+    assert list(expected) == list(found)
+    every = {key: differences(_as_expected(score), found[key], tolerance, floor) for key, score in expected.items()}
+    return {key: where for key, where in every.items() if where}
+
+
+def _as_expected(score: Score) -> Expected:
+    members = score.model_dump()
+    return Expected(members.pop("value"), members.pop("undefined"), members.pop("per_class"), members)
 
 
 def _sent(array: NDArray[Any] | None) -> Any:

@@ -72,7 +72,7 @@ async def on_unforeseen(request: Request, error: Exception) -> Response:
     """Answer a fault of the service itself, without its internals: the log has them."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     detail = "the service failed to answer this request; its log tells why, under the request's id"
-    log.error("request %s failed: %s", getattr(request.state, "request_id", None), type(error).__name__)
+    log.error("request %s failed", getattr(request.state, "request_id", None), exc_info=error)
     return _response(_problem("internal_error", "Internal error", status, detail, **_place(request)), {})
 
 

@@ -33,7 +33,8 @@ class Sample:
 
     Masks (binary, multilabel): prediction and target (classes, pixels); target int8 of 1, 0 and -1 (ignored), or, where soft,
     floats with -1. Classes (multiclass): prediction (classes, pixels), or int32 labels (pixels,); target int32 (pixels,), -1 ignored.
-    weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes; channel_axis: where the caller had the classes.
+    weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes. channel_axis: where the caller had
+    the classes, to speak of places as the caller does.
     """
 
     case: Case
@@ -88,32 +89,35 @@ def _sample_or_error(
 def _of_masks(question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None) -> Sample:
     if prediction.shape != target.shape:
         raise ShapeMismatch(_two_shapes(prediction, target) + "; they must be equal", pointer="/target")
-    shape = _classes_first(question, prediction).shape
-    _check_classes(question, shape[0])
+    whole = _by_class(question, prediction).shape
+    classes, shape = whole[0], whole[1:]
+    _check_classes(question, classes)
     precision = _precision(question, prediction)
     case = Case(
         question.task,
         question.prediction_kind,
-        shape[0],
+        classes,
         _is_soft(question),
         weight is not None,
         precision,
         _sent(prediction),
     )
     dtype = np.dtype(precision)
-    marked = _soft_target(question, target, dtype) if case.soft else _mask_target(question, target)
     return Sample(
         case,
-        _rows(_classes_first(question, _prediction(question, prediction, dtype))),
-        _rows(_classes_first(question, marked)),
-        None if weight is None else _rows(_mask_weight(question, weight, shape, dtype)),
-        shape[1:],
+        _rows(_by_class(question, _prediction(question, prediction, dtype))),
+        _rows(
+            _by_class(question, _soft_target(question, target, dtype) if case.soft else _mask_target(question, target))
+        ),
+        None if weight is None else _rows(_mask_weight(question, weight, whole, dtype)),
+        shape,
         question.channel_axis,
     )
 
 
-def _classes_first(question: Question, mask: AnyArray) -> AnyArray:
-    return _channel_first(question, mask) if question.task == "multilabel" else mask[None]
+def _by_class(question: Question, array: AnyArray) -> AnyArray:
+    """A mask's array with its labels first; binary has one."""
+    return _channel_first(question, array) if question.task == "multilabel" else array[None]
 
 
 def _is_soft(question: Question) -> bool:
@@ -167,9 +171,7 @@ def _soft_target(question: Question, target: AnyArray, dtype: np.dtype[Any]) -> 
     bad = ~(((target >= 0) & (target <= 1)) | ignored)
     if bad.any():
         raise _bad_values("/target", "target", target, bad, f"values in [0, 1]{_or_ignored(question)}")
-    values = target.astype(dtype)
-    values[ignored] = -1
-    return values
+    return np.where(ignored, dtype.type(-1), _narrowed(target, dtype))
 
 
 def _mask_weight(question: Question, weight: AnyArray, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
@@ -191,10 +193,11 @@ def _weight_values(weight: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
         raise InvalidDtype(
             f"the weight has dtype {weight.dtype}; allowed are floats, integers and bool", pointer="/weight"
         )
-    bad = ~(np.isfinite(weight) & (weight >= 0))
+    values = _narrowed(weight, dtype)
+    bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
-        raise _bad_values("/weight", "weight", weight, bad, "finite values >= 0")
-    return weight.astype(dtype)
+        raise _bad_values("/weight", "weight", weight, bad, f"finite {dtype} values >= 0")
+    return values
 
 
 # --------------------------------------------------------------------------------------------------------------- classes
@@ -219,12 +222,17 @@ def _of_classes(question: Question, prediction: AnyArray, target: AnyArray, weig
     case = Case(
         question.task, question.prediction_kind, classes, False, weight is not None, precision, _sent(prediction)
     )
-    if labels:
-        guess: AnyArray = _guessed_labels(prediction, classes)
-    else:
-        guess = _rows(_prediction(question, laid_out, np.dtype(precision)))
-    marked, weights = _class_target(question, target, classes), _pixel_weight(weight, shape, precision)
-    return Sample(case, guess, marked, weights, shape, question.channel_axis)
+    guess = (
+        _guessed_labels(prediction, classes) if labels else _rows(_prediction(question, laid_out, np.dtype(precision)))
+    )
+    return Sample(
+        case,
+        guess,
+        _class_target(question, target, classes),
+        _pixel_weight(weight, shape, precision),
+        shape,
+        question.channel_axis,
+    )
 
 
 def _guessed_labels(prediction: AnyArray, classes: int) -> NDArray[np.int32]:
@@ -275,7 +283,13 @@ def _prediction(question: Question, prediction: AnyArray, dtype: np.dtype[Any]) 
         )
     if np.issubdtype(prediction.dtype, np.integer) and (np.abs(prediction.astype(np.float64)) > EXACT_INTEGERS).any():
         raise InvalidValues("the prediction holds integers that a float64 cannot hold", pointer="/prediction")
-    return prediction.astype(dtype, copy=False)
+    return _narrowed(prediction, dtype)
+
+
+def _narrowed(array: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
+    """The array in the dtype of the pass, itself where it has it. What the dtype cannot hold becomes infinite, and is refused."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
 
 
 def _mask_labels(prediction: AnyArray) -> NDArray[np.int8]:
@@ -345,20 +359,21 @@ def check_range(sample: Sample, low: float, high: float) -> None:
     if sample.case.kind == "labels":
         return
     if not (np.isfinite(low) and np.isfinite(high)):
+        infinite = ~np.isfinite(sample.prediction)
         raise _bad_values(
-            "/prediction", "prediction", *_spatial(sample, ~np.isfinite(sample.prediction)), "finite values"
+            "/prediction", "prediction", *_as_sent(sample, infinite), f"finite {sample.case.precision} values"
         )
     if sample.case.kind == "probabilities" and not (low >= 0 and high <= 1):
         outside = (sample.prediction < 0) | (sample.prediction > 1)
-        raise _bad_values("/prediction", "prediction", *_spatial(sample, outside), "probabilities in [0, 1]")
+        raise _bad_values("/prediction", "prediction", *_as_sent(sample, outside), "probabilities in [0, 1]")
 
 
-def _spatial(sample: Sample, bad: NDArray[np.bool_]) -> tuple[AnyArray, NDArray[np.bool_]]:
-    """The prediction, and what is bad of it, as the caller had them."""
-    return _as_sent(sample, sample.prediction), _as_sent(sample, bad)
-
-
-def _as_sent(sample: Sample, rows: AnyArray) -> AnyArray:
+def _as_sent(sample: Sample, bad: NDArray[np.bool_]) -> tuple[AnyArray, NDArray[np.bool_]]:
+    """The prediction and its bad places, in the caller's axes."""
     if sample.case.task == "binary":
-        return rows.reshape(sample.shape)
-    return np.moveaxis(rows.reshape(sample.case.classes, *sample.shape), 0, sample.channel_axis)
+        return sample.prediction.reshape(sample.shape), bad.reshape(sample.shape)
+    whole = (sample.case.classes, *sample.shape)
+    return (
+        np.moveaxis(sample.prediction.reshape(whole), 0, sample.channel_axis),
+        np.moveaxis(bad.reshape(whole), 0, sample.channel_axis),
+    )

@@ -27,13 +27,13 @@ class TotalSums(NamedTuple):
 
 
 class MomentSums(NamedTuple):
-    """Sums of v p, v p t, v p^2, v t^2 and v |p - t|."""
+    """Sums of v p, v p t, v p^2, v t^2 and v min(p, t), the lesser of the two."""
 
     p: Values
     pt: Values
     pp: Values
     tt: Values
-    l1: Values
+    least: Values
 
 
 class EntropySums(NamedTuple):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 import lossgauge
 import torch
 from lossgauge.wire import EngineInfo
+from torch.utils._triton import has_triton
 
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.passes import Pass, run_pass
@@ -44,8 +46,6 @@ class Engine:
             torch.set_num_threads(threads)
         chosen = _device(device)
         kind = _kernel(kernel, chosen)
-        # every kernel of the lists is a shape of one function
-        torch._dynamo.config.recompile_limit = 256
         info = EngineInfo(version=lossgauge.__version__, device=str(chosen), kernel=kind)
         return cls(chosen, Kernels(kind, chosen), info)
 
@@ -110,13 +110,13 @@ def _device(wanted: str) -> torch.device:
 def _kernel(wanted: Literal["auto", "compiled", "eager"], device: torch.device) -> Literal["compiled", "eager"]:
     compiler = _has_compiler(device)
     if wanted == "compiled" and not compiler:
-        raise RuntimeError(
-            "kernel 'compiled' was asked for, and there is no compiler (g++ or clang++; Triton for CUDA)"
-        )
+        needed = "Triton" if device.type == "cuda" else "g++ or clang++, with Python's headers"
+        raise RuntimeError(f"kernel 'compiled' was asked for, and there is no compiler ({needed})")
     return "compiled" if wanted != "eager" and compiler else "eager"
 
 
 def _has_compiler(device: torch.device) -> bool:
     if device.type == "cuda":
-        return bool(torch.utils._triton.has_triton())
-    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
+        return has_triton()
+    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    return headers and any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))

@@ -1,10 +1,14 @@
 """Thresholds of a probability as cuts of the values that a kernel compares: exact in every precision."""
 
-import math
+from decimal import Decimal, localcontext
+from functools import lru_cache
 
 import numpy as np
 
 from lossgauge_service.samples import Case
+
+DIGITS = 40
+"""th / (1 - th) is 1 to 16 digits at the nearest: its logarithm keeps more of these than a float64 has."""
 
 
 def cut_of(case: Case, threshold: float | None, inclusive: bool) -> float:
@@ -22,15 +26,19 @@ def cut_of(case: Case, threshold: float | None, inclusive: bool) -> float:
     return float(_rounded(_logit(threshold), dtype, inclusive))
 
 
-def _logit(threshold: float) -> float:
+@lru_cache(maxsize=1024)
+def _logit(threshold: float) -> Decimal:
+    """log(th / (1 - th)) to more digits than any float has: what is rounded afterwards is rounded once."""
     if threshold in (0, 1):
-        return -math.inf if threshold == 0 else math.inf
-    return math.log(threshold) - math.log1p(-threshold)
+        return Decimal("-inf") if threshold == 0 else Decimal("inf")
+    with localcontext(prec=DIGITS):
+        return (Decimal(threshold) / (1 - Decimal(threshold))).ln()
 
 
-def _rounded(exact: float, dtype: type[np.floating], inclusive: bool) -> np.floating:
+def _rounded(exact: Decimal, dtype: type[np.floating], inclusive: bool) -> np.floating:
     """The largest number of the dtype that is at most `exact`, or, where equal is positive, the largest below it."""
-    cut = dtype(exact)
-    if float(cut) > exact or (inclusive and float(cut) == exact):
+    with np.errstate(over="ignore"):
+        cut = dtype(float(exact))
+    if Decimal(float(cut)) > exact or (inclusive and Decimal(float(cut)) == exact):
         cut = np.nextafter(cut, dtype(-np.inf))
     return cut

@@ -3,12 +3,14 @@
 `row_sums` serves masks (binary, and each label of multilabel), `class_sums` softmax classes. Everything that a request may
 choose (gammas, clipping, thresholds) is a tensor, so that a kernel, once compiled, serves every request of its shape.
 
-a = -log p and b = -log(1 - p) are kept from the logit without cancellation; ce = -log pt and s = -log(1 - pt), so that
-(1 - pt)^gamma = exp(-gamma s) costs one exponential for any gamma. Targets are 1, 0 and -1 (not counted); comparing them as
-floats is what vectorises.
+ce = -log pt and s = -log(1 - pt) are kept without cancellation; (1 - pt)^gamma = exp(-gamma s) costs one exponential for any
+gamma. Targets are 1, 0 and -1 (not counted). Masks are floats and are multiplied with: comparing bytes and choosing by
+booleans is what does not vectorise.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -36,14 +38,10 @@ class Variant:
     soft: bool = False
     weighted: bool = False
 
-
-@dataclass(frozen=True)
-class Parameters:
-    """The values that a request chose: gammas (G,), clips (K, 9) as in `Clip`, cuts (H,)."""
-
-    gammas: Tensor
-    clips: Tensor
-    cuts: Tensor
+    @property
+    def fractional(self) -> bool:
+        """Whether counts are sums of fractions, which are rounded: a small one is then not what is left of a large one."""
+        return self.soft or self.weighted
 
 
 # ------------------------------------------------------------------------------------------------------------------ rows
@@ -60,94 +58,153 @@ def row_sums(
     variant: Variant,
 ) -> Tensor:
     """Sums over each tile of a mask. x, t, w: (tiles, elements). Returns (tiles, columns), see `row_columns`."""
-    positive, negative, valid = _divided(t, w, gammas.dtype, variant.soft)
-    columns = [
-        valid.sum(-1),
-        positive.sum(-1),
-        negative.sum(-1),
-        x.amin(-1).to(valid.dtype),
-        x.amax(-1).to(valid.dtype),
-    ]
-    values = x.to(valid.dtype)
-    soft = _soft_columns if variant.soft else _hard_columns
+    dtype = gammas.dtype
+    sides = _sides(t.to(dtype), w, variant.soft)
+    low, high = x.amin(-1).to(dtype), x.amax(-1).to(dtype)
+    columns = [sides.valid.sum(-1), sides.positive.sum(-1), sides.negative.sum(-1), low, high]
+    values = x.to(dtype)
     if shape.moments or shape.gammas or shape.clips:
-        columns += soft(values, t.to(valid.dtype), positive, negative, gammas, clips, shape, variant)
+        soft = _soft_columns if variant.soft else _hard_columns
+        columns += soft(values, sides, gammas, clips, shape, variant)
     for cut in cuts[: shape.cuts].unbind():
-        columns += [torch.where(values > cut, positive, 0).sum(-1), torch.where(values > cut, negative, 0).sum(-1)]
+        columns += _split(sides, (values > cut).to(dtype))
+    for cut in cuts[: shape.cuts if variant.fractional else 0].unbind():
+        columns += _split(sides, (values <= cut).to(dtype))
     return torch.stack(columns, -1)
 
 
-def row_columns(shape: KernelShape) -> list[str]:
-    """The names of the columns of `row_sums`, those of a group numbered."""
+def _split(sides: "Sides", chosen: Tensor) -> list[Tensor]:
+    return [(chosen * sides.positive).sum(-1), (chosen * sides.negative).sum(-1)]
+
+
+def row_columns(shape: KernelShape, variant: Variant) -> list[str]:
+    """The names of the columns of `row_sums`, those of a group numbered. cut: above it; miss: not above it."""
     names = ["count", "positive", "negative", "low", "high"]
-    names += ["p", "pt", "pp", "tt", "l1"] if shape.moments else []
-    for group, number in (("gamma", shape.gammas), ("clip", shape.clips), ("cut", shape.cuts)):
-        names += [f"{group}{i}{side}" for i in range(number) for side in "+-"]
-    return names
+    names += ["p", "pt", "pp", "tt", *(["least"] if variant.soft else [])] if shape.moments else []
+    misses = shape.cuts if variant.fractional else 0
+    groups = (("gamma", shape.gammas), ("clip", shape.clips), ("cut", shape.cuts), ("miss", misses))
+    return names + [f"{group}{i}{side}" for group, number in groups for i in range(number) for side in "+-"]
 
 
-def _divided(t: Tensor, w: Tensor | None, dtype: torch.dtype, soft: bool) -> tuple[Tensor, Tensor, Tensor]:
-    target = t.to(dtype)
-    valid = torch.where(target >= 0, 1.0, 0.0).to(dtype)
+@dataclass(frozen=True)
+class Sides:
+    """The target, which pixels count, and the weights of the positives and of the negatives: v t and v (1 - t)."""
+
+    target: Tensor
+    valid: Tensor
+    positive: Tensor
+    negative: Tensor
+
+
+def _sides(target: Tensor, w: Tensor | None, soft: bool) -> Sides:
+    valid = (target >= 0).to(target.dtype)
+    share = target.clamp(min=0)
     weight = valid if w is None else valid * w
-    if soft:
-        return weight * target, weight * (1 - target), valid
-    zero = torch.zeros((), dtype=dtype, device=t.device)
-    return torch.where(target > 0.5, weight, zero), torch.where(target == 0, weight, zero), valid
+    positive = share if w is None else share * w
+    # 1 - t of a soft target; of a hard one the same, exactly
+    negative = weight * (1 - share) if soft else weight - positive
+    return Sides(target, valid, positive, negative)
 
 
-def _entropies(x: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
-    """p, a = -log p and b = -log(1 - p)."""
-    if kind != "logits":
-        return x, -torch.log(x), -torch.log1p(-x)
-    e = torch.exp(-x.abs())
-    rest = torch.log1p(e)
-    share = 1 / (1 + e)
-    p = torch.where(x > 0, share, e * share)
-    return p, (-x).clamp(min=0) + rest, x.clamp(min=0) + rest
+@dataclass(frozen=True)
+class Entropies:
+    """p, ce = -log pt and s = -log(1 - pt) of hard targets; each is asked for where it is used.
+
+    Eagerly what was computed is kept. Compiled, it is written again for each use: the compiler keeps it in a register
+    then, and would write what has several uses to memory.
+    """
+
+    x: Tensor
+    hot: Tensor
+    kind: str
+    kept: dict[str, Tensor]
+
+    @property
+    def finite(self) -> bool:
+        """Whether ce is finite wherever x is."""
+        return self.kind == "logits"
+
+    def p(self) -> Tensor:
+        """The probability of the positive class."""
+        return self.x if self.kind != "logits" else self._once("p", self._sigmoid)
+
+    def ce(self) -> Tensor:
+        """-log pt."""
+        return self._once("ce", self._ce)
+
+    def s(self) -> Tensor:
+        """-log(1 - pt)."""
+        return self._once("s", self._s)
+
+    def _once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        if torch.compiler.is_compiling():
+            return make()
+        if name not in self.kept:
+            self.kept[name] = make()
+        return self.kept[name]
+
+    def _sigmoid(self) -> Tensor:
+        if not torch.compiler.is_compiling():
+            return torch.sigmoid(self.x)
+        return torch.exp(self.x.clamp(max=0)) / (1 + torch.exp(-self.x.abs()))
+
+    def _z(self) -> Tensor:
+        return self.x - 2 * self.hot * self.x
+
+    def _rest(self) -> Tensor:
+        return torch.log1p(torch.exp(-self.x.abs()))
+
+    def _ce(self) -> Tensor:
+        if self.kind == "logits":
+            return self._once("z", self._z).clamp(min=0) + self._once("rest", self._rest)
+        return torch.where(self.hot > 0, -torch.log(self.x), -torch.log1p(-self.x))
+
+    def _s(self) -> Tensor:
+        if self.kind == "logits":
+            return (-self._once("z", self._z)).clamp(min=0) + self._once("rest", self._rest)
+        return torch.where(self.hot > 0, -torch.log1p(-self.x), -torch.log(self.x))
 
 
 def _hard_columns(
-    x: Tensor,
-    t: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    gammas: Tensor,
-    clips: Tensor,
-    shape: KernelShape,
-    variant: Variant,
+    x: Tensor, sides: Sides, gammas: Tensor, clips: Tensor, shape: KernelShape, variant: Variant
 ) -> list[Tensor]:
-    p, a, b = _entropies(x, variant.kind)
-    hot = t > 0.5
-    weight = positive + negative
-    columns = _moments(p, positive, weight, positive.sum(-1)) if shape.moments else []
-    ce, s = torch.where(hot, a, b), torch.where(hot, b, a).clamp(max=HUGE)
+    hot = sides.target.clamp(min=0)
+    of = Entropies(x, hot, variant.kind, {})
+    columns = _moments(of, sides) if shape.moments else []
     for gamma in gammas[: shape.gammas].unbind():
-        columns += _split(torch.exp(-gamma * s) * ce, hot, weight)
+        columns += _summed(of, sides, f"gamma{len(columns)}", partial(_modulated, of, gamma))
     for clip in clips[: shape.clips].unbind():
-        columns += _split(_clipped(a, b, hot, clip), hot, weight)
+        columns += _summed(of, sides, f"clip{len(columns)}", partial(_clipped, of, clip))
     return columns
 
 
-def _moments(p: Tensor, positive: Tensor, weight: Tensor, squared_target: Tensor) -> list[Tensor]:
-    wp = weight * p
-    total, shared = wp.sum(-1), (positive * p).sum(-1)
-    return [total, shared, (wp * p).sum(-1), squared_target, total + positive.sum(-1) - 2 * shared]
+def _moments(of: Entropies, sides: Sides) -> list[Tensor]:
+    weight = sides.positive + sides.negative
+    total, shared = (weight * of.p()).sum(-1), (sides.positive * of.p()).sum(-1)
+    return [total, shared, (weight * of.p() * of.p()).sum(-1), sides.positive.sum(-1)]
 
 
-def _split(value: Tensor, hot: Tensor, weight: Tensor) -> list[Tensor]:
-    # where, not a product: the value of a pixel that is not counted may be infinite
-    counted = torch.where(weight > 0, value, 0) * weight
-    return [torch.where(hot, counted, 0).sum(-1), torch.where(hot, 0, counted).sum(-1)]
+def _modulated(of: Entropies, gamma: Tensor) -> Tensor:
+    s = of.s() if of.finite else of.s().clamp(max=HUGE)
+    return torch.exp(-gamma * s) * of.ce()
 
 
-def _clipped(a: Tensor, b: Tensor, hot: Tensor, clip: Tensor) -> Tensor:
+def _summed(of: Entropies, sides: Sides, name: str, value: Callable[[], Tensor]) -> list[Tensor]:
+    return [_weighed(of, side, of._once(name, value)).sum(-1) for side in (sides.positive, sides.negative)]
+
+
+def _weighed(of: Entropies, weight: Tensor, value: Tensor) -> Tensor:
+    # what does not count may be infinite
+    return weight * value if of.finite else weight * torch.where(weight > 0, value, 0)
+
+
+def _clipped(of: Entropies, clip: Tensor) -> Tensor:
     gamma, a_low, a_high, b_low, b_high, cap, every, _, _ = clip.unbind()
-    a, b = _between(a, a_low, a_high), _between(b, b_low, b_high)
-    s = torch.where(hot, b, a).clamp(max=HUGE)
-    ce = torch.minimum(torch.where(hot, a, b), cap)
-    ce = torch.where(every > 0, ce + torch.minimum(torch.where(hot, b, a), cap), ce)
-    return torch.exp(-gamma * s) * ce
+    hot = of.hot > 0
+    ce = _between(of.ce(), torch.where(hot, a_low, b_low), torch.where(hot, a_high, b_high))
+    s = _between(of.s(), torch.where(hot, b_low, a_low), torch.where(hot, b_high, a_high))
+    both = torch.minimum(ce, cap) + torch.minimum(s, cap)
+    return torch.exp(-gamma * s.clamp(max=HUGE)) * torch.where(every > 0, both, torch.minimum(ce, cap))
 
 
 def _between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -155,23 +212,25 @@ def _between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _soft_columns(
-    x: Tensor,
-    t: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    gammas: Tensor,
-    clips: Tensor,
-    shape: KernelShape,
-    variant: Variant,
+    x: Tensor, sides: Sides, gammas: Tensor, clips: Tensor, shape: KernelShape, variant: Variant
 ) -> list[Tensor]:
-    p, a, b = _entropies(x, variant.kind)
-    weight = positive + negative
-    columns = _moments(p, positive, weight, (positive * t).sum(-1)) if shape.moments else []
+    p, a, b = _both_entropies(x, variant.kind)
+    t, weight = sides.target, sides.positive + sides.negative
+    columns = []
     if shape.moments:
-        columns[-1] = (weight * (p - t).abs()).sum(-1)
+        columns += [(weight * p).sum(-1), (sides.positive * p).sum(-1), (weight * p * p).sum(-1)]
+        columns += [(sides.positive * t).sum(-1), (weight * torch.minimum(p, t)).sum(-1)]
     for clip in clips[: shape.clips].unbind():
-        columns += _soft_clipped(a, b, t, positive, negative, clip)
+        columns += _soft_clipped(a, b, t, sides.positive, sides.negative, clip)
     return columns
+
+
+def _both_entropies(x: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
+    """p, -log p and -log(1 - p)."""
+    if kind != "logits":
+        return x, -torch.log(x), -torch.log1p(-x)
+    rest = torch.log1p(torch.exp(-x.abs()))
+    return torch.sigmoid(x), (-x).clamp(min=0) + rest, x.clamp(min=0) + rest
 
 
 def _soft_clipped(a: Tensor, b: Tensor, t: Tensor, positive: Tensor, negative: Tensor, clip: Tensor) -> list[Tensor]:
@@ -214,10 +273,13 @@ def class_sums(
     guess = (first == classes).to(x.dtype) * weight[:, None, :]
     weighted_hot = hot * weight[:, None, :]
     columns = [hot.sum(-1), weighted_hot.sum(-1), guess.sum(-1), (guess * hot).sum(-1)]
+    if variant.fractional:
+        rest = weight[:, None, :] - guess
+        columns += [(guess * (1 - hot)).sum(-1), (rest * hot).sum(-1), (rest * (1 - hot)).sum(-1)]
     p, ce, s, every = _class_entropies(x, hot, top, variant.kind)
     if shape.moments:
         wp = p * weight[:, None, :]
-        columns += [wp.sum(-1), (wp * hot).sum(-1), (wp * p).sum(-1), (weight[:, None, :] * (p - hot).abs()).sum(-1)]
+        columns += [wp.sum(-1), (wp * hot).sum(-1), (wp * p).sum(-1)]
     for gamma in gammas[: shape.gammas].unbind():
         columns.append(_by_class(torch.exp(-gamma * s) * ce, hot, weight))
     for clip in clips[: shape.clips].unbind():
@@ -225,10 +287,11 @@ def class_sums(
     return torch.stack(columns, -1), torch.stack([x.amin((1, 2)), x.amax((1, 2))], -1)
 
 
-def class_columns(shape: KernelShape) -> list[str]:
+def class_columns(shape: KernelShape, variant: Variant) -> list[str]:
     """The names of the columns of `class_sums`."""
     names = ["count", "weight", "guess", "hit"]
-    names += ["p", "pt", "pp", "l1"] if shape.moments else []
+    names += ["fp", "fn", "tn"] if variant.fractional else []
+    names += ["p", "pt", "pp"] if shape.moments else []
     for group, number in (("gamma", shape.gammas), ("clip", shape.clips)):
         names += [f"{group}{i}" for i in range(number)]
     return names

@@ -22,8 +22,11 @@ from lossgauge_service.engine.tiles import CLASS_TILE, ROW_TILE, Tiles
 MOST = KernelShape(moments=True, gammas=8, clips=4, cuts=16)
 """What one eager launch computes at most."""
 
-EAGER_BLOCK = 2**17
-"""Elements of an eager block: its temporaries stay in the cache."""
+BLOCK = 2**25
+"""Elements of a block at most: what one launch takes of the memory."""
+
+CACHED_BLOCK = 2**18
+"""Elements of an eager block on the CPU: its temporaries stay in the cache."""
 
 COUNT_SHAPES = (KernelShape(cuts=1), KernelShape(cuts=16))
 SOFT_SHAPES = (
@@ -64,6 +67,7 @@ FEWEST = 2
 MOST_TILES = 2**20
 MOST_CLASSES = 4096
 Launch = tuple[Tensor, Tensor, Tensor | None]
+Parameters = tuple[Tensor, ...]
 
 
 class Kernels:
@@ -72,6 +76,7 @@ class Kernels:
     def __init__(self, kernel: Literal["compiled", "eager"], device: torch.device) -> None:
         self._device = device
         self._compiled = kernel == "compiled"
+        self._eager_block = CACHED_BLOCK if device.type == "cpu" else BLOCK
         self._rows = {
             v: {s: self._compile(_row_kernel(s, v)) for s in shapes} for v, shapes in self._list(COMPILED_ROWS)
         }
@@ -83,7 +88,10 @@ class Kernels:
         yield from table.items() if self._compiled else ()
 
     def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        compiled: Callable[..., Tensor] = torch.compile(function, fullgraph=True, options=ONE_LOOP)
+        # isolated: all kernels are shapes of one function, and torch's limit of recompilations is otherwise one for all of them
+        compiled: Callable[..., Tensor] = torch.compile(  # type: ignore[call-overload]
+            function, fullgraph=True, isolate_recompiles=True, options=ONE_LOOP
+        )
         return compiled
 
     def warm_up(self) -> None:
@@ -102,8 +110,8 @@ class Kernels:
         found: dict[Key, Tensor] = {}
         for shape, part, run in self._launches(self._rows, load, variant, tiles, _row_kernel):
             parameters = part.tensors(shape, _dtype(tiles), self._device)
-            sums = run(self._blocks(tiles, ROW_TILE), parameters)
-            found |= {key: sums[:, place] for place, key in part.keys(row_columns(shape)).items()}
+            sums = run(tiles, ROW_TILE, parameters)
+            found |= {key: sums[:, place] for place, key in part.keys(row_columns(shape, variant)).items()}
         return list(found), torch.stack(list(found.values()), -1)
 
     def classes(self, tiles: Tiles, load: Load, variant: Variant) -> tuple[list[Key], Tensor]:
@@ -112,8 +120,8 @@ class Kernels:
         width = tiles.prediction.shape[1] * CLASS_TILE
         for shape, part, run in self._launches(self._classes, load, variant, tiles, _class_kernel):
             parameters = part.tensors(shape, tiles.prediction.dtype, self._device)[:2]
-            sums = run(self._blocks(tiles, width), parameters)
-            names = [*class_columns(shape), "low", "high"]
+            sums = run(tiles, width, parameters)
+            names = [*class_columns(shape, variant), "low", "high"]
             found |= {key: sums[..., place] for place, key in part.keys(names).items()}
         return list(found), torch.stack(list(found.values()), -1)
 
@@ -130,19 +138,17 @@ class Kernels:
         shapes = tuple(ready) if ready else (load.part(MOST).shape, MOST)
         for shape, part in shared_out(load, shapes):
             if ready:
-                yield shape, part, partial(_run_compiled, ready[shape])
+                yield shape, part, partial(self._run, partial(_any_number, ready[shape]), BLOCK)
             else:
-                yield part.shape, part, partial(_run, make(part.shape, variant))
+                yield part.shape, part, partial(self._run, make(part.shape, variant), self._eager_block)
 
-    def _blocks(self, tiles: Tiles, width: int) -> Iterator[Launch]:
-        size = MOST_TILES if self._compiled and self._device.type == "cpu" else self._block_tiles(width)
-        for start in range(0, len(tiles), size):
-            block = tiles[start : start + size]
-            yield _moved(block, self._device)
-
-    def _block_tiles(self, width: int) -> int:
-        cached = EAGER_BLOCK if self._device.type == "cpu" else EAGER_BLOCK * 256
-        return max(1, cached // width)
+    def _run(
+        self, kernel: Callable[..., Tensor], elements: int, tiles: Tiles, width: int, parameters: Parameters
+    ) -> Tensor:
+        """The kernel over blocks of so many elements; a tile has `width`."""
+        size = max(FEWEST, elements // width)
+        blocks = (_moved(tiles[start : start + size], self._device) for start in range(0, len(tiles), size))
+        return torch.cat([kernel(*block, *parameters) for block in blocks])
 
 
 def _dtype(tiles: Tiles) -> torch.dtype:
@@ -155,25 +161,20 @@ def _dtype(tiles: Tiles) -> torch.dtype:
     return floats[0] if floats else torch.float32
 
 
-def _run(kernel: Callable[..., Tensor], blocks: Iterator[Launch], parameters: tuple[Tensor, ...]) -> Tensor:
-    return torch.cat([kernel(*block, *parameters) for block in blocks])
-
-
-def _run_compiled(kernel: Callable[..., Tensor], blocks: Iterator[Launch], parameters: tuple[Tensor, ...]) -> Tensor:
-    return torch.cat([_any_number(kernel, block, parameters) for block in blocks])
-
-
-def _any_number(kernel: Callable[..., Tensor], block: Launch, parameters: tuple[Tensor, ...]) -> Tensor:
+def _any_number(kernel: Callable[..., Tensor], x: Tensor, t: Tensor, w: Tensor | None, *parameters: Tensor) -> Tensor:
     """One kernel for any number of tiles and classes: torch is told that these vary, and is never given a single tile."""
-    tiles = len(block[0])
+    tiles = len(x)
     if tiles < FEWEST:
-        block = tuple(None if tensor is None else torch.cat([tensor] * FEWEST) for tensor in block)  # type: ignore[assignment]
-    for tensor in block:
-        if tensor is not None:
-            torch._dynamo.mark_dynamic(tensor, 0, min=FEWEST, max=MOST_TILES)
-    if block[0].ndim == 3:
-        torch._dynamo.mark_dynamic(block[0], 1, min=FEWEST, max=MOST_CLASSES)
-    return kernel(*block, *parameters)[:tiles]
+        x, t, w = _doubled(x), _doubled(t), None if w is None else _doubled(w)
+    for tensor in (x, t) if w is None else (x, t, w):
+        torch._dynamo.mark_dynamic(tensor, 0, min=FEWEST, max=MOST_TILES)
+    if x.ndim == 3:
+        torch._dynamo.mark_dynamic(x, 1, min=FEWEST, max=MOST_CLASSES)
+    return kernel(x, t, w, *parameters)[:tiles]
+
+
+def _doubled(tensor: Tensor) -> Tensor:
+    return torch.cat([tensor] * FEWEST)
 
 
 def _moved(block: Tiles, device: torch.device) -> Launch:

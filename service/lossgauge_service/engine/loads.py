@@ -87,7 +87,12 @@ class Load:
         return {place: key for place, key in named.items() if key is not None}
 
     def _key(self, name: str) -> Key | None:
-        groups: dict[str, Sequence[float | Clip]] = {"gamma": self.gammas, "clip": self.clips, "cut": self.cuts}
+        groups: dict[str, Sequence[float | Clip]] = {
+            "gamma": self.gammas,
+            "clip": self.clips,
+            "cut": self.cuts,
+            "miss": self.cuts,
+        }
         group = name.rstrip("+-0123456789")
         if group not in groups:
             return name

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -63,7 +64,12 @@ class Pass:
 
     def cut(self, key: Counts) -> float:
         """The value above which a prediction is positive."""
-        return cut_of(self.case, key.threshold, key.inclusive)
+        return self._cuts[key]
+
+    @cached_property
+    def _cuts(self) -> dict[Counts, float]:
+        counts = [key for key in self.statistics if isinstance(key, Counts)]
+        return {key: cut_of(self.case, key.threshold, key.inclusive) for key in counts}
 
     def entropy(self, key: Entropy) -> tuple[Literal["gamma", "clip"], float | Clip]:
         """The kernel's column group and parameter of a term."""
@@ -127,13 +133,20 @@ def _mask_sum(the_pass: Pass, key: Statistic, columns: Columns) -> Sum:
     if isinstance(key, Totals):
         return TotalSums(columns["count"], columns["positive"] + columns["negative"], columns["positive"])
     if isinstance(key, Moments):
-        return MomentSums(*(columns[name] for name in MomentSums._fields))
+        least = columns["least" if the_pass.case.soft else "pt"]
+        return MomentSums(columns["p"], columns["pt"], columns["pp"], columns["tt"], least)
     if isinstance(key, Entropy):
         group, parameter = the_pass.entropy(key)
         return EntropySums(columns[group, parameter, "+"], columns[group, parameter, "-"])
     assert isinstance(key, Counts)
-    tp, fp = (columns["cut", the_pass.cut(key), side] for side in "+-")
-    return CountSums(tp, fp, columns["positive"] - tp, columns["negative"] - fp)
+    return CountSums(*_hits(the_pass, the_pass.cut(key), columns))
+
+
+def _hits(the_pass: Pass, cut: float, columns: Columns) -> tuple[Values, Values, Values, Values]:
+    tp, fp = (columns["cut", cut, side] for side in "+-")
+    if the_pass.variant.fractional:
+        return tp, fp, columns["miss", cut, "+"], columns["miss", cut, "-"]
+    return tp, fp, columns["positive"] - tp, columns["negative"] - fp
 
 
 # --------------------------------------------------------------------------------------------------------------- classes
@@ -164,12 +177,14 @@ def _class_sum(the_pass: Pass, sample: Sample, key: Statistic, columns: Columns)
     if isinstance(key, Totals):
         return TotalSums(columns["count"], weight, weight)
     if isinstance(key, Moments):
-        return MomentSums(columns["p"], columns["pt"], columns["pp"], weight, columns["l1"])
+        return MomentSums(columns["p"], columns["pt"], columns["pp"], weight, columns["pt"])
     if isinstance(key, Entropy):
         loss = columns[*the_pass.entropy(key), ""]
         return EntropySums(loss, np.zeros_like(loss))
     if isinstance(key, Pairs):
         return PairSums(_matrix(sample.prediction.argmax(0), sample))
+    if the_pass.variant.fractional:
+        return CountSums(columns["hit"], columns["fp"], columns["fn"], columns["tn"])
     return _counted(columns["hit"], columns["guess"], weight)
 
 

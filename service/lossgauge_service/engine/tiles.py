@@ -38,6 +38,10 @@ class Row:
         return Row(self.prediction[part], self.target[part], weight)
 
 
+Placed = tuple[int, Row]
+"""A row, or a part of one, and which of the rows it is."""
+
+
 @dataclass(frozen=True)
 class Tiles:
     """What one launch reads, and the row that each tile belongs to."""
@@ -57,14 +61,14 @@ class Tiles:
 
 def row_tiles(rows: Sequence[Row]) -> list[Tiles]:
     """All rows cut into tiles of `ROW_TILE`: the long ones in place, then the rest in shared tiles."""
-    direct, rest = [], []
+    direct, rest = list[Placed](), list[Placed]()
     for owner, row in enumerate(rows):
         whole = _whole_tiles(row)
         if whole:
-            direct.append(_in_place(row[: whole * ROW_TILE], owner))
+            direct.append((owner, row[: whole * ROW_TILE]))
         if len(row) > whole * ROW_TILE:
             rest.append((owner, row[whole * ROW_TILE :]))
-    return direct + ([_staged(rest)] if rest else [])
+    return [*map(_in_place, _runs_in_memory(direct)), *([_staged(rest)] if rest else [])]
 
 
 def _whole_tiles(row: Row) -> int:
@@ -72,20 +76,48 @@ def _whole_tiles(row: Row) -> int:
     return whole if whole >= DIRECT_TILES else 0
 
 
-def _in_place(row: Row, owner: int) -> Tiles:
-    def cut(array: AnyArray) -> Tensor:
-        return torch.from_numpy(_writable(array)).view(-1, ROW_TILE)
+def _runs_in_memory(placed: list[Placed]) -> list[list[Placed]]:
+    """The rows in runs that lie one behind the other in the same memory, as stacked samples do."""
+    runs: list[list[Placed]] = []
+    for one in placed:
+        if runs and _follows(runs[-1][-1][1], one[1]):
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
 
-    weight = None if row.weight is None else cut(row.weight)
-    return Tiles(cut(row.prediction), cut(row.target), weight, np.full(len(row) // ROW_TILE, owner))
+
+def _follows(before: Row, after: Row) -> bool:
+    pairs = [(before.prediction, after.prediction), (before.target, after.target)]
+    if before.weight is not None and after.weight is not None:
+        pairs.append((before.weight, after.weight))
+    return all(a.base is not None and a.base is b.base and _end(a) == b.ctypes.data for a, b in pairs)
 
 
-def _writable(array: AnyArray) -> AnyArray:
+def _end(array: AnyArray) -> int:
+    return array.ctypes.data + array.nbytes
+
+
+def _in_place(run: list[Placed]) -> Tiles:
+    rows = [row for _, row in run]
+    weights = [row.weight for row in rows if row.weight is not None]
+    return Tiles(
+        _cut([row.prediction for row in rows]),
+        _cut([row.target for row in rows]),
+        _cut(weights) if weights else None,
+        np.concatenate([np.full(len(row) // ROW_TILE, owner) for owner, row in run]),
+    )
+
+
+def _cut(arrays: list[AnyArray]) -> Tensor:
+    first, length = arrays[0], sum(map(len, arrays))
+    whole = np.lib.stride_tricks.as_strided(first, (length,), first.strides) if len(arrays) > 1 else first
     # torch cannot hold a read-only array without a warning; nothing here writes to it
-    return array if array.flags.writeable and array.flags.aligned else array.copy()
+    held = whole if whole.flags.writeable and whole.flags.aligned else whole.copy()
+    return torch.from_numpy(held).view(-1, ROW_TILE)
 
 
-def _staged(rest: list[tuple[int, Row]]) -> Tiles:
+def _staged(rest: list[Placed]) -> Tiles:
     owners = np.concatenate([np.full(-(-len(row) // ROW_TILE), owner) for owner, row in rest])
     first = rest[0][1]
     prediction = np.zeros((len(owners), ROW_TILE), first.prediction.dtype)
@@ -101,7 +133,7 @@ def _staged(rest: list[tuple[int, Row]]) -> Tiles:
     return Tiles(torch.from_numpy(prediction), torch.from_numpy(target), torch_weight, owners)
 
 
-def _starts(rest: list[tuple[int, Row]]) -> Iterator[int]:
+def _starts(rest: list[Placed]) -> Iterator[int]:
     start = 0
     for _, row in rest:
         yield start

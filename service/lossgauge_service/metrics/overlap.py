@@ -50,7 +50,8 @@ def _areas(spec: Overlap, sums: Sums, case: Case) -> Areas:
         predicted, targeted = counts.tp + counts.fp, counts.tp + counts.fn
         return Areas(counts.tp, predicted, targeted, predicted, targeted)
     m, targeted = sums.moments(Moments()), sums.totals().target
-    shared = (m.p + targeted - m.l1) / 2 if spec.soft_target == "l1" else m.pt
+    # (p + t - |p - t|) / 2 is the lesser of the two
+    shared = m.least if spec.soft_target == "l1" else m.pt
     below = (m.pp, m.tt) if spec.squared else (m.p, targeted)
     return Areas(shared, m.p, targeted, *below)
 

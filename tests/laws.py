@@ -1,0 +1,184 @@
+"""The laws of the catalogue: which metrics each holds for, and why it does not for the others.
+
+A law names every metric, through the families below: `holds` and `not_for` together are the catalogue, and a test says so. A new metric
+belongs to a family, or is named in each law. `unless` tells which parameters take a metric that is held out of the law.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from lossgauge import metrics as m
+from lossgauge.metrics import MetricSpec
+from lossgauge.metrics.combined import Mix
+
+from tests.specs import VARIANTS
+
+COUNTS = frozenset({"accuracy", "confusion", "fbeta", "precision", "recall", "specificity"})
+SCORES = frozenset({"dice", "iou", "mean_iou"})
+OVERLAP_LOSSES = frozenset({"dice_loss", "iou_loss"})
+PIXEL_LOSSES = frozenset({"cross_entropy", "focal_loss"})
+MIXES = frozenset({"bce_dice", "bce_log_dice", "combined_loss", "focal_dice", "focal_log_dice", "weighted_bce_dice"})
+FAMILIES = (COUNTS, SCORES, OVERLAP_LOSSES, PIXEL_LOSSES, MIXES)
+EVERY = frozenset().union(*FAMILIES)
+
+Condition = Callable[[MetricSpec], bool]
+
+
+@dataclass(frozen=True)
+class Law:
+    """A statement about metrics: the ones it holds for, the others with the reason, and the parameters that break it."""
+
+    holds: frozenset[str]
+    not_for: Mapping[str, str] = field(default_factory=dict)
+    unless: Mapping[str, Condition] = field(default_factory=dict)
+
+    @property
+    def specs(self) -> tuple[MetricSpec, ...]:
+        """The variants that are held to the law."""
+        return tuple(spec for spec in VARIANTS if spec.name in self.holds and not self.exempts(spec))
+
+    def exempts(self, spec: MetricSpec) -> bool:
+        """Whether a variant's parameters take it out of the law."""
+        return any(condition(spec) for condition in self.unless.values())
+
+
+def _each(names: frozenset[str], reason: str) -> dict[str, str]:
+    return dict.fromkeys(sorted(names), reason)
+
+
+def _has(name: str, *values: object) -> Condition:
+    return lambda spec: getattr(spec, name, None) in values
+
+
+def _parts(spec: MetricSpec) -> list[MetricSpec]:
+    return [term.metric for term in spec.terms_of()] if isinstance(spec, Mix) else [spec]
+
+
+def _any_part(condition: Condition) -> Condition:
+    return lambda spec: any(condition(part) for part in _parts(spec))
+
+
+def _no_part(condition: Condition) -> Condition:
+    return lambda spec: not any(condition(part) for part in _parts(spec))
+
+
+def _by_boundary(spec: MetricSpec) -> bool:
+    return getattr(spec, "weight_from", None) is not None
+
+
+def _per_class(spec: MetricSpec) -> bool:
+    return any(isinstance(getattr(spec, name, None), list) for name in ("alpha", "class_weights", "pos_weight"))
+
+
+def _one_sided(spec: MetricSpec) -> bool:
+    rules = getattr(spec, "empty", None)
+    return rules is not None and rules.target != rules.prediction
+
+
+def _smoothed_unequally(spec: MetricSpec) -> bool:
+    return getattr(spec, "smooth_numerator", 0) != getattr(spec, "smooth_denominator", 0)
+
+
+def _loses_where_both_are_empty(spec: MetricSpec) -> bool:
+    rules = getattr(spec, "empty", None)
+    return rules is not None and spec.about.direction == "lower" and rules.both not in (0.0, "formula", "undefined", "skip")
+
+
+def _ignored_counts(spec: MetricSpec) -> bool:
+    return getattr(spec, "ignore_denominator", None) == "all"
+
+
+BOUNDED = frozenset({"weighted_bce_dice"})
+BOUNDARY = "weights that are computed from where the pixels lie"
+TAKES_NO_LABELS = "takes no labels, so that prediction and target cannot change places"
+NO_FOCUS = "has no focal term"
+
+PERMUTED_PIXELS = Law(EVERY - BOUNDED, _each(BOUNDED, BOUNDARY), {BOUNDARY: _by_boundary})
+
+PADDED_AND_IGNORED = Law(EVERY, unless={"the mean divides by the ignored pixels too": _ignored_counts})
+
+TILES_ADD_UP = Law(EVERY - BOUNDED, _each(BOUNDED, BOUNDARY), {BOUNDARY: _by_boundary})
+
+RENAMED_CLASSES = Law(
+    EVERY,
+    unless={
+        "a parameter for each class, by its place": _per_class,
+        "class 0 is the background": _has("include_background", False),
+        "positives are all classes but 0": _has("reduction", "positives"),
+    },
+)
+
+SWAPPED_MASKS = Law(
+    (EVERY - PIXEL_LOSSES - MIXES - {"precision", "recall", "specificity"}) | {"combined_loss"},
+    not_for={
+        **_each(PIXEL_LOSSES | (MIXES - {"combined_loss"}), TAKES_NO_LABELS),
+        "precision": "swapped, it is recall",
+        "recall": "swapped, it is precision",
+        "specificity": "divides by the target's negatives",
+    },
+    unless={
+        "weights by the target's sizes": _has("average", "weighted"),
+        "a macro accuracy is the mean of the recalls": lambda spec: spec.name == "accuracy" and spec != m.Accuracy(),
+        "recall and precision weigh differently": lambda spec: getattr(spec, "beta", 1.0) != 1.0,
+        "another rule for an empty target than for an empty prediction": _one_sided,
+        "takes no labels": _any_part(lambda part: "labels" not in part.about.kinds),
+    },
+)
+
+PERFECT_IS_BEST = Law(
+    EVERY,
+    unless={
+        "smoothing punishes certainty": lambda spec: bool(getattr(spec, "label_smoothing", 0)),
+        "unequal smoothing, whose loss of an empty mask is below 0": _smoothed_unequally,
+        "a loss that a rule gives to two empty masks": _loses_where_both_are_empty,
+    },
+)
+
+WITHIN_ITS_RANGE = Law(
+    EVERY, unless={"unequal smoothing, of which the range says that it is for a = b": _smoothed_unequally}
+)
+
+LOGITS_AND_THEIR_PROBABILITIES = Law(EVERY)
+
+CERTAIN_LOGITS_STAY_FINITE = Law(EVERY)
+
+SAME_BITS = Law(EVERY)
+
+FLOAT32_KEEPS_SIX_DIGITS = Law(
+    EVERY - OVERLAP_LOSSES - MIXES,
+    not_for=_each(OVERLAP_LOSSES | MIXES, "1 - ratio loses the digits of a small loss: held to 1e-6 of the range"),
+)
+
+FOCAL_IS_CROSS_ENTROPY_AT_0 = Law(
+    frozenset({"focal_loss", "focal_dice", "focal_log_dice", "combined_loss"}),
+    not_for=_each(EVERY - {"focal_loss", "focal_dice", "focal_log_dice", "combined_loss"}, NO_FOCUS),
+    unless={
+        "the leak is of clipped focal code only": _has("clip_leak", True),
+        "alphas for each class do not enter the mean's denominator, class weights do": _per_class,
+        NO_FOCUS: _no_part(lambda part: part.name == "focal_loss"),
+    },
+)
+
+HALF_ALPHA_IS_HALF = Law(
+    frozenset({"focal_loss"}),
+    not_for={
+        **_each(EVERY - MIXES - {"focal_loss", "cross_entropy"}, "has no alpha"),
+        **_each(MIXES, "the other terms are not halved"),
+        "cross_entropy": "its alpha is held by the law of gamma 0",
+    },
+    unless={"the leak needs an alpha": _has("clip_leak", True)},
+)
+
+DICE_IS_OF_IOU = Law(
+    frozenset({"dice", "dice_loss"}),
+    not_for={
+        "iou": "the other side of the law",
+        "iou_loss": "the other side of the law",
+        "mean_iou": "a mean over thresholds and both sides",
+        **_each(COUNTS, "no overlap; fbeta of 1 is dice by a test of its own"),
+        **_each(PIXEL_LOSSES | MIXES, "no ratio of overlaps alone"),
+    },
+)
+
+
+LAWS: dict[str, Law] = {name: law for name, law in globals().items() if isinstance(law, Law)}
