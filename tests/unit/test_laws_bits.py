@@ -100,12 +100,12 @@ def test_neighbours_do_not_change_a_bit(
     """Alone, among many in any order, and beside a bad item: the same bits."""
     asked = question(task, weighted, target_kind, precision)
     plan, pool = plan_for(asked), samples(asked, weighted)
-    alone = [bits(plan, *engine.run(plan, [sample]), sample) for sample in pool]
+    alone = [bits(plan, engine.run(plan, [sample])[0], sample) for sample in pool]
     order = np.random.default_rng(6).permutation(np.repeat(np.arange(len(pool)), 2))
     together = engine.run(plan, [*(pool[i] for i in order), _spoiled(pool[1])])
     assert isinstance(together[-1], InvalidValues)
     changed = [SHAPES[i] for i, found in zip(order, together, strict=False) if bits(plan, found, pool[i]) != alone[i]]
-    assert [] == changed
+    assert changed == []
 
 
 def _spoiled(sample: Sample) -> Sample:
