@@ -116,7 +116,10 @@ class Load:
 
 
 def shared_out(load: Load, shapes: Sequence[KernelShape]) -> Iterator[tuple[KernelShape, Load]]:
-    """A load as launches of the given shapes, each the first that holds what is left, or the one that holds most of it."""
+    """A load as launches of the given shapes, each the first that holds what is left, or the one that holds most of it.
+
+    Raises `ValueError` where no shape holds any of it.
+    """
     while True:
         shape = _best(load, shapes)
         part = load.part(shape)
@@ -128,7 +131,12 @@ def shared_out(load: Load, shapes: Sequence[KernelShape]) -> Iterator[tuple[Kern
 
 def _best(load: Load, shapes: Sequence[KernelShape]) -> KernelShape:
     covering = [shape for shape in shapes if load.part(shape) == load]
-    return covering[0] if covering else max(shapes, key=lambda shape: _filled(load.part(shape)))
+    if covering:
+        return covering[0]
+    most = max(shapes, key=lambda shape: _filled(load.part(shape)), default=KernelShape())
+    if load.part(most) == Load():
+        raise ValueError(f"no kernel computes {load}")
+    return most
 
 
 def _filled(load: Load) -> int:
