@@ -15,21 +15,22 @@ from lossgauge_service.statistics import Entropy
 
 NUMBERS = st.integers(0, 20).map(float)
 CLIPS = st.integers(0, 20).map(lambda gamma: Clip(gamma=float(gamma)))
-SHAPES = st.builds(KernelShape, st.booleans(), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
+SHAPES = st.builds(KernelShape, st.booleans(), st.booleans(), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
 LOADS = st.builds(
     Load,
+    st.booleans(),
     st.booleans(),
     st.lists(NUMBERS, unique=True, max_size=7).map(tuple),
     st.lists(CLIPS, unique=True, max_size=7).map(tuple),
     st.lists(NUMBERS, unique=True, max_size=7).map(tuple),
 )
-FIELDS = ("moments", "gammas", "clips", "cuts")
+FIELDS = ("moments", "entropy", "gammas", "clips", "cuts")
 MANY = settings(max_examples=400)
 
 
 def parts_of(load: Load) -> Iterator[object]:
     """Everything that a load asks for."""
-    yield from ["moments"] * load.moments
+    yield from ["moments"] * load.moments + ["entropy"] * load.entropy
     for group in ("gammas", "clips", "cuts"):
         yield from ((group, value) for value in getattr(load, group))
 
