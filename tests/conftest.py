@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from lossgauge_service.engine import Engine
 
 settings.register_profile(
-    "house", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    "house", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 settings.load_profile("house")
 

@@ -81,7 +81,11 @@ def _smoothed_unequally(spec: MetricSpec) -> bool:
 
 def _loses_where_both_are_empty(spec: MetricSpec) -> bool:
     rules = getattr(spec, "empty", None)
-    return rules is not None and spec.about.direction == "lower" and rules.both not in (0.0, "formula", "undefined", "skip")
+    return (
+        rules is not None
+        and spec.about.direction == "lower"
+        and rules.both not in (0.0, "formula", "undefined", "skip")
+    )
 
 
 def _ignored_counts(spec: MetricSpec) -> bool:

@@ -1,26 +1,26 @@
 """Laws of precision: float32 agrees with float64, whatever the image."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from lossgauge import metrics as m
 from lossgauge.metrics.spec import PredictionKind
-from lossgauge.wire import Question, Score
+from lossgauge.wire import Precision, Question, Score
 from lossgauge_service.engine import Engine
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
 
-from tests.laws import EVERY, FLOAT32_KEEPS_SIX_DIGITS, Law
+from tests.laws import FLOAT32_KEEPS_SIX_DIGITS
 from tests.reference import Case
 from tests.reference.case import AnyArray
-from tests.scoring import asked, disagreements, question_of, score
+from tests.scoring import asked, disagreements
 from tests.specs import VARIANTS
 from tests.strategies import cases
 
 SIDE = 512
+PRECISIONS: tuple[Precision | None, ...] = (None, "float64", "float32")
 LOGITS = (0.1, -1 / 3, 2.7, -5.3, 13.37)
 PROBABILITIES = (0.1, 0.3, 0.7, 0.99, 1e-3)
 
@@ -30,7 +30,9 @@ def off_by(engine: Engine, case: Case) -> dict[str, list[str]]:
     single, double = asked(engine, VARIANTS, case, "float32"), asked(engine, VARIANTS, case, "float64")
     strict = {key for key in single if VARIANTS[int(key.split()[0])].name in FLOAT32_KEEPS_SIX_DIGITS.holds}
     relative = disagreements(_only(double, strict), _only(single, strict), 1e-6, 1e-30)
-    return relative | disagreements(_only(double, set(double) - strict), _only(single, set(double) - strict), 1e-6, 1e-6)
+    return relative | disagreements(
+        _only(double, set(double) - strict), _only(single, set(double) - strict), 1e-6, 1e-6
+    )
 
 
 def _only(scores: Mapping[str, Score], keys: set[str]) -> dict[str, Score]:
@@ -50,14 +52,14 @@ def half(side: int = SIDE) -> AnyArray:
 def test_a_constant_image_does_not_drift(engine: Engine, kind: PredictionKind, constant: float) -> None:
     """262,144 times the same rounding error does not add up: float32 agrees with float64 to 1e-6."""
     prediction = np.full((SIDE, SIDE), constant, np.float32)
-    assert {} == off_by(engine, Case(prediction, half(), prediction_kind=kind))
+    assert off_by(engine, Case(prediction, half(), prediction_kind=kind)) == {}
 
 
 @pytest.mark.parametrize("constant", [0.1, -3.3])
 def test_a_constant_image_of_classes_does_not_drift(engine: Engine, constant: float) -> None:
     """The same for classes: two constant ones and a third."""
     prediction = np.stack([np.full((SIDE, SIDE), x, np.float32) for x in (constant, 2 * constant, 1 / 3)])
-    assert {} == off_by(engine, Case(prediction, half(), task="multiclass", num_classes=3))
+    assert off_by(engine, Case(prediction, half(), task="multiclass", num_classes=3)) == {}
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -70,7 +72,7 @@ def test_a_nearly_perfect_prediction_keeps_its_digits(engine: Engine, kind: Pred
     x[150, 190] *= -1
     prediction = x if kind == "logits" else (1 / (1 + np.exp(-np.float64(x)))).astype(np.float32)
     weight = rng.uniform(0.1, 2, target.shape).astype(np.float32) if weighted else None
-    assert {} == off_by(engine, Case(prediction, target, weight, prediction_kind=kind))
+    assert off_by(engine, Case(prediction, target, weight, prediction_kind=kind)) == {}
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -81,7 +83,7 @@ def test_a_nearly_perfect_prediction_of_classes_keeps_its_digits(engine: Engine,
     x = rng.normal(0, 1, (3, 150, 150)) + 12.0 * (np.arange(3)[:, None, None] == target)
     x[:, 7, 7] = x[::-1, 7, 7]
     weight = rng.uniform(0.1, 2, target.shape).astype(np.float32) if weighted else None
-    assert {} == off_by(engine, Case(x.astype(np.float32), target, weight, task="multiclass", num_classes=3))
+    assert off_by(engine, Case(x.astype(np.float32), target, weight, task="multiclass", num_classes=3)) == {}
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -92,7 +94,7 @@ def test_a_very_unbalanced_target_keeps_its_digits(engine: Engine, weighted: boo
     target[rng.choice(target.size, 10, replace=False)] = 1
     x = (rng.normal(-4, 2, target.shape) + 5 * target).astype(np.float32)
     weight = rng.uniform(0.1, 2, target.shape).astype(np.float32) if weighted else None
-    assert {} == off_by(engine, Case(x, target, weight))
+    assert off_by(engine, Case(x, target, weight)) == {}
 
 
 @settings(max_examples=25)
@@ -100,13 +102,13 @@ def test_a_very_unbalanced_target_keeps_its_digits(engine: Engine, weighted: boo
 def test_float32_agrees_with_float64(engine: Engine, case: Case) -> None:
     """Any small case agrees to 1e-6, or to 1e-6 of 1."""
     single, double = asked(engine, VARIANTS, case, "float32"), asked(engine, VARIANTS, case, "float64")
-    assert {} == disagreements(double, single, 1e-6, 1e-6)
+    assert disagreements(double, single, 1e-6, 1e-6) == {}
 
 
 # ---------------------------------------------------------------------------------------------------- what is computed in
 
 
-def scored(engine: Engine, prediction: AnyArray, target: AnyArray, precision: str | None = None) -> Score:
+def scored(engine: Engine, prediction: AnyArray, target: AnyArray, precision: Precision | None = None) -> Score:
     """Cross-entropy of logits, in the precision that a request of this dtype gets."""
     question = Question(task="binary", prediction_kind="logits", precision=precision, metrics=[m.CrossEntropy()])
     plan, sample = plan_for(question), sample_of(question, prediction, target)
@@ -128,9 +130,9 @@ def test_float16_is_computed_in_float32(engine: Engine) -> None:
 def test_float64_is_computed_in_float64_by_default(engine: Engine) -> None:
     """A float64 prediction keeps digits that float32 has not; asked in float32 it does not."""
     target = np.ones(1, np.uint8)
-    losses = [scored(engine, np.array([30.0]), target, precision).value for precision in (None, "float64", "float32")]
+    losses = [scored(engine, np.array([30.0]), target, precision).value for precision in PRECISIONS]
     exact = float(np.log1p(np.exp(-30.0)))
-    fine = [scored(engine, np.array([1 + 1e-12]), target, p).value for p in (None, "float64", "float32")]
+    fine = [scored(engine, np.array([1 + 1e-12]), target, p).value for p in PRECISIONS]
     assert [exact, exact] == losses[:2]
     assert fine[0] == fine[1] != fine[2] == pytest.approx(fine[0], rel=1e-6)
 
@@ -138,6 +140,7 @@ def test_float64_is_computed_in_float64_by_default(engine: Engine) -> None:
 @pytest.mark.parametrize("dtype", [np.int8, np.int32, np.uint16, np.uint64])
 def test_whole_numbers_are_logits_too(engine: Engine, dtype: type) -> None:
     """Integers score as the floats that they are."""
-    x, target = np.arange(6).astype(dtype), np.arange(6) % 2
+    x: AnyArray = np.arange(6).astype(dtype)
+    target = np.arange(6) % 2
     expected = scored(engine, x.astype(np.float64), target).value
     assert expected == pytest.approx(scored(engine, x, target).value, rel=1e-6)

@@ -7,8 +7,8 @@ import numpy as np
 
 from lossgauge_service.samples import Case
 
-DIGITS = 40
-"""th / (1 - th) is 1 to 16 digits at the nearest: its logarithm keeps more of these than a float64 has."""
+DIGITS = 60
+"""Beside 1/2 the logit of 1/2 + e is 4 e + 16/3 e^3: for the least e it differs from a float64 in its 33rd digit."""
 
 
 def cut_of(case: Case, threshold: float | None, inclusive: bool) -> float:

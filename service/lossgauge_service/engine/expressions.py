@@ -8,13 +8,16 @@ gamma. Targets are 1, 0 and -1 (not counted). Masks are floats and are multiplie
 booleans is what does not vectorise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+ROW_TILE = 4096
+"""Elements of a tile of a mask."""
 
 HUGE = 1e30
 """Stands for an infinite s: 0 * HUGE is 0 where 0 * inf is not a number."""
@@ -25,6 +28,7 @@ class KernelShape:
     """How many of each statistic one kernel computes."""
 
     moments: bool = False
+    entropy: bool = False
     gammas: int = 0
     clips: int = 0
     cuts: int = 0
@@ -63,24 +67,37 @@ def row_sums(
     low, high = x.amin(-1).to(dtype), x.amax(-1).to(dtype)
     columns = [sides.valid.sum(-1), sides.positive.sum(-1), sides.negative.sum(-1), low, high]
     values = x.to(dtype)
-    if shape.moments or shape.gammas or shape.clips:
+    if shape.moments or shape.entropy or shape.gammas or shape.clips:
         soft = _soft_columns if variant.soft else _hard_columns
         columns += soft(values, sides, gammas, clips, shape, variant)
-    for cut in cuts[: shape.cuts].unbind():
-        columns += _split(sides, (values > cut).to(dtype))
-    for cut in cuts[: shape.cuts if variant.fractional else 0].unbind():
-        columns += _split(sides, (values <= cut).to(dtype))
+    count = _fractional_counts if variant.fractional else _whole_counts
+    columns += count(values, sides, cuts[: shape.cuts].unbind())
     return torch.stack(columns, -1)
 
 
-def _split(sides: "Sides", chosen: Tensor) -> list[Tensor]:
-    return [(chosen * sides.positive).sum(-1), (chosen * sides.negative).sum(-1)]
+def _whole_counts(values: Tensor, sides: "Sides", cuts: Sequence[Tensor]) -> list[Tensor]:
+    """The positives and the negatives above each cut, both from one sum: their numbers are whole and at most ROW_TILE."""
+    positives = sides.positive.sum(-1)
+    code = ROW_TILE * sides.positive + sides.negative
+    columns = []
+    for cut in cuts:
+        both = ((values > cut).to(code.dtype) * code).sum(-1)
+        # where there is a positive there are fewer than ROW_TILE negatives; where there is none, none is above
+        above = torch.minimum(torch.floor(both / ROW_TILE), positives)
+        columns += [above, both - ROW_TILE * above]
+    return columns
+
+
+def _fractional_counts(values: Tensor, sides: "Sides", cuts: Sequence[Tensor]) -> list[Tensor]:
+    chosen = [(values > cut).to(values.dtype) for cut in cuts] + [(values <= cut).to(values.dtype) for cut in cuts]
+    return [(one * side).sum(-1) for one in chosen for side in (sides.positive, sides.negative)]
 
 
 def row_columns(shape: KernelShape, variant: Variant) -> list[str]:
     """The names of the columns of `row_sums`, those of a group numbered. cut: above it; miss: not above it."""
     names = ["count", "positive", "negative", "low", "high"]
     names += ["p", "pt", "pp", "tt", *(["least"] if variant.soft else [])] if shape.moments else []
+    names += ["entropy+", "entropy-"] if shape.entropy else []
     misses = shape.cuts if variant.fractional else 0
     groups = (("gamma", shape.gammas), ("clip", shape.clips), ("cut", shape.cuts), ("miss", misses))
     return names + [f"{group}{i}{side}" for group, number in groups for i in range(number) for side in "+-"]
@@ -171,6 +188,7 @@ def _hard_columns(
     hot = sides.target.clamp(min=0)
     of = Entropies(x, hot, variant.kind, {})
     columns = _moments(of, sides) if shape.moments else []
+    columns += _summed(of, sides, "ce", of.ce) if shape.entropy else []
     for gamma in gammas[: shape.gammas].unbind():
         columns += _summed(of, sides, f"gamma{len(columns)}", partial(_modulated, of, gamma))
     for clip in clips[: shape.clips].unbind():
@@ -280,6 +298,7 @@ def class_sums(
     if shape.moments:
         wp = p * weight[:, None, :]
         columns += [wp.sum(-1), (wp * hot).sum(-1), (wp * p).sum(-1)]
+    columns += [_by_class(ce, hot, weight)] if shape.entropy else []
     for gamma in gammas[: shape.gammas].unbind():
         columns.append(_by_class(torch.exp(-gamma * s) * ce, hot, weight))
     for clip in clips[: shape.clips].unbind():
@@ -292,6 +311,7 @@ def class_columns(shape: KernelShape, variant: Variant) -> list[str]:
     names = ["count", "weight", "guess", "hit"]
     names += ["fp", "fn", "tn"] if variant.fractional else []
     names += ["p", "pt", "pp"] if shape.moments else []
+    names += ["entropy"] if shape.entropy else []
     for group, number in (("gamma", shape.gammas), ("clip", shape.clips)):
         names += [f"{group}{i}" for i in range(number)]
     return names

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lossgauge_service.engine.expressions import (
+    ROW_TILE,
     KernelShape,
     Variant,
     class_columns,
@@ -17,9 +18,9 @@ from lossgauge_service.engine.expressions import (
     row_sums,
 )
 from lossgauge_service.engine.loads import Clip, Key, Load, shared_out
-from lossgauge_service.engine.tiles import CLASS_TILE, ROW_TILE, Tiles
+from lossgauge_service.engine.tiles import CLASS_TILE, Tiles
 
-MOST = KernelShape(moments=True, gammas=8, clips=4, cuts=16)
+MOST = KernelShape(moments=True, entropy=True, gammas=8, clips=4, cuts=16)
 """What one eager launch computes at most."""
 
 BLOCK = 2**25
@@ -28,16 +29,16 @@ BLOCK = 2**25
 CACHED_BLOCK = 2**18
 """Elements of an eager block on the CPU: its temporaries stay in the cache."""
 
-COUNT_SHAPES = (KernelShape(cuts=1), KernelShape(cuts=16))
+COUNT_SHAPES = (KernelShape(cuts=1), KernelShape(cuts=10))
 SOFT_SHAPES = (
-    KernelShape(moments=True, gammas=2, cuts=1),
-    KernelShape(moments=True, gammas=2, cuts=16),
+    KernelShape(moments=True, entropy=True, gammas=1, cuts=1),
+    KernelShape(moments=True, entropy=True, gammas=1, cuts=10),
     KernelShape(gammas=8),
-    KernelShape(moments=True, gammas=2, clips=2, cuts=1),
+    KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=1),
 )
-WHOLE_SHAPES = (KernelShape(moments=True, gammas=2, clips=2, cuts=16),)
+WHOLE_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10),)
 TARGET_SHAPES = (KernelShape(moments=True, clips=2, cuts=1),)
-CLASS_SHAPES = (KernelShape(moments=True, gammas=2, clips=2),)
+CLASS_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2),)
 COMPILED_ROWS: dict[Variant, tuple[KernelShape, ...]] = {
     Variant("labels"): COUNT_SHAPES[:1],
     Variant("labels", weighted=True): COUNT_SHAPES[:1],
@@ -204,9 +205,9 @@ def _class_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]
 
 
 def _filled(shape: KernelShape) -> Load:
-    gammas = tuple(float(i) for i in range(shape.gammas))
+    gammas = tuple(i + 1.0 for i in range(shape.gammas))
     clips = tuple(Clip(gamma=float(i)) for i in range(shape.clips))
-    return Load(shape.moments, gammas, clips, tuple(float(i) for i in range(shape.cuts)))
+    return Load(shape.moments, shape.entropy, gammas, clips, tuple(float(i) for i in range(shape.cuts)))
 
 
 def _example_rows(variant: Variant) -> Tiles:

@@ -51,9 +51,10 @@ def _minus_log(p: float) -> float:
 
 @dataclass(frozen=True)
 class Load:
-    """What a pass sums: the moments or not, plain gammas, clipped terms, and cuts."""
+    """What a pass sums: the moments or not, the plain cross-entropy or not, gammas, clipped terms, and cuts."""
 
     moments: bool = False
+    entropy: bool = False
     gammas: tuple[float, ...] = ()
     clips: tuple[Clip, ...] = ()
     cuts: tuple[float, ...] = ()
@@ -61,12 +62,13 @@ class Load:
     @property
     def shape(self) -> KernelShape:
         """The kernel that this load fills exactly."""
-        return KernelShape(self.moments, len(self.gammas), len(self.clips), len(self.cuts))
+        return KernelShape(self.moments, self.entropy, len(self.gammas), len(self.clips), len(self.cuts))
 
     def part(self, shape: KernelShape) -> "Load":
         """As much of it as fits a shape."""
         return Load(
             self.moments and shape.moments,
+            self.entropy and shape.entropy,
             self.gammas[: shape.gammas],
             self.clips[: shape.clips],
             self.cuts[: shape.cuts],
@@ -76,6 +78,7 @@ class Load:
         """What is left after a part."""
         return Load(
             self.moments and not part.moments,
+            self.entropy and not part.entropy,
             self.gammas[len(part.gammas) :],
             self.clips[len(part.clips) :],
             self.cuts[len(part.cuts) :],
@@ -113,7 +116,10 @@ class Load:
 
 
 def shared_out(load: Load, shapes: Sequence[KernelShape]) -> Iterator[tuple[KernelShape, Load]]:
-    """A load as launches of the given shapes, each the first that holds what is left, or the one that holds most of it."""
+    """A load as launches of the given shapes, each the first that holds what is left, or the one that holds most of it.
+
+    Raises `ValueError` where no shape holds any of it.
+    """
     while True:
         shape = _best(load, shapes)
         part = load.part(shape)
@@ -125,8 +131,13 @@ def shared_out(load: Load, shapes: Sequence[KernelShape]) -> Iterator[tuple[Kern
 
 def _best(load: Load, shapes: Sequence[KernelShape]) -> KernelShape:
     covering = [shape for shape in shapes if load.part(shape) == load]
-    return covering[0] if covering else max(shapes, key=lambda shape: _filled(load.part(shape)))
+    if covering:
+        return covering[0]
+    most = max(shapes, key=lambda shape: _filled(load.part(shape)), default=KernelShape())
+    if load.part(most) == Load():
+        raise ValueError(f"no kernel computes {load}")
+    return most
 
 
 def _filled(load: Load) -> int:
-    return load.moments + len(load.gammas) + len(load.clips) + len(load.cuts)
+    return load.moments + load.entropy + len(load.gammas) + len(load.clips) + len(load.cuts)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from lossgauge.metrics import BoundaryWeight
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lossgauge_service.engine.cuts import cut_of
 from lossgauge_service.engine.expressions import Variant
 from lossgauge_service.engine.kernels import Kernels
-from lossgauge_service.engine.loads import Clip, Key, Load, clip_of
+from lossgauge_service.engine.loads import Key, Load, clip_of
 from lossgauge_service.engine.tiles import Ledger, Row, class_tiles, row_tiles
 from lossgauge_service.samples import AnyArray, Case, Sample
 from lossgauge_service.statistics import (
@@ -53,11 +53,12 @@ class Pass:
     def load(self) -> Load:
         """What the kernel sums."""
         terms = [key for key in self.statistics if isinstance(key, Entropy)]
-        plain = tuple(dict.fromkeys(term.gamma for term in terms if self._is_plain(term)))
+        plain = dict.fromkeys(term.gamma for term in terms if self._is_plain(term))
         clips = tuple(dict.fromkeys(clip_of(term) for term in terms if not self._is_plain(term)))
         cuts = tuple(dict.fromkeys(self.cut(key) for key in self.statistics if isinstance(key, Counts)))
         moments = any(isinstance(key, Moments) for key in self.statistics)
-        return Load(moments, plain, clips, () if self.case.task == "multiclass" else cuts)
+        gammas = tuple(gamma for gamma in plain if gamma != 0)
+        return Load(moments, 0 in plain, gammas, clips, () if self.case.task == "multiclass" else cuts)
 
     def _is_plain(self, term: Entropy) -> bool:
         return not (self.case.soft or term.clip or term.log_floor or term.every)
@@ -71,9 +72,11 @@ class Pass:
         counts = [key for key in self.statistics if isinstance(key, Counts)]
         return {key: cut_of(self.case, key.threshold, key.inclusive) for key in counts}
 
-    def entropy(self, key: Entropy) -> tuple[Literal["gamma", "clip"], float | Clip]:
-        """The kernel's column group and parameter of a term."""
-        return ("gamma", key.gamma) if self._is_plain(key) else ("clip", clip_of(key))
+    def column(self, key: Entropy, side: str) -> Key:
+        """The kernel's column of a term: of its positives "+" or negatives "-", or of each class ""."""
+        if not self._is_plain(key):
+            return "clip", clip_of(key), side
+        return ("gamma", key.gamma, side) if key.gamma else f"entropy{side}"
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,7 @@ def _mask_sum(the_pass: Pass, key: Statistic, columns: Columns) -> Sum:
         least = columns["least" if the_pass.case.soft else "pt"]
         return MomentSums(columns["p"], columns["pt"], columns["pp"], columns["tt"], least)
     if isinstance(key, Entropy):
-        group, parameter = the_pass.entropy(key)
-        return EntropySums(columns[group, parameter, "+"], columns[group, parameter, "-"])
+        return EntropySums(columns[the_pass.column(key, "+")], columns[the_pass.column(key, "-")])
     assert isinstance(key, Counts)
     return CountSums(*_hits(the_pass, the_pass.cut(key), columns))
 
@@ -179,7 +181,7 @@ def _class_sum(the_pass: Pass, sample: Sample, key: Statistic, columns: Columns)
     if isinstance(key, Moments):
         return MomentSums(columns["p"], columns["pt"], columns["pp"], weight, columns["pt"])
     if isinstance(key, Entropy):
-        loss = columns[*the_pass.entropy(key), ""]
+        loss = columns[the_pass.column(key, "")]
         return EntropySums(loss, np.zeros_like(loss))
     if isinstance(key, Pairs):
         return PairSums(_matrix(sample.prediction.argmax(0), sample))

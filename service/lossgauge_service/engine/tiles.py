@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lossgauge_service.engine.expressions import ROW_TILE
 from lossgauge_service.samples import AnyArray
 
-ROW_TILE = 4096
 CLASS_TILE = 1024
 DIRECT_TILES = 8
 """A row of at least so many whole tiles is read in place."""

@@ -134,6 +134,8 @@ def _at_threshold(spec: MeanIou, counts: CountSums, classes: slice) -> Value:
 
 
 def _side_iou(spec: MeanIou, hit: float, wrong: float, missed: float) -> Value:
+    if hit > 0:
+        return Value(hit / (hit + wrong + missed))
     which = empty_case(hit + wrong, hit + missed)
     return by_rule(spec.empty, which, lambda reason: ratio(hit, hit + wrong + missed, reason))
 

@@ -188,6 +188,8 @@ def _share(part: float, whole: float) -> float | None:
 
 def _scaled(factor: Any, sums: Values) -> Values:
     """factor * sums, where a factor of 0 takes out even what is infinite."""
+    if isinstance(factor, float):
+        return factor * sums if factor > 0 else np.zeros_like(sums)
     factors = np.broadcast_to(np.asarray(factor, np.float64), sums.shape)
     return np.multiply(factors, sums, out=np.zeros_like(sums), where=factors > 0)
 

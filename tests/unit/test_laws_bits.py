@@ -1,0 +1,143 @@
+"""The law of the same bits: a sample's score does not depend on what shares its batch, nor on the number of cores."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lossgauge.metrics.spec import Task
+from lossgauge.wire import Precision, Question, TargetKind
+from lossgauge_service.engine import Engine
+from lossgauge_service.engine.expressions import ROW_TILE
+from lossgauge_service.engine.tiles import CLASS_TILE, DIRECT_TILES
+from lossgauge_service.errors import InvalidValues
+from lossgauge_service.plan import Plan, plan_for
+from lossgauge_service.samples import Sample, sample_of
+from lossgauge_service.statistics import Sums
+
+from tests.laws import SAME_BITS
+from tests.reference.case import AnyArray
+from tests.scoring import fitting, keyed
+
+SHAPES = (
+    (1, 1),
+    (7, 3),
+    (CLASS_TILE,),
+    (ROW_TILE - 1,),
+    (64, ROW_TILE // 64),
+    (65, 64),
+    (DIRECT_TILES, ROW_TILE),
+    (DIRECT_TILES, ROW_TILE),
+    (11, 67, 53),
+    (DIRECT_TILES * ROW_TILE + 1,),
+)
+"""From one pixel to what is read in place; two of a shape, as neighbours in a stack are."""
+
+
+def question(
+    task: Task, weighted: bool = False, target_kind: TargetKind = "labels", precision: Precision = "float32"
+) -> Question:
+    """All the metrics that the law holds for, as far as they fit the task."""
+    whole = Question(
+        task=task,
+        prediction_kind="logits",
+        target_kind=target_kind,
+        precision=precision,
+        ignore_index=255,
+        metrics=keyed(SAME_BITS.specs),
+    )
+    prediction, target = _pair(task, (1, 1), np.random.default_rng(0))
+    case = sample_of(whole, prediction, target, np.ones(target.shape) if weighted else None).case
+    return whole.model_copy(update={"metrics": fitting(whole.metrics, whole, case)})
+
+
+def _pair(task: Task, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:
+    classes = 3
+    whole = shape if task == "binary" else (classes, *shape)
+    target = rng.integers(0, classes if task == "multiclass" else 2, shape if task == "multiclass" else whole)
+    target[rng.random(target.shape) < 0.05] = 255
+    return rng.normal(0, 4, whole).astype(np.float32), target
+
+
+def samples(asked: Question, weighted: bool, seed: int = 5) -> list[Sample]:
+    """A sample of every shape."""
+    rng = np.random.default_rng(seed)
+    pairs = [_pair(asked.task, shape, rng) for shape in SHAPES]
+    weights = [rng.random(target.shape).astype(np.float32) if weighted else None for _, target in pairs]
+    return [sample_of(asked, *pair, weight) for pair, weight in zip(pairs, weights, strict=True)]
+
+
+def bits(plan: Plan, outcome: Any, sample: Sample) -> dict[str, Any]:
+    """Every float of a sample's sums and scores, exactly."""
+    assert isinstance(outcome, Sums)
+    sums = {repr(key): [values.tobytes() for values in table] for key, table in outcome.tables.items()}
+    return sums | {"scores": {key: score.model_dump() for key, score in plan.scores(outcome, sample.case).items()}}
+
+
+@pytest.fixture
+def thread_count() -> Iterator[int]:
+    """The number of threads before a test changes it."""
+    count = torch.get_num_threads()
+    yield count
+    torch.set_num_threads(count)
+
+
+@pytest.mark.parametrize(
+    ("task", "target_kind", "weighted", "precision"),
+    [
+        ("binary", "labels", False, "float32"),
+        ("binary", "labels", True, "float64"),
+        ("binary", "probabilities", False, "float32"),
+        ("multilabel", "labels", True, "float32"),
+        ("multiclass", "labels", False, "float32"),
+        ("multiclass", "labels", True, "float32"),
+    ],
+)
+def test_neighbours_do_not_change_a_bit(
+    engine: Engine, task: Task, target_kind: TargetKind, weighted: bool, precision: Precision
+) -> None:
+    """Alone, among many in any order, and beside a bad item: the same bits."""
+    asked = question(task, weighted, target_kind, precision)
+    plan, pool = plan_for(asked), samples(asked, weighted)
+    alone = [bits(plan, engine.run(plan, [sample])[0], sample) for sample in pool]
+    order = np.random.default_rng(6).permutation(np.repeat(np.arange(len(pool)), 2))
+    together = engine.run(plan, [*(pool[i] for i in order), _spoiled(pool[1])])
+    assert isinstance(together[-1], InvalidValues)
+    changed = [SHAPES[i] for i, found in zip(order, together, strict=False) if bits(plan, found, pool[i]) != alone[i]]
+    assert changed == []
+
+
+def _spoiled(sample: Sample) -> Sample:
+    prediction = sample.prediction.copy()
+    prediction.reshape(-1)[-1] = np.nan
+    return replace(sample, prediction=prediction)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_the_number_of_cores_does_not_change_a_bit(engine: Engine, task: Task, thread_count: int) -> None:
+    """However many threads share the work, the same bits."""
+    asked = question(task)
+    plan, pool = plan_for(asked), samples(asked, weighted=False)
+    found = []
+    for threads in (1, 2, 3, 5):
+        torch.set_num_threads(threads)
+        found.append([bits(plan, sums, sample) for sums, sample in zip(engine.run(plan, pool), pool, strict=True)])
+    assert found[0] == found[1] == found[2] == found[3]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_stack_read_in_place_has_the_bits_of_its_items(engine: Engine, weighted: bool) -> None:
+    """Samples that lie one behind the other in memory, and copies of them that do not: the same bits."""
+    asked, rng = question("binary", weighted), np.random.default_rng(7)
+    shape = (3, DIRECT_TILES, ROW_TILE)
+    stack = rng.normal(0, 4, shape).astype(np.float32), rng.integers(0, 2, shape).astype(np.uint8)
+    maps = [rng.random(shape).astype(np.float32)] if weighted else []
+    plan = plan_for(asked)
+    together = [sample_of(asked, *item) for item in zip(*stack, *maps, strict=True)]
+    apart = [sample_of(asked, *(array.copy() for array in item)) for item in zip(*stack, *maps, strict=True)]
+    of_stack, of_items = engine.run(plan, together), [engine.run(plan, [sample])[0] for sample in apart]
+    assert [bits(plan, *pair) for pair in zip(of_stack, together, strict=True)] == [
+        bits(plan, *pair) for pair in zip(of_items, apart, strict=True)
+    ]
