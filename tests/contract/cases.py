@@ -32,6 +32,7 @@ def case_of(task: Task, kind: PredictionKind, *, soft: bool = False, masked: boo
         prediction_kind=kind,
         target_kind="probabilities" if soft else "labels",
         ignore_index=IGNORED if masked else None,
+        threshold=0.3 if masked else 0.5,
         num_classes=None if task == "binary" else CLASSES,
     )
 

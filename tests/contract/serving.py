@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 LISTENS = re.compile(r"Uvicorn running on (http://127\.0\.0\.1:\d+)")
+BROKEN = "the engine is broken"
 READY_WITHIN_S = 900.0
 STOPPED_WITHIN_S = 60.0
 POLL_S = 0.2
@@ -39,8 +40,11 @@ def _ready(process: "subprocess.Popen[bytes]", log: Path) -> str:
     with httpx.Client(trust_env=False) as caller:
         while time.monotonic() < deadline and process.poll() is None:
             listens = LISTENS.search(log.read_text())
-            if listens is not None and caller.get(f"{listens[1]}/health/ready").is_success:
+            answer = listens and caller.get(f"{listens[1]}/health/ready")
+            if listens and answer and answer.is_success:
                 return listens[1]
+            if answer and BROKEN in answer.text:
+                break
             time.sleep(POLL_S)
     raise RuntimeError(f"the service is not ready; it says:\n{log.read_text()}")
 

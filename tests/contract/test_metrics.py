@@ -45,13 +45,17 @@ def test_every_metric_of_the_catalogue_is_asked_for() -> None:
     assert asked == set(CATALOGUE)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.prediction_kind != "labels"], ids=name_of)
+PLAIN = [case for case in CASES if case.prediction_kind != "labels" and case.weight is None]
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=name_of)
 def test_the_precision_is_the_prediction_s(client: Client, case: Case) -> None:
     """Unless asked otherwise, a float64 prediction is computed in float64 and a float32 one in float32."""
-    specs = [spec for spec, _ in fitting(case).values()]
+    specs = [spec for spec, _ in fitting(case).values()][::3]
     wide, narrow = arguments(case), arguments(in_float32(case))
-    assert scored(client, specs, **wide) == scored(client, specs, **wide, precision="float64")
-    assert scored(client, specs, **narrow) == scored(client, specs, **narrow, precision="float32")
-    assert scored(client, specs, **narrow, precision="float64") == scored(client, specs, **wide)
-    assert scored(client, specs, **wide, precision="float32") == scored(client, specs, **narrow)
-    assert scored(client, specs, **wide) != scored(client, specs, **narrow)
+    in_float64, in_single = scored(client, specs, **wide), scored(client, specs, **narrow)
+    assert scored(client, specs, **wide, precision="float64") == in_float64
+    assert scored(client, specs, **narrow, precision="float64") == in_float64
+    assert scored(client, specs, **narrow, precision="float32") == in_single
+    assert scored(client, specs, **wide, precision="float32") == in_single
+    assert in_float64 != in_single
