@@ -218,10 +218,12 @@ def test_a_sum_is_undefined_when_a_term_is() -> None:
 
 
 def test_zero_weights_leave_nothing_to_divide_by() -> None:
-    """A mean over no weight is undefined; a sum is 0; an infinite loss of weight 0 does not count."""
+    """Where nothing weighs anything nothing is scored, a sum neither; an infinite loss of weight 0 does not count."""
     zero = Case(np.array([0.0]), np.array([1]), np.zeros(1), prediction_kind="probabilities")
     assert reference(CrossEntropy(), zero).undefined == "no_weight"
-    assert reference(FocalLoss(reduction="sum"), zero).value == 0.0
+    assert reference(FocalLoss(reduction="sum"), zero).undefined == "no_weight"
+    beside = Case(np.array([0.0, 1.0]), np.array([1, 1]), np.array([0.0, 1.0]), prediction_kind="probabilities")
+    assert reference(FocalLoss(reduction="sum"), beside).value == 0.0
 
 
 def test_what_does_not_fit_is_refused() -> None:
