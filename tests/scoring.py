@@ -8,9 +8,11 @@ from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Question, Score
 from lossgauge_service.engine import Engine
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
-from lossgauge_service.plan import plan_for
+from lossgauge_service.outcomes import Group, Outcomes
+from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.samples import Case as SampleCase
-from lossgauge_service.samples import sample_of
+from lossgauge_service.samples import Sample, sample_of
+from lossgauge_service.statistics import Sums
 from numpy.typing import NDArray
 
 from tests.reference import Case, Expected
@@ -44,10 +46,24 @@ def scores(
     question = question_of(case, specs, precision)
     plan = plan_for(question)
     sample = sample_of(question, _sent(case.prediction), _sent(case.target), _sent(case.weight))
-    [outcome] = engine.run(plan, [sample])
-    if isinstance(outcome, LossgaugeError):
-        raise outcome
-    return plan.scores(outcome, sample.case)
+    return scores_of(engine, plan, [sample])[0]
+
+
+def scores_of(engine: Engine, plan: Plan, samples: Sequence[Sample]) -> list[dict[str, Score]]:
+    """The scores of every sample. Raises the first one's error."""
+    return [_scores_or_raise(found) for found in plan.scores(engine.run(plan, samples))]
+
+
+def _scores_or_raise(found: dict[str, Score] | LossgaugeError) -> dict[str, Score]:
+    if isinstance(found, LossgaugeError):
+        raise found
+    return found
+
+
+def finished(plan: Plan, sums: Sums, case: SampleCase) -> list[dict[str, Score]]:
+    """The scores of each row of sums."""
+    whole = Group(case, tuple(range(len(sums))), sums)
+    return [_scores_or_raise(found) for found in plan.scores(Outcomes(len(sums), (whole,), {}))]
 
 
 def keyed(specs: Sequence[MetricSpec]) -> list[MetricSpec]:

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from lossgauge_service.engine import Engine, Outcome
+from lossgauge_service.engine import Engine
+from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample
 
@@ -20,15 +21,13 @@ class Batcher:
         """Have every kernel ready, on the consumer's own thread."""
         await asyncio.get_running_loop().run_in_executor(self._consumer, self._engine.warm_up)
 
-    async def run(
-        self, plan: Plan, samples: Sequence[Sample], on_start: Callable[[], None] = lambda: None
-    ) -> list[Outcome]:
-        """The sums of each sample, or why it has none; `on_start` is called when they leave the queue."""
+    async def run(self, plan: Plan, samples: Sequence[Sample], on_start: Callable[[], None] = lambda: None) -> Outcomes:
+        """The sums of the samples; `on_start` is called when they leave the queue."""
         if not samples:
-            return []
+            return Outcomes(0, (), {})
         return await asyncio.get_running_loop().run_in_executor(self._consumer, self._run, plan, samples, on_start)
 
-    def _run(self, plan: Plan, samples: Sequence[Sample], on_start: Callable[[], None]) -> list[Outcome]:
+    def _run(self, plan: Plan, samples: Sequence[Sample], on_start: Callable[[], None]) -> Outcomes:
         on_start()
         return self._engine.run(plan, samples)
 

@@ -3,16 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Question, Score, Semantics, Summary
 
-from lossgauge_service.errors import MetricDoesNotFit
+from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.metrics import IMPLEMENTATIONS
 from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import Statistic, Sums, pooled
+from lossgauge_service.statistics import Statistic, Sums
 
 
 @dataclass(frozen=True)
@@ -32,29 +34,34 @@ class Plan:
             needed |= dict.fromkeys(part.needs(spec, case))
         return tuple(needed)
 
-    def scores(self, sums: Sums, case: Case) -> dict[str, Score]:
-        """The score of every metric, by its key."""
+    def scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:
+        """The score of every metric of each sample, by the metric's key, or the sample's error."""
+        found: dict[int, dict[str, Score] | LossgaugeError] = dict(outcomes.errors)
+        for group in outcomes.groups:
+            found |= zip(group.places, self._finished(group.sums, group.case), strict=True)
+        return [found[place] for place in range(outcomes.count)]
+
+    def _finished(self, sums: Sums, case: Case) -> list[dict[str, Score]]:
         pairs = zip(self.specs, self.implementations, strict=True)
-        return {spec.answer_key: part.finish(spec, sums, case) for spec, part in pairs}
+        columns = {spec.answer_key: part.finish(spec, sums, case) for spec, part in pairs}
+        return [dict(zip(columns, scores, strict=True)) for scores in zip(*columns.values(), strict=True)]
 
     @property
     def semantics(self) -> Semantics:
         """Every metric with every default in it, by its key."""
         return {spec.answer_key: spec.model_dump(mode="json") for spec in self.specs}
 
-    def summary(
-        self, scores: Sequence[dict[str, Score] | None], sums: Sequence[tuple[Sums, Case]]
-    ) -> dict[str, Summary]:
+    def summary(self, scores: Sequence[dict[str, Score] | None], groups: Sequence[Group]) -> dict[str, Summary]:
         """Mean, deviation and pooled score over a batch's items; an item without scores counts as skipped."""
-        together = self._pooled(sums)
+        together = self._pooled(groups)
         return {spec.answer_key: _summarised(spec, scores, together.get(spec.answer_key)) for spec in self.specs}
 
-    def _pooled(self, sums: Sequence[tuple[Sums, Case]]) -> dict[str, Score]:
+    def _pooled(self, groups: Sequence[Group]) -> dict[str, Score]:
         """The scores of the items' summed statistics; none where the items are not of one kind."""
-        cases = {_kind(case) for _, case in sums}
-        if len(cases) != 1:
+        if len({_kind(group.case) for group in groups}) != 1:
             return {}
-        return self.scores(pooled([item for item, _ in sums]), sums[0][1])
+        together = reduce(Sums.__add__, [group.sums.pooled() for group in groups])
+        return self._finished(together, groups[0].case)[0]
 
 
 def _kind(case: Case) -> tuple[Any, ...]:

@@ -1,14 +1,13 @@
 """What can be summed over the pixels of a sample: names of statistics, and the records their sums come back in.
 
-A statistic is a key; its sums are float64 arrays with one entry per class (one entry for binary). Sums of tiles, samples and
+A statistic is a key; its sums are float64 arrays (samples, classes), with one class for binary. Sums of tiles, samples and
 machines add up. How a statistic is computed per pixel stands in `engine/expressions.py`.
 
 v is a pixel's weight: 1, its weight map's value, or the weight computed from the target; 0 where the target says ignore.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -51,9 +50,19 @@ class CountSums(NamedTuple):
     fn: Values
     tn: Values
 
+    @property
+    def predicted(self) -> Values:
+        """The size of the predicted mask."""
+        return self.tp + self.fp
+
+    @property
+    def targeted(self) -> Values:
+        """The size of the target's mask."""
+        return self.tp + self.fn
+
 
 class PairSums(NamedTuple):
-    """Multi-class: the weight of the pixels with each target (row) and predicted (column) class."""
+    """Multi-class: the weight of the pixels with each target (row) and predicted (column) class; (samples, classes, classes)."""
 
     matrix: Values
 
@@ -113,9 +122,9 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True)
 class Sums:
-    """The statistics of a sample, or of several added up. `pixels` counts every element per class, ignored ones too."""
+    """The statistics of samples of one kind, a row each. `pixels` counts every element per class, ignored ones too."""
 
-    pixels: int
+    pixels: Values
     tables: Mapping[Statistic, Sum]
 
     def totals(self, weight: BoundaryWeight | None = None) -> TotalSums:
@@ -143,15 +152,26 @@ class Sums:
         assert isinstance(table, kind)
         return table
 
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def rows(self, places: Sequence[int] | slice) -> "Sums":
+        """Those of some of the samples."""
+        return self._each(lambda values: values[places])
+
+    def pooled(self) -> "Sums":
+        """All samples as one."""
+        return self._each(lambda values: values.sum(0, keepdims=True))
+
+    def _each(self, function: Callable[[Values], Values]) -> "Sums":
+        tables: dict[Statistic, Any] = {key: type(table)(*map(function, table)) for key, table in self.tables.items()}
+        return Sums(function(self.pixels), tables)
+
     def __add__(self, other: Self) -> "Sums":
+        """Row by row: what two shards of the same samples have."""
         tables = {key: _added(table, other.tables[key]) for key, table in self.tables.items()}
         return Sums(self.pixels + other.pixels, tables)
 
 
 def _added(one: Any, two: Any) -> Any:
     return type(one)(*(a + b for a, b in zip(one, two, strict=True)))
-
-
-def pooled(sums: list[Sums]) -> Sums:
-    """The statistics of several samples as one."""
-    return reduce(Sums.__add__, sums)

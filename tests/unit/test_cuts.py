@@ -17,6 +17,7 @@ from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Case, sample_of
 
 from tests.reference.case import AnyArray
+from tests.scoring import scores_of
 
 Side = Literal["greater", "greater_equal"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
@@ -94,8 +95,7 @@ def positives(
     question = Question(task="binary", prediction_kind=kind, precision=precision, metrics=[spec])
     sample = sample_of(question, prediction, np.ones(prediction.shape, np.uint8))
     plan = plan_for(question)
-    [sums] = engine.run(plan, [sample])
-    return int(plan.scores(sums, sample.case)["confusion"].model_dump()["tp"])  # type: ignore[arg-type]
+    return int(scores_of(engine, plan, [sample])[0]["confusion"].model_dump()["tp"])
 
 
 @pytest.mark.parametrize("precision", [None, *PRECISIONS])

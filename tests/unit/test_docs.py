@@ -21,12 +21,12 @@ from lossgauge_service.metrics import counts as implementations
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import sample_of
 from lossgauge_service.settings import Settings
-from lossgauge_service.statistics import Sums
 from pydantic import TypeAdapter
 
 from docs.tables import PAGES, ROOT, filled
 from tests.reference import Case
 from tests.reference import counts as references
+from tests.scoring import scores_of
 
 PROSE = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 README = (ROOT / "README.md").read_text()
@@ -156,8 +156,6 @@ def test_the_worked_example_equals_its_reference(case: Case) -> None:
     question = Question.model_validate({**kinds, "precision": "float64", "metrics": ["dice"]})
     sample = sample_of(question, case.prediction, case.target)
     plan = Plan((spec,), (implementation,))
-    [sums] = Engine.build("cpu", "eager").run(plan, [sample])
-    assert isinstance(sums, Sums)
-    score = plan.scores(sums, sample.case)["volume_similarity"]
+    score = scores_of(Engine.build("cpu", "eager"), plan, [sample])[0]["volume_similarity"]
     assert (score.undefined, score.per_class) == (expected.undefined, expected.per_class)
     assert score.value == (expected.value and pytest.approx(expected.value, rel=1e-12))

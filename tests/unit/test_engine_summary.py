@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from lossgauge import metrics as m
 from lossgauge.metrics import MetricSpec
-from lossgauge.wire import Question, Score, Summary
+from lossgauge.wire import Question, Summary
 from lossgauge_service.engine import Engine
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Sample, sample_of
-from lossgauge_service.statistics import Sums, pooled
 
 from tests.laws import TILES_ADD_UP
-from tests.scoring import fitting, keyed
+from tests.scoring import finished, fitting, keyed
 
 TARGETS = ([1, 1, 0, 0], [1, 0, 0, 0, 0, 0], [0, 0])
 GUESSES = ([1, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0])
@@ -31,10 +30,9 @@ def asked(*specs: MetricSpec, **more: object) -> Question:
 def summary(engine: Engine, question: Question, samples: list[Sample], missing: int = 0) -> dict[str, Summary]:
     """The summary of a batch in which `missing` items more had no scores."""
     plan = plan_for(question)
-    sums = [one for one in engine.run(plan, samples) if isinstance(one, Sums)]
-    pairs = list(zip(sums, [sample.case for sample in samples], strict=True))
-    scores: list[dict[str, Score] | None] = [plan.scores(*pair) for pair in pairs]
-    return plan.summary([*scores, *[None] * missing], pairs)
+    outcomes = engine.run(plan, samples)
+    scores = [found if isinstance(found, dict) else None for found in plan.scores(outcomes)]
+    return plan.summary([*scores, *[None] * missing], outcomes.groups)
 
 
 def masks(question: Question) -> list[Sample]:
@@ -110,6 +108,5 @@ def test_sums_of_one_are_themselves(engine: Engine) -> None:
     question = asked(m.Dice(), m.Confusion())
     sample = masks(question)[0]
     plan = plan_for(question)
-    [sums] = engine.run(plan, [sample])
-    assert isinstance(sums, Sums)
-    assert plan.scores(pooled([sums]), sample.case) == plan.scores(sums, sample.case)
+    [group] = engine.run(plan, [sample]).groups
+    assert finished(plan, group.sums.pooled(), sample.case) == finished(plan, group.sums, sample.case)

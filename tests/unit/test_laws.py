@@ -20,7 +20,7 @@ from tests import laws
 from tests.laws import LAWS
 from tests.reference import Case
 from tests.reference.case import AnyArray
-from tests.scoring import Precision, asked, disagreements, fitting, keyed, question_of
+from tests.scoring import Precision, asked, disagreements, finished, fitting, keyed, question_of
 from tests.specs import VARIANTS
 from tests.strategies import CERTAIN_LOGITS, cases
 
@@ -116,8 +116,9 @@ def _whole_and_added(engine: Engine, case: Case, parts: list[Case]) -> tuple[Map
     samples = [sample_of(question, part.prediction, part.target, part.weight) for part in (case, *parts)]
     kind = samples[0].case
     plan = plan_for(question.model_copy(update={"metrics": fitting(question.metrics, question, kind)}))
-    whole, one, two = engine.run(plan, samples)
-    return plan.scores(whole, kind), plan.scores(one + two, kind)  # type: ignore[arg-type, operator]
+    [group] = engine.run(plan, samples).groups
+    added = group.sums.rows([1]) + group.sums.rows([2])
+    return finished(plan, group.sums, kind)[0], finished(plan, added, kind)[0]
 
 
 # --------------------------------------------------------------------------------------------------------------- classes

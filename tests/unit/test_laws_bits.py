@@ -12,10 +12,9 @@ from lossgauge.wire import Precision, Question, TargetKind
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.expressions import ROW_TILE
 from lossgauge_service.engine.tiles import CLASS_TILE, DIRECT_TILES
-from lossgauge_service.errors import InvalidValues
+from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.samples import Sample, sample_of
-from lossgauge_service.statistics import Sums
 
 from tests.laws import SAME_BITS
 from tests.reference.case import AnyArray
@@ -69,11 +68,17 @@ def samples(asked: Question, weighted: bool, seed: int = 5) -> list[Sample]:
     return [sample_of(asked, *pair, weight) for pair, weight in zip(pairs, weights, strict=True)]
 
 
-def bits(plan: Plan, outcome: Any, sample: Sample) -> dict[str, Any]:
-    """Every float of a sample's sums and scores, exactly."""
-    assert isinstance(outcome, Sums)
-    sums = {repr(key): [values.tobytes() for values in table] for key, table in outcome.tables.items()}
-    return sums | {"scores": {key: score.model_dump() for key, score in plan.scores(outcome, sample.case).items()}}
+def bits(plan: Plan, outcomes: Outcomes) -> list[dict[str, Any]]:
+    """Every float of each sample's sums and scores, exactly; of a sample without sums its error's code."""
+    found: dict[int, dict[str, Any]] = {place: {"error": error.code} for place, error in outcomes.errors.items()}
+    for group in outcomes.groups:
+        for row, place in enumerate(group.places):
+            tables = group.sums.rows([row]).tables.items()
+            found[place] = {repr(key): [values.tobytes() for values in table] for key, table in tables}
+    for place, scores in enumerate(plan.scores(outcomes)):
+        if isinstance(scores, dict):
+            found[place] |= {"scores": {key: score.model_dump() for key, score in scores.items()}}
+    return [found[place] for place in range(outcomes.count)]
 
 
 @pytest.fixture
@@ -101,12 +106,11 @@ def test_neighbours_do_not_change_a_bit(
     """Alone, among many in any order, and beside a bad item: the same bits."""
     asked = question(task, weighted, target_kind, precision)
     plan, pool = plan_for(asked), samples(asked, weighted)
-    alone = [bits(plan, engine.run(plan, [sample])[0], sample) for sample in pool]
+    alone = [bits(plan, engine.run(plan, [sample]))[0] for sample in pool]
     order = np.random.default_rng(6).permutation(np.repeat(np.arange(len(pool)), 2))
-    together = engine.run(plan, [*(pool[i] for i in order), _spoiled(pool[1])])
-    assert isinstance(together[-1], InvalidValues)
-    changed = [SHAPES[i] for i, found in zip(order, together, strict=False) if bits(plan, found, pool[i]) != alone[i]]
-    assert changed == []
+    *together, spoiled = bits(plan, engine.run(plan, [*(pool[i] for i in order), _spoiled(pool[1])]))
+    assert spoiled == {"error": "invalid_values"}
+    assert [SHAPES[i] for i, found in zip(order, together, strict=True) if found != alone[i]] == []
 
 
 def _spoiled(sample: Sample) -> Sample:
@@ -123,7 +127,7 @@ def test_the_number_of_cores_does_not_change_a_bit(engine: Engine, task: Task, t
     found = []
     for threads in (1, 2, 3, 5):
         torch.set_num_threads(threads)
-        found.append([bits(plan, sums, sample) for sums, sample in zip(engine.run(plan, pool), pool, strict=True)])
+        found.append(bits(plan, engine.run(plan, pool)))
     assert found[0] == found[1] == found[2] == found[3]
 
 
@@ -137,7 +141,5 @@ def test_a_stack_read_in_place_has_the_bits_of_its_items(engine: Engine, weighte
     plan = plan_for(asked)
     together = [sample_of(asked, *item) for item in zip(*stack, *maps, strict=True)]
     apart = [sample_of(asked, *(array.copy() for array in item)) for item in zip(*stack, *maps, strict=True)]
-    of_stack, of_items = engine.run(plan, together), [engine.run(plan, [sample])[0] for sample in apart]
-    assert [bits(plan, *pair) for pair in zip(of_stack, together, strict=True)] == [
-        bits(plan, *pair) for pair in zip(of_items, apart, strict=True)
-    ]
+    of_items = [bits(plan, engine.run(plan, [sample]))[0] for sample in apart]
+    assert bits(plan, engine.run(plan, together)) == of_items

@@ -31,8 +31,8 @@ def outcome(
     whole = {"task": "binary", "prediction_kind": "logits", "metrics": metrics or [m.Confusion()], **asked}
     question = Question(**whole)
     plan, sample = plan_for(question), sample_of(question, prediction, target)
-    [sums] = engine.run(plan, [sample])
-    return sums if isinstance(sums, InvalidValues) else plan.scores(sums, sample.case)  # type: ignore[arg-type]
+    [found] = plan.scores(engine.run(plan, [sample]))
+    return found
 
 
 @pytest.mark.parametrize("bad", BAD)

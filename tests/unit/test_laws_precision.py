@@ -15,7 +15,7 @@ from lossgauge_service.samples import sample_of
 from tests.laws import FLOAT32_KEEPS_SIX_DIGITS
 from tests.reference import Case
 from tests.reference.case import AnyArray
-from tests.scoring import asked, disagreements
+from tests.scoring import asked, disagreements, scores_of
 from tests.specs import VARIANTS
 from tests.strategies import cases
 
@@ -112,8 +112,7 @@ def scored(engine: Engine, prediction: AnyArray, target: AnyArray, precision: Pr
     """Cross-entropy of logits, in the precision that a request of this dtype gets."""
     question = Question(task="binary", prediction_kind="logits", precision=precision, metrics=[m.CrossEntropy()])
     plan, sample = plan_for(question), sample_of(question, prediction, target)
-    [sums] = engine.run(plan, [sample])
-    return plan.scores(sums, sample.case)["cross_entropy"]  # type: ignore[arg-type]
+    return scores_of(engine, plan, [sample])[0]["cross_entropy"]
 
 
 def spread(dtype: type) -> AnyArray:

@@ -22,7 +22,7 @@ from lossgauge_service.samples import Sample, sample_of, samples_of_stack
 
 from tests.reference import Case
 from tests.reference.case import AnyArray
-from tests.scoring import asked, disagreements, fitting, keyed, question_of
+from tests.scoring import asked, disagreements, fitting, keyed, question_of, scores_of
 from tests.specs import VARIANTS
 from tests.strategies import cases
 
@@ -184,8 +184,7 @@ def scored(engine: Engine, about: Question, *arrays: AnyArray | None) -> dict[st
     sample = sample_of(about, *arrays)  # type: ignore[arg-type]
     fit = fitting(about.metrics, about, sample.case)
     plan = plan_for(about.model_copy(update={"metrics": fit}))
-    [sums] = engine.run(plan, [sample])
-    return plan.scores(sums, sample.case)  # type: ignore[arg-type]
+    return dict(scores_of(engine, plan, [sample])[0])
 
 
 def moved(array: AnyArray, to: int) -> AnyArray:
@@ -267,9 +266,7 @@ def test_a_stack_is_its_items(engine: Engine, case: Case, seed: int) -> None:
     fit = fitting(about.metrics, about, alone[0].case)
     plan = plan_for(about.model_copy(update={"metrics": fit}))
     samples = [sample for sample in together if isinstance(sample, Sample)]
-    expected = [plan.scores(sums, one.case) for sums, one in zip(engine.run(plan, alone), alone, strict=True)]  # type: ignore[arg-type]
-    found = [plan.scores(sums, one.case) for sums, one in zip(engine.run(plan, samples), samples, strict=True)]  # type: ignore[arg-type]
-    assert expected == found
+    assert scores_of(engine, plan, alone) == scores_of(engine, plan, samples)
 
 
 def test_a_bad_item_of_a_stack_is_an_error_in_its_place() -> None:

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Literal
 
 import lossgauge
+import numpy as np
 import torch
 from lossgauge.wire import EngineInfo
 from torch.utils._triton import has_triton
 
 from lossgauge_service.engine.kernels import Kernels
-from lossgauge_service.engine.passes import Pass, run_pass
+from lossgauge_service.engine.passes import Pass, Passed, run_pass
 from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Case, Sample, check_range
 from lossgauge_service.statistics import Statistic, Sum, Sums
-
-Outcome = Sums | LossgaugeError
 
 
 @dataclass(frozen=True)
@@ -54,37 +54,44 @@ class Engine:
         with torch.no_grad():
             self.kernels.warm_up()
 
-    def run(self, plan: Plan, samples: Sequence[Sample]) -> list[Outcome]:
-        """The sums of each sample, or why it has none; one bad sample never spoils another."""
-        outcomes: dict[int, Outcome] = {}
+    def run(self, plan: Plan, samples: Sequence[Sample]) -> Outcomes:
+        """The sums of the samples; one bad sample never spoils another."""
+        groups, errors = list[Group](), dict[int, LossgaugeError]()
         with torch.no_grad():
             for case, places in _by_case(samples).items():
-                outcomes |= zip(places, self._run_case(plan, case, [samples[i] for i in places]), strict=True)
-        return [outcomes[place] for place in range(len(samples))]
+                found = self._run_case(plan, case, places, samples)
+                errors |= found.errors
+                groups += found.groups
+        return Outcomes(len(samples), tuple(groups), errors)
 
-    def _run_case(self, plan: Plan, case: Case, samples: Sequence[Sample]) -> list[Outcome]:
+    def _run_case(self, plan: Plan, case: Case, places: list[int], samples: Sequence[Sample]) -> Outcomes:
         try:
             statistics = plan.statistics(case)
         except LossgaugeError as error:
-            return [error] * len(samples)
-        return self._sums(case, statistics, samples)
+            return Outcomes(len(places), (), dict.fromkeys(places, error))
+        return self._sums(case, statistics, {place: samples[place] for place in places})
 
-    def _sums(self, case: Case, statistics: tuple[Statistic, ...], samples: Sequence[Sample]) -> list[Outcome]:
-        tables: list[dict[Statistic, Sum]] = [{} for _ in samples]
-        errors: dict[int, LossgaugeError] = {}
+    def _sums(self, case: Case, statistics: tuple[Statistic, ...], samples: dict[int, Sample]) -> Outcomes:
+        tables, errors = dict[Statistic, Sum](), dict[int, LossgaugeError]()
         for weight in dict.fromkeys(key.weight for key in statistics):
             the_pass = Pass(case, weight, tuple(key for key in statistics if key.weight == weight))
-            for place, (sums, tally) in enumerate(run_pass(the_pass, samples, self.kernels)):
-                tables[place] |= sums
-                _examine(samples[place], tally.low, tally.high, place, errors)
-        return [errors.get(i) or Sums(_pixels(sample), tables[i]) for i, sample in enumerate(samples)]
+            found = run_pass(the_pass, list(samples.values()), self.kernels)
+            tables |= found.tables
+            errors |= _out_of_range(samples, found)
+        sums = Sums(np.array([float(_pixels(sample)) for sample in samples.values()]), tables)
+        good = [place for place in samples if place not in errors]
+        kept = sums.rows([row for row, place in enumerate(samples) if place not in errors]) if errors else sums
+        return Outcomes(len(samples), (Group(case, tuple(good), kept),) if good else (), errors)
 
 
-def _examine(sample: Sample, low: float, high: float, place: int, errors: dict[int, LossgaugeError]) -> None:
-    try:
-        check_range(sample, low, high)
-    except LossgaugeError as error:
-        errors[place] = error
+def _out_of_range(samples: dict[int, Sample], found: Passed) -> dict[int, LossgaugeError]:
+    errors = dict[int, LossgaugeError]()
+    for (place, sample), low, high in zip(samples.items(), found.low.tolist(), found.high.tolist(), strict=True):
+        try:
+            check_range(sample, low, high)
+        except LossgaugeError as error:
+            errors[place] = error
+    return errors
 
 
 def _pixels(sample: Sample) -> int:

@@ -8,6 +8,7 @@ gamma. Targets are 1, 0 and -1 (not counted). Masks are floats and are multiplie
 booleans is what does not vectorise.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +17,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lossgauge_service.engine.softplus import log1p_exp, sigmoid
+
 ROW_TILE = 4096
 """Elements of a tile of a mask."""
 
+LOG2_E = 1 / math.log(2)
 HUGE = 1e30
 """Stands for an infinite s: 0 * HUGE is 0 where 0 * inf is not a number."""
 
@@ -71,32 +75,38 @@ def row_sums(
         soft = _soft_columns if variant.soft else _hard_columns
         columns += soft(values, sides, gammas, clips, shape, variant)
     count = _fractional_counts if variant.fractional else _whole_counts
-    columns += count(values, sides, cuts[: shape.cuts].unbind())
+    columns += count(values, sides, columns[1], cuts[: shape.cuts].unbind())
     return torch.stack(columns, -1)
 
 
-def _whole_counts(values: Tensor, sides: "Sides", cuts: Sequence[Tensor]) -> list[Tensor]:
+def _whole_counts(values: Tensor, sides: "Sides", positives: Tensor, cuts: Sequence[Tensor]) -> list[Tensor]:
     """The positives and the negatives above each cut, both from one sum: their numbers are whole and at most ROW_TILE."""
-    positives = sides.positive.sum(-1)
-    code = ROW_TILE * sides.positive + sides.negative
+    code = torch.add(sides.negative, sides.positive, alpha=ROW_TILE)
     columns = []
     for cut in cuts:
-        both = ((values > cut).to(code.dtype) * code).sum(-1)
+        both = (_true(torch.gt, values, cut) * code).sum(-1)
         # where there is a positive there are fewer than ROW_TILE negatives; where there is none, none is above
         above = torch.minimum(torch.floor(both / ROW_TILE), positives)
         columns += [above, both - ROW_TILE * above]
     return columns
 
 
-def _fractional_counts(values: Tensor, sides: "Sides", cuts: Sequence[Tensor]) -> list[Tensor]:
-    chosen = [(values > cut).to(values.dtype) for cut in cuts] + [(values <= cut).to(values.dtype) for cut in cuts]
+def _fractional_counts(values: Tensor, sides: "Sides", positives: Tensor, cuts: Sequence[Tensor]) -> list[Tensor]:
+    chosen = [_true(compare, values, cut) for compare in (torch.gt, torch.le) for cut in cuts]
     return [(one * side).sum(-1) for one in chosen for side in (sides.positive, sides.negative)]
+
+
+def _true(compare: Callable[..., Tensor], one: Tensor, other: Tensor | float) -> Tensor:
+    """1.0 where the comparison holds. Eagerly it is written as a float at once: a cast of booleans costs as much as nine products."""
+    if torch.compiler.is_compiling():
+        return compare(one, other).to(one.dtype)
+    return compare(one, other, out=torch.empty_like(one))
 
 
 def row_columns(shape: KernelShape, variant: Variant) -> list[str]:
     """The names of the columns of `row_sums`, those of a group numbered. cut: above it; miss: not above it."""
     names = ["count", "positive", "negative", "low", "high"]
-    names += ["p", "pt", "pp", "tt", *(["least"] if variant.soft else [])] if shape.moments else []
+    names += ["p", "pt", "pp", *(["tt", "least"] if variant.soft else [])] if shape.moments else []
     names += ["entropy+", "entropy-"] if shape.entropy else []
     misses = shape.cuts if variant.fractional else 0
     groups = (("gamma", shape.gammas), ("clip", shape.clips), ("cut", shape.cuts), ("miss", misses))
@@ -105,22 +115,23 @@ def row_columns(shape: KernelShape, variant: Variant) -> list[str]:
 
 @dataclass(frozen=True)
 class Sides:
-    """The target, which pixels count, and the weights of the positives and of the negatives: v t and v (1 - t)."""
+    """t (0 where ignored), which pixels count, their weights v, and those of the positives and of the negatives: v t and v (1 - t)."""
 
-    target: Tensor
+    share: Tensor
     valid: Tensor
+    weight: Tensor
     positive: Tensor
     negative: Tensor
 
 
 def _sides(target: Tensor, w: Tensor | None, soft: bool) -> Sides:
-    valid = (target >= 0).to(target.dtype)
+    valid = _true(torch.ge, target, 0)
     share = target.clamp(min=0)
     weight = valid if w is None else valid * w
     positive = share if w is None else share * w
     # 1 - t of a soft target; of a hard one the same, exactly
     negative = weight * (1 - share) if soft else weight - positive
-    return Sides(target, valid, positive, negative)
+    return Sides(share, valid, weight, positive, negative)
 
 
 @dataclass(frozen=True)
@@ -143,50 +154,45 @@ class Entropies:
 
     def p(self) -> Tensor:
         """The probability of the positive class."""
-        return self.x if self.kind != "logits" else self._once("p", self._sigmoid)
+        return self.x if self.kind != "logits" else self.once("p", partial(sigmoid, self.x))
 
     def ce(self) -> Tensor:
         """-log pt."""
-        return self._once("ce", self._ce)
+        return self.once("ce", self._ce)
 
     def s(self) -> Tensor:
         """-log(1 - pt)."""
-        return self._once("s", self._s)
+        return self.once("s", self._s)
 
-    def _once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+    def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` gives, under a name of its own."""
         if torch.compiler.is_compiling():
             return make()
         if name not in self.kept:
             self.kept[name] = make()
         return self.kept[name]
 
-    def _sigmoid(self) -> Tensor:
-        if not torch.compiler.is_compiling():
-            return torch.sigmoid(self.x)
-        return torch.exp(self.x.clamp(max=0)) / (1 + torch.exp(-self.x.abs()))
-
     def _z(self) -> Tensor:
-        return self.x - 2 * self.hot * self.x
+        return torch.addcmul(self.x, self.hot, self.x, value=-2)
 
     def _rest(self) -> Tensor:
-        return torch.log1p(torch.exp(-self.x.abs()))
+        return self.once("rest", partial(log1p_exp, self.x))
 
     def _ce(self) -> Tensor:
         if self.kind == "logits":
-            return self._once("z", self._z).clamp(min=0) + self._once("rest", self._rest)
+            return self.once("z", self._z).clamp(min=0) + self._rest()
         return torch.where(self.hot > 0, -torch.log(self.x), -torch.log1p(-self.x))
 
     def _s(self) -> Tensor:
         if self.kind == "logits":
-            return (-self._once("z", self._z)).clamp(min=0) + self._once("rest", self._rest)
+            return self._rest() - self.once("z", self._z).clamp(max=0)
         return torch.where(self.hot > 0, -torch.log1p(-self.x), -torch.log(self.x))
 
 
 def _hard_columns(
     x: Tensor, sides: Sides, gammas: Tensor, clips: Tensor, shape: KernelShape, variant: Variant
 ) -> list[Tensor]:
-    hot = sides.target.clamp(min=0)
-    of = Entropies(x, hot, variant.kind, {})
+    of = Entropies(x, sides.share, variant.kind, {})
     columns = _moments(of, sides) if shape.moments else []
     columns += _summed(of, sides, "ce", of.ce) if shape.entropy else []
     for gamma in gammas[: shape.gammas].unbind():
@@ -197,18 +203,23 @@ def _hard_columns(
 
 
 def _moments(of: Entropies, sides: Sides) -> list[Tensor]:
-    weight = sides.positive + sides.negative
-    total, shared = (weight * of.p()).sum(-1), (sides.positive * of.p()).sum(-1)
-    return [total, shared, (weight * of.p() * of.p()).sum(-1), sides.positive.sum(-1)]
+    weighed = partial(of.once, "weighed", lambda: sides.weight * of.p())
+    shared = (sides.positive * of.p()).sum(-1)
+    return [weighed().sum(-1), shared, (weighed() * of.p()).sum(-1)]
 
 
 def _modulated(of: Entropies, gamma: Tensor) -> Tensor:
     s = of.s() if of.finite else of.s().clamp(max=HUGE)
-    return torch.exp(-gamma * s) * of.ce()
+    return _power(gamma, s) * of.ce()
+
+
+def _power(gamma: Tensor, s: Tensor) -> Tensor:
+    # exp(-gamma s), by the exponential that is faster where there is no compiler
+    return torch.exp2((-LOG2_E * gamma) * s)
 
 
 def _summed(of: Entropies, sides: Sides, name: str, value: Callable[[], Tensor]) -> list[Tensor]:
-    return [_weighed(of, side, of._once(name, value)).sum(-1) for side in (sides.positive, sides.negative)]
+    return [_weighed(of, side, of.once(name, value)).sum(-1) for side in (sides.positive, sides.negative)]
 
 
 def _weighed(of: Entropies, weight: Tensor, value: Tensor) -> Tensor:
@@ -222,7 +233,7 @@ def _clipped(of: Entropies, clip: Tensor) -> Tensor:
     ce = _between(of.ce(), torch.where(hot, a_low, b_low), torch.where(hot, a_high, b_high))
     s = _between(of.s(), torch.where(hot, b_low, a_low), torch.where(hot, b_high, a_high))
     both = torch.minimum(ce, cap) + torch.minimum(s, cap)
-    return torch.exp(-gamma * s.clamp(max=HUGE)) * torch.where(every > 0, both, torch.minimum(ce, cap))
+    return _power(gamma, s.clamp(max=HUGE)) * torch.where(every > 0, both, torch.minimum(ce, cap))
 
 
 def _between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -233,7 +244,7 @@ def _soft_columns(
     x: Tensor, sides: Sides, gammas: Tensor, clips: Tensor, shape: KernelShape, variant: Variant
 ) -> list[Tensor]:
     p, a, b = _both_entropies(x, variant.kind)
-    t, weight = sides.target, sides.positive + sides.negative
+    t, weight = sides.share, sides.weight
     columns = []
     if shape.moments:
         columns += [(weight * p).sum(-1), (sides.positive * p).sum(-1), (weight * p * p).sum(-1)]
@@ -247,8 +258,7 @@ def _both_entropies(x: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
     """p, -log p and -log(1 - p)."""
     if kind != "logits":
         return x, -torch.log(x), -torch.log1p(-x)
-    rest = torch.log1p(torch.exp(-x.abs()))
-    return torch.sigmoid(x), (-x).clamp(min=0) + rest, x.clamp(min=0) + rest
+    return sigmoid(x), (-x).clamp(min=0) + log1p_exp(x), x.clamp(min=0) + log1p_exp(x)
 
 
 def _soft_clipped(a: Tensor, b: Tensor, t: Tensor, positive: Tensor, negative: Tensor, clip: Tensor) -> list[Tensor]:
@@ -259,7 +269,7 @@ def _soft_clipped(a: Tensor, b: Tensor, t: Tensor, positive: Tensor, negative: T
     ce = _shared(t, a) + _shared(1 - t, b)
     q = torch.where(exp_pt > 0, -torch.expm1(-ce), t + p - 2 * t * p)
     s = (-torch.log(q)).clamp(max=HUGE)
-    pixel = torch.exp(-gamma * s) * torch.where(every > 0, a + b, ce)
+    pixel = _power(gamma, s) * torch.where(every > 0, a + b, ce)
     whole = (modulated + every) > 0
     return [
         _shared(positive, torch.where(whole, pixel, a)).sum(-1),
@@ -300,7 +310,7 @@ def class_sums(
         columns += [wp.sum(-1), (wp * hot).sum(-1), (wp * p).sum(-1)]
     columns += [_by_class(ce, hot, weight)] if shape.entropy else []
     for gamma in gammas[: shape.gammas].unbind():
-        columns.append(_by_class(torch.exp(-gamma * s) * ce, hot, weight))
+        columns.append(_by_class(_power(gamma, s) * ce, hot, weight))
     for clip in clips[: shape.clips].unbind():
         columns.append(_by_class(_class_clipped(ce, s, every, clip), hot, weight))
     return torch.stack(columns, -1), torch.stack([x.amin((1, 2)), x.amax((1, 2))], -1)
@@ -338,7 +348,7 @@ def _class_entropies(x: Tensor, hot: Tensor, top: Tensor, kind: str) -> tuple[Te
 def _class_clipped(ce: Tensor, s: Tensor, every_ce: Tensor, clip: Tensor) -> Tensor:
     gamma, a_low, a_high, b_low, b_high, cap, every, _, _ = clip.unbind()
     ce, s = _between(ce, a_low, a_high), _between(s, b_low, b_high).clamp(max=HUGE)
-    return torch.exp(-gamma * s) * torch.where(every > 0, every_ce, torch.minimum(ce, cap))
+    return _power(gamma, s) * torch.where(every > 0, every_ce, torch.minimum(ce, cap))
 
 
 def _by_class(value: Tensor, hot: Tensor, weight: Tensor) -> Tensor:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from lossgauge.metrics import BoundaryWeight
-from numpy.typing import NDArray
 
 from lossgauge_service.engine.cuts import cut_of
 from lossgauge_service.engine.expressions import Variant
@@ -33,7 +32,7 @@ from lossgauge_service.statistics import (
 from lossgauge_service.weights import boundary_weights
 
 Columns = dict[Key, Values]
-"""Sums by column, an entry per class."""
+"""Sums by column, (samples, classes)."""
 
 
 @dataclass(frozen=True)
@@ -79,39 +78,34 @@ class Pass:
         return ("gamma", key.gamma, side) if key.gamma else f"entropy{side}"
 
 
-@dataclass(frozen=True)
-class Tally:
-    """A sample's columns, and the lowest and highest value of its prediction."""
+class Passed(NamedTuple):
+    """The sums of each statistic, and the lowest and highest value of each sample's prediction."""
 
-    columns: Columns
-    low: float = 0.0
-    high: float = 0.0
+    tables: dict[Statistic, Sum]
+    low: Values
+    high: Values
 
 
-def run_pass(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> list[tuple[dict[Statistic, Sum], Tally]]:
+def run_pass(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
     """The sums of each sample, and what the pass saw of its values."""
     if the_pass.case.task != "multiclass":
         return _masks(the_pass, samples, kernels)
-    if the_pass.case.kind == "labels":
-        return [(_paired(the_pass, _matrix(sample.prediction, sample)), Tally({})) for sample in samples]
-    return _classes(the_pass, samples, kernels)
+    run = _label_maps if the_pass.case.kind == "labels" else _classes
+    return run(the_pass, samples, kernels)
 
 
 # ----------------------------------------------------------------------------------------------------------------- masks
 
 
-def _masks(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> list[tuple[dict[Statistic, Sum], Tally]]:
+def _masks(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
     rows = [row for sample in samples for row in _mask_rows(sample, the_pass.weight)]
-    ledger, keys = Ledger(), list[Key]()
+    ledger = Ledger(len(rows))
     for tiles in row_tiles(rows):
-        keys, sums = kernels.rows(tiles, the_pass.load, the_pass.variant)
-        ledger.enter(tiles.owners, sums)
-    tallies = [_tallied(keys, tile_sums) for tile_sums in ledger.rows(len(rows))]
-    classes = the_pass.case.classes
-    by_sample = [_stacked(tallies[i : i + classes]) for i in range(0, len(tallies), classes)]
-    return [
-        ({key: _mask_sum(the_pass, key, tally.columns) for key in the_pass.statistics}, tally) for tally in by_sample
-    ]
+        ledger.enter(tiles.owners, *kernels.rows(tiles, the_pass.load, the_pass.variant))
+    shape = len(samples), the_pass.case.classes
+    columns = {key: values.reshape(shape) for key, values in ledger.columns.items()}
+    tables = {key: _mask_sum(the_pass, key, columns) for key in the_pass.statistics}
+    return Passed(tables, columns["low"].min(1), columns["high"].max(1))
 
 
 def _mask_rows(sample: Sample, boundary: BoundaryWeight | None) -> list[Row]:
@@ -120,24 +114,12 @@ def _mask_rows(sample: Sample, boundary: BoundaryWeight | None) -> list[Row]:
     return [Row(*parts) for parts in zip(sample.prediction, sample.target, weights, strict=True)]
 
 
-def _tallied(keys: list[Key], tile_sums: NDArray[np.float64]) -> Tally:
-    columns = dict(zip(keys, tile_sums.sum(0), strict=True))
-    low, high = tile_sums[:, keys.index("low")].min(), tile_sums[:, keys.index("high")].max()
-    return Tally(columns, float(low), float(high))
-
-
-def _stacked(rows: Sequence[Tally]) -> Tally:
-    """The rows of a sample's classes as one tally."""
-    columns = {key: np.array([row.columns[key] for row in rows]) for key in rows[0].columns}
-    return Tally(columns, float(np.min([row.low for row in rows])), float(np.max([row.high for row in rows])))
-
-
 def _mask_sum(the_pass: Pass, key: Statistic, columns: Columns) -> Sum:
     if isinstance(key, Totals):
         return TotalSums(columns["count"], columns["positive"] + columns["negative"], columns["positive"])
     if isinstance(key, Moments):
-        least = columns["least" if the_pass.case.soft else "pt"]
-        return MomentSums(columns["p"], columns["pt"], columns["pp"], columns["tt"], least)
+        tt, least = ("tt", "least") if the_pass.case.soft else ("positive", "pt")
+        return MomentSums(columns["p"], columns["pt"], columns["pp"], columns[tt], columns[least])
     if isinstance(key, Entropy):
         return EntropySums(columns[the_pass.column(key, "+")], columns[the_pass.column(key, "-")])
     assert isinstance(key, Counts)
@@ -154,27 +136,16 @@ def _hits(the_pass: Pass, cut: float, columns: Columns) -> tuple[Values, Values,
 # --------------------------------------------------------------------------------------------------------------- classes
 
 
-def _classes(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> list[tuple[dict[Statistic, Sum], Tally]]:
-    rows = [Row(sample.prediction, sample.target, sample.weight) for sample in samples]
-    ledger, keys = Ledger(), list[Key]()
-    for tiles in class_tiles(rows):
-        keys, sums = kernels.classes(tiles, the_pass.load, the_pass.variant)
-        ledger.enter(tiles.owners, sums)
-    return [
-        _class_sums(the_pass, sample, keys, sums) for sample, sums in zip(samples, ledger.rows(len(rows)), strict=True)
-    ]
+def _classes(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
+    ledger = Ledger(len(samples))
+    for tiles in class_tiles([Row(sample.prediction, sample.target, sample.weight) for sample in samples]):
+        ledger.enter(tiles.owners, *kernels.classes(tiles, the_pass.load, the_pass.variant))
+    columns = ledger.columns
+    tables = {key: _class_sum(the_pass, samples, key, columns) for key in the_pass.statistics}
+    return Passed(tables, columns["low"].min(1), columns["high"].max(1))
 
 
-def _class_sums(
-    the_pass: Pass, sample: Sample, keys: list[Key], tile_sums: NDArray[np.float64]
-) -> tuple[dict[Statistic, Sum], Tally]:
-    columns = {key: tile_sums[..., place].sum(0) for place, key in enumerate(keys)}
-    low, high = tile_sums[..., keys.index("low")].min(), tile_sums[..., keys.index("high")].max()
-    sums = {key: _class_sum(the_pass, sample, key, columns) for key in the_pass.statistics}
-    return sums, Tally(columns, float(low), float(high))
-
-
-def _class_sum(the_pass: Pass, sample: Sample, key: Statistic, columns: Columns) -> Sum:
+def _class_sum(the_pass: Pass, samples: Sequence[Sample], key: Statistic, columns: Columns) -> Sum:
     weight = columns["weight"]
     if isinstance(key, Totals):
         return TotalSums(columns["count"], weight, weight)
@@ -184,14 +155,14 @@ def _class_sum(the_pass: Pass, sample: Sample, key: Statistic, columns: Columns)
         loss = columns[the_pass.column(key, "")]
         return EntropySums(loss, np.zeros_like(loss))
     if isinstance(key, Pairs):
-        return PairSums(_matrix(sample.prediction.argmax(0), sample))
+        return PairSums(np.stack([_matrix(sample.prediction.argmax(0), sample) for sample in samples]))
     if the_pass.variant.fractional:
         return CountSums(columns["hit"], columns["fp"], columns["fn"], columns["tn"])
     return _counted(columns["hit"], columns["guess"], weight)
 
 
 def _counted(hit: Values, guess: Values, target: Values) -> CountSums:
-    return CountSums(hit, guess - hit, target - hit, target.sum() - guess - target + hit)
+    return CountSums(hit, guess - hit, target - hit, target.sum(-1, keepdims=True) - guess - target + hit)
 
 
 def _matrix(guess: AnyArray, sample: Sample) -> Values:
@@ -202,16 +173,18 @@ def _matrix(guess: AnyArray, sample: Sample) -> Values:
     return np.bincount(place, weight, classes**2).reshape(classes, classes).astype(np.float64)
 
 
-def _paired(the_pass: Pass, matrix: Values) -> dict[Statistic, Sum]:
+def _label_maps(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
     """Every statistic of two label maps, from their confusion matrix."""
-    target, guess, hit = matrix.sum(1), matrix.sum(0), matrix.diagonal().copy()
-    return {key: _pair_sum(key, matrix, target, guess, hit) for key in the_pass.statistics}
+    matrices = np.stack([_matrix(sample.prediction, sample) for sample in samples])
+    tables = {key: _pair_sum(key, matrices) for key in the_pass.statistics}
+    return Passed(tables, np.zeros(len(samples)), np.zeros(len(samples)))
 
 
-def _pair_sum(key: Statistic, matrix: Values, target: Values, guess: Values, hit: Values) -> Sum:
+def _pair_sum(key: Statistic, matrix: Values) -> Sum:
+    target = matrix.sum(2)
     table: dict[type[Any], Callable[[], Sum]] = {
         Totals: lambda: TotalSums(target, target, target),
-        Counts: lambda: _counted(hit, guess, target),
+        Counts: lambda: _counted(matrix.diagonal(axis1=1, axis2=2).copy(), matrix.sum(1), target),
         Pairs: lambda: PairSums(matrix),
     }
     return table[type(key)]()

@@ -6,8 +6,7 @@ own: a sample's sums are the same bits whatever shares its launch.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,9 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossgauge_service.engine.expressions import ROW_TILE
+from lossgauge_service.engine.loads import Key
 from lossgauge_service.samples import AnyArray
 
 CLASS_TILE = 1024
+EXTREMES: dict[Key, tuple[np.ufunc, float]] = {"low": (np.minimum, np.inf), "high": (np.maximum, -np.inf)}
 DIRECT_TILES = 8
 """A row of at least so many whole tiles is read in place."""
 
@@ -180,26 +181,18 @@ def _class_pieces(row: Row) -> Row:
     )
 
 
-@dataclass
 class Ledger:
-    """Collects the tiles' sums of every launch and adds them up by row."""
+    """Adds up the tiles' sums of every launch by row, in the tiles' order, in float64."""
 
-    parts: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = field(default_factory=list)
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self.columns: dict[Key, NDArray[np.float64]] = {}
 
-    def enter(self, owners: NDArray[np.intp], sums: Tensor) -> None:
-        """Note the sums (tiles, ...) of a launch."""
-        self.parts.append((owners, sums.to(device="cpu", dtype=torch.float64).numpy()))
-
-    def rows(self, count: int) -> list[NDArray[np.float64]]:
-        """Each row's tiles (tiles, ...), in the order in which they were entered."""
-        owned: list[list[NDArray[np.float64]]] = [[] for _ in range(count)]
-        for owners, sums in self.parts:
-            for start, stop in _runs(owners):
-                owned[owners[start]].append(sums[start:stop])
-        return [np.concatenate(pieces) for pieces in owned]
-
-
-def _runs(owners: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
-    """The stretches of equal owners."""
-    edges = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
-    return pairwise(edges)
+    def enter(self, owners: NDArray[np.intp], keys: list[Key], sums: Tensor) -> None:
+        """Add the sums (tiles, ..., keys) of a launch, in which a row's tiles stand together. "low" and "high" are extremes."""
+        tiles = np.ascontiguousarray(np.moveaxis(sums.to(device="cpu", dtype=torch.float64).numpy(), -1, 0))
+        starts = np.flatnonzero(np.diff(owners, prepend=-1))
+        for key, values in zip(keys, tiles, strict=True):
+            how, neutral = EXTREMES.get(key, (np.add, 0.0))
+            column = self.columns.setdefault(key, np.full((self._rows, *values.shape[1:]), neutral))
+            column[owners[starts]] = how(column[owners[starts]], how.reduceat(values, starts, axis=0))

@@ -1,23 +1,41 @@
 """Scores that have a value per class: the counts or moments of a class, the empty rules, and the average."""
 
 from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from lossgauge.metrics.overlap import ClassAveraged
+from lossgauge.metrics.overlap import Average, ClassAveraged
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.values import (
-    NO_PIXELS,
-    Value,
-    by_rule,
-    empty_case,
+    Readings,
+    Reasons,
+    by_rules,
     mean,
     nothing_to_score,
-    score_of,
-    score_of_classes,
+    scores_of,
+    scores_of_classes,
+    undefined,
 )
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Counts, Sums, Values
+
+
+class Parts(Protocol):
+    """What a value is made of, arrays (samples, classes): a NamedTuple that knows the sizes of both masks."""
+
+    @property
+    def predicted(self) -> Values:
+        """The prediction's size."""
+
+    @property
+    def targeted(self) -> Values:
+        """The target's size."""
+
+
+SomeParts = TypeVar("SomeParts", bound=Parts)
+Formula = Callable[[SomeParts, Reasons], Readings]
+"""The values of parts of any shape; the reasons are those of a 0/0."""
 
 
 def counts_key(spec: ClassAveraged, case: Case) -> Counts:
@@ -32,49 +50,46 @@ def mask_key(threshold: float | None, side: str, case: Case) -> Counts:
     return Counts(threshold, side == "greater_equal")
 
 
-def considered(spec: ClassAveraged, case: Case) -> range:
-    """The classes that the average takes."""
-    return range(0 if spec.include_background else 1, case.classes)
-
-
-def averaged(
-    spec: ClassAveraged,
-    sums: Sums,
-    case: Case,
-    predicted: Values,
-    targeted: Values,
-    value_of: Callable[[slice, str], Value],
-) -> Score:
-    """The score of a value per class, by the spec's rules and average.
-
-    `value_of` gives the value of the summed classes of a slice, and names a 0/0 by the reason it is given.
-    """
+def averaged(spec: ClassAveraged, sums: Sums, case: Case, parts: SomeParts, formula: Formula[SomeParts]) -> list[Score]:
+    """The scores of a value per class, by the spec's rules and average."""
     totals = sums.totals()
     nothing = nothing_to_score(totals)
-    if nothing:
-        return score_of(nothing)
-
-    def by_rules(classes: slice) -> Value:
-        which = empty_case(float(predicted[classes].sum()), float(targeted[classes].sum()))
-        return by_rule(spec.empty, which, lambda reason: value_of(classes, reason))
-
+    classes = _ruled(spec, parts, formula)
     if case.task == "binary":
-        return score_of(by_rules(slice(0, 1)))
-    lost = np.zeros(case.classes, bool) if case.task == "multiclass" else totals.valid == 0
-    classes = [NO_PIXELS if lost[c] else by_rules(slice(c, c + 1)) for c in range(case.classes)]
-    taken = considered(spec, case)
-    chosen = [classes[c] for c in taken]
-    sizes = [float(targeted[c]) for c in taken]
-    value = _average(spec, chosen, sizes, lambda: by_rules(slice(taken.start, taken.stop)))
-    return score_of_classes(value, classes, chosen)
+        return scores_of(classes[:, 0], nothing)
+    if case.task == "multilabel":
+        classes = classes.unless(totals.valid == 0, "no_valid_pixels")
+    taken = slice(0 if spec.include_background else 1, None)
+    chosen = classes[:, taken]
+    if spec.average == "micro":
+        value = _micro(spec, chosen, _ruled(spec, summed(parts, taken), formula))
+    else:
+        value = average(spec.average, chosen, parts.targeted[:, taken])
+    return scores_of_classes(value, classes, chosen, nothing)
 
 
-def _average(spec: ClassAveraged, chosen: list[Value], weights: list[float], micro: Callable[[], Value]) -> Value:
-    if spec.average == "micro" and any(value != NO_PIXELS for value in chosen):
-        return micro()
-    if spec.average == "none":
-        return Value(None, "not_averaged")
-    return mean(chosen, weights if spec.average == "weighted" else None)
+def _ruled(spec: ClassAveraged, parts: SomeParts, formula: Formula[SomeParts]) -> Readings:
+    return by_rules(spec.empty, parts.predicted, parts.targeted, lambda reasons: formula(parts, reasons))
+
+
+def _micro(spec: ClassAveraged, chosen: Readings, together: Readings) -> Readings:
+    """The value of the summed classes; there is none where no class has a pixel."""
+    lost = (chosen.reasons == "no_valid_pixels").all(-1)
+    return together.unless(lost, mean(chosen).reasons)
+
+
+def average(how: Average, classes: Readings, sizes: Values) -> Readings:
+    """The mean over the last axis, plain or weighted by the target's sizes, or none."""
+    if how == "none":
+        return undefined(classes.numbers.shape[:-1], "not_averaged")
+    return mean(classes, sizes if how == "weighted" else None)
+
+
+def summed(parts: SomeParts, taken: slice) -> SomeParts:
+    """The parts of some classes together."""
+    values: Any = parts
+    together: SomeParts = type(parts)(*(np.ascontiguousarray(value[:, taken]).sum(1) for value in values))
+    return together
 
 
 def background_misfit(spec: ClassAveraged, case: Case) -> str | None:

@@ -1,7 +1,7 @@
 """Weighted sums of losses: each term is finished by its own implementation."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lossgauge.metrics import BceDice, BceLogDice, CombinedLoss, FocalDice, FocalLogDice, WeightedBceDice
@@ -11,7 +11,6 @@ from lossgauge.wire import Score
 
 from lossgauge_service.metrics import overlap, pixel_losses
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Value, finite, score_of
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
 
@@ -30,23 +29,29 @@ def _needs(spec: Mix, case: Case) -> list[Statistic]:
     return [need for term in spec.terms_of() for need in PARTS[type(term.metric)].needs(term.metric, case)]
 
 
-def _finish(spec: Mix, sums: Sums, case: Case) -> Score:
-    scores = [PARTS[type(term.metric)].finish(term.metric, sums, case) for term in spec.terms_of()]
-    values = [_transformed(term, score) for term, score in zip(spec.terms_of(), scores, strict=True)]
-    return score_of(_sum(values), terms=[score.value for score in scores])
+def _finish(spec: Mix, sums: Sums, case: Case) -> list[Score]:
+    terms = spec.terms_of()
+    by_term = [PARTS[type(term.metric)].finish(term.metric, sums, case) for term in terms]
+    return [_mixed(terms, scores) for scores in zip(*by_term, strict=True)]
 
 
-def _transformed(term: CombinedTerm, score: Score) -> Value:
-    if score.value is None:
-        return Value(None, score.undefined)
-    return finite(term.weight * TRANSFORMS[term.transform](score.value))
+def _mixed(terms: Sequence[CombinedTerm], scores: Sequence[Score]) -> Score:
+    """The sum of a sample's terms; the first that is undefined or infinite says why there is none."""
+    parts = []
+    for term, score in zip(terms, scores, strict=True):
+        part = math.inf if score.value is None else _transformed(term, score.value)
+        if not math.isfinite(part):
+            return _with_terms(scores, value=None, undefined=score.undefined or "infinite")
+        parts.append(part)
+    return _with_terms(scores, value=math.fsum(parts))
 
 
-def _sum(values: list[Value]) -> Value:
-    for value in values:
-        if value.number is None:
-            return value
-    return finite(math.fsum(value.number for value in values if value.number is not None))
+def _with_terms(scores: Sequence[Score], **members: Any) -> Score:
+    return Score.model_validate({**members, "terms": [score.value for score in scores]})
+
+
+def _transformed(term: CombinedTerm, value: float) -> float:
+    return term.weight * TRANSFORMS[term.transform](value)
 
 
 def _misfit(spec: Mix, case: Case) -> str | None:

@@ -1,4 +1,4 @@
-"""What a metric consists of: which statistics it needs, and how their sums become its score."""
+"""What a metric consists of: which statistics it needs, and how their sums become its scores."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ def always_fits(spec: Any, case: Case) -> str | None:
 
 @dataclass(frozen=True)
 class Implementation(Generic[Spec]):
-    """A metric's spec, its needs, its finish, and what keeps it from fitting a case (None: nothing)."""
+    """A metric's spec, its needs, its finish (a score per row of the sums), and what keeps it from fitting a case (None: nothing)."""
 
     spec: type[Spec]
     needs: Callable[[Spec, Case], Iterable[Statistic]]
-    finish: Callable[[Spec, Sums, Case], Score]
+    finish: Callable[[Spec, Sums, Case], list[Score]]
     misfit: Callable[[Spec, Case], str | None] = always_fits

@@ -1,32 +1,40 @@
 """Dice, IoU and their losses, and mean IoU over thresholds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 from lossgauge.metrics import Dice, DiceLoss, Iou, IouLoss, MeanIou
 from lossgauge.metrics.overlap import Overlap
 from lossgauge.wire import Score
 
-from lossgauge_service.metrics.class_averages import averaged, background_misfit, counts_key, mask_key
+from lossgauge_service.metrics.class_averages import (
+    average,
+    averaged,
+    background_misfit,
+    counts_key,
+    mask_key,
+    summed,
+)
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.metrics.values import (
-    NO_PIXELS,
-    Value,
-    by_rule,
-    empty_case,
+    Readings,
+    Reasons,
+    by_rules,
     mean,
     nothing_to_score,
+    plain,
     ratio,
-    score_of,
-    score_of_classes,
+    scores_of,
+    scores_of_classes,
+    stacked,
 )
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import CountSums, Moments, Statistic, Sums, Totals, Values
 
 
-@dataclass(frozen=True)
-class Areas:
-    """Per class: the intersection, the sizes, and the sizes as the denominator has them (squared or not)."""
+class Areas(NamedTuple):
+    """The intersection, the sizes, and the sizes as the denominator has them (squared or not)."""
 
     shared: Values
     predicted: Values
@@ -47,8 +55,7 @@ def _reads_moments(spec: Overlap, case: Case) -> bool:
 def _areas(spec: Overlap, sums: Sums, case: Case) -> Areas:
     if not _reads_moments(spec, case):
         counts = sums.counts(counts_key(spec, case))
-        predicted, targeted = counts.tp + counts.fp, counts.tp + counts.fn
-        return Areas(counts.tp, predicted, targeted, predicted, targeted)
+        return Areas(counts.tp, counts.predicted, counts.targeted, counts.predicted, counts.targeted)
     m, targeted = sums.moments(Moments()), sums.totals().target
     # (p + t - |p - t|) / 2 is the lesser of the two
     shared = m.least if spec.soft_target == "l1" else m.pt
@@ -56,35 +63,27 @@ def _areas(spec: Overlap, sums: Sums, case: Case) -> Areas:
     return Areas(shared, m.p, targeted, *below)
 
 
-def _dice(spec: Overlap, areas: Areas, classes: slice, reason: str) -> Value:
-    below = areas.predicted_below[classes].sum() + areas.targeted_below[classes].sum() + spec.smooth_denominator
-    return ratio(2 * areas.shared[classes].sum() + spec.smooth_numerator, below, reason)
+def _dice(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
+    below = areas.predicted_below + areas.targeted_below + spec.smooth_denominator
+    return ratio(2 * areas.shared + spec.smooth_numerator, below, reasons)
 
 
-def _iou(spec: Overlap, areas: Areas, classes: slice, reason: str) -> Value:
-    shared = areas.shared[classes].sum()
-    below = (
-        areas.predicted_below[classes].sum() + areas.targeted_below[classes].sum() - shared + spec.smooth_denominator
-    )
-    return ratio(shared + spec.smooth_numerator, below, reason)
+def _iou(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
+    below = areas.predicted_below + areas.targeted_below - areas.shared + spec.smooth_denominator
+    return ratio(areas.shared + spec.smooth_numerator, below, reasons)
 
 
-def _complement(value: Value) -> Value:
-    return value if value.number is None else Value(1 - value.number)
+def _as_loss(formula: "Formula") -> "Formula":
+    return lambda spec, areas, reasons: formula(spec, areas, reasons).mapped(lambda value: 1 - value)
 
 
-Ratio = Callable[[Overlap, Areas, slice, str], Value]
+Formula = Callable[[Overlap, Areas, Reasons], Readings]
 
 
-def _finish_with(formula: Ratio, as_loss: bool) -> Callable[[Overlap, Sums, Case], Score]:
-    def finish(spec: Overlap, sums: Sums, case: Case) -> Score:
+def _finish_with(formula: Formula) -> Callable[[Overlap, Sums, Case], list[Score]]:
+    def finish(spec: Overlap, sums: Sums, case: Case) -> list[Score]:
         areas = _areas(spec, sums, case)
-
-        def value_of(classes: slice, reason: str) -> Value:
-            value = formula(spec, areas, classes, reason)
-            return _complement(value) if as_loss else value
-
-        return averaged(spec, sums, case, areas.predicted, areas.targeted, value_of)
+        return averaged(spec, sums, case, areas, lambda parts, reasons: formula(spec, parts, reasons))
 
     return finish
 
@@ -96,54 +95,44 @@ def _mean_needs(spec: MeanIou, case: Case) -> list[Statistic]:
     return [Totals(), *(mask_key(th, spec.threshold_side, case) for th in spec.thresholds)]
 
 
-def _mean_finish(spec: MeanIou, sums: Sums, case: Case) -> Score:
-    nothing = nothing_to_score(sums.totals())
-    if nothing:
-        return score_of(nothing)
+def _mean_finish(spec: MeanIou, sums: Sums, case: Case) -> list[Score]:
+    totals, counts = sums.totals(), _counts(spec, sums, case)
+    nothing = nothing_to_score(totals)
+    curves = _curves(spec, counts)
     if case.task == "binary":
-        rows = _curve(spec, sums, case, slice(0, 1))
-        return score_of(mean(rows), per_threshold=[row.number for row in rows])
-    curves = [_curve(spec, sums, case, slice(c, c + 1)) for c in range(case.classes)]
-    count = sums.totals().valid
-    curves = [rows if count[c] else [NO_PIXELS] * len(rows) for c, rows in enumerate(curves)]
-    classes = [mean(rows) for rows in curves]
-    value = _label_average(spec, sums, case, classes)
-    return score_of_classes(value, classes, classes, per_threshold=[[row.number for row in rows] for rows in curves])
-
-
-def _label_average(spec: MeanIou, sums: Sums, case: Case, classes: list[Value]) -> Value:
+        return scores_of(mean(curves[:, 0]), nothing, per_threshold=plain(curves.numbers[:, 0]))
+    curves = curves.unless((totals.valid == 0)[..., None], "no_valid_pixels")
+    classes = mean(curves)
     if spec.average == "micro":
-        return mean(_curve(spec, sums, case, slice(0, case.classes)))
-    if spec.average == "none":
-        return Value(None, "not_averaged")
-    return mean(classes, sums.totals().target.tolist() if spec.average == "weighted" else None)
+        value = mean(_curves(spec, summed(counts, slice(None))))
+    else:
+        value = average(spec.average, classes, totals.target)
+    return scores_of_classes(value, classes, classes, nothing, per_threshold=plain(curves.numbers))
 
 
-def _curve(spec: MeanIou, sums: Sums, case: Case, classes: slice) -> list[Value]:
-    return [
-        _at_threshold(spec, sums.counts(mask_key(th, spec.threshold_side, case)), classes) for th in spec.thresholds
-    ]
+def _counts(spec: MeanIou, sums: Sums, case: Case) -> CountSums:
+    """The counts at every threshold: (samples, classes, thresholds)."""
+    at = [sums.counts(mask_key(th, spec.threshold_side, case)) for th in spec.thresholds]
+    return CountSums(*(np.stack(values, -1) for values in zip(*at, strict=True)))
 
 
-def _at_threshold(spec: MeanIou, counts: CountSums, classes: slice) -> Value:
-    tp, fp, fn, tn = (float(values[classes].sum()) for values in counts)
+def _curves(spec: MeanIou, counts: CountSums) -> Readings:
+    """The IoU of the positives at each threshold, or the mean of it and the negatives'."""
+    tp, fp, fn, tn = counts
     sides = [_side_iou(spec, tp, fp, fn)]
     if spec.include_background:
         sides.append(_side_iou(spec, tn, fn, fp))
-    return mean(sides)
+    return mean(stacked(sides))
 
 
-def _side_iou(spec: MeanIou, hit: float, wrong: float, missed: float) -> Value:
-    if hit > 0:
-        return Value(hit / (hit + wrong + missed))
-    which = empty_case(hit + wrong, hit + missed)
-    return by_rule(spec.empty, which, lambda reason: ratio(hit, hit + wrong + missed, reason))
+def _side_iou(spec: MeanIou, hit: Values, wrong: Values, missed: Values) -> Readings:
+    return by_rules(spec.empty, hit + wrong, hit + missed, lambda reasons: ratio(hit, hit + wrong + missed, reasons))
 
 
 FAMILY = (
-    Implementation(Dice, _needs, _finish_with(_dice, as_loss=False), background_misfit),
-    Implementation(DiceLoss, _needs, _finish_with(_dice, as_loss=True), background_misfit),
-    Implementation(Iou, _needs, _finish_with(_iou, as_loss=False), background_misfit),
-    Implementation(IouLoss, _needs, _finish_with(_iou, as_loss=True), background_misfit),
+    Implementation(Dice, _needs, _finish_with(_dice), background_misfit),
+    Implementation(DiceLoss, _needs, _finish_with(_as_loss(_dice)), background_misfit),
+    Implementation(Iou, _needs, _finish_with(_iou), background_misfit),
+    Implementation(IouLoss, _needs, _finish_with(_as_loss(_iou)), background_misfit),
     Implementation(MeanIou, _mean_needs, _mean_finish),
 )

@@ -10,14 +10,14 @@ from lossgauge.metrics.pixel_loss import PixelLoss
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Value, nothing_to_score, ratio, score_of, score_of_classes
+from lossgauge_service.metrics.values import Readings, nothing_to_score, plain, ratio, scores_of, scores_of_classes
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A loss before its reduction, per class: the positives' sum, the negatives', and the weights' sum."""
+    """A loss before its reduction, (samples, classes): the positives' sum, the negatives', and the weights' sum."""
 
     positive: Values
     negative: Values
@@ -36,7 +36,7 @@ def _focal_needs(spec: FocalLoss, case: Case) -> list[Statistic]:
     return [Totals(spec.weight_from), _focal_key(spec, case)]
 
 
-def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> Score:
+def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
     entropy, totals = sums.entropy(_focal_key(spec, case)), sums.totals(spec.weight_from)
     for_positive, for_negative = _alphas(spec)
     leak = _leak(spec, totals)
@@ -95,7 +95,7 @@ def _entropy_needs(spec: CrossEntropy, case: Case) -> list[Statistic]:
     return [Totals(spec.weight_from), _plain_key(spec), *smoothed]
 
 
-def _entropy_finish(spec: CrossEntropy, sums: Sums, case: Case) -> Score:
+def _entropy_finish(spec: CrossEntropy, sums: Sums, case: Case) -> list[Score]:
     totals = sums.totals(spec.weight_from)
     entropy = _smoothed(spec, sums, case)
     parts = _weighted(spec, entropy, totals, case)
@@ -163,27 +163,33 @@ def _weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
 # ------------------------------------------------------------------------------------------------------------- reduction
 
 
-def _reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: int, case: Case) -> Score:
+def _reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> list[Score]:
     nothing = nothing_to_score(totals)
-    if nothing:
-        return score_of(nothing)
     positive, negative = _sides(parts, case)
-    elements = pixels * (1 if case.task == "multiclass" else case.classes)
-    scale = _denominator(spec, parts, totals, elements, _positives(totals, case))
+    scale = _denominator(
+        spec,
+        parts.weight.sum(-1),
+        totals.valid.sum(-1),
+        pixels * (1 if case.task == "multiclass" else case.classes),
+        _positives(totals, case),
+    )
     value = ratio(positive + negative, scale, "no_weight")
     extras = {
-        "positive": ratio(positive, scale, "no_weight").number,
-        "negative": ratio(negative, scale, "no_weight").number,
-        "positive_share": _share(positive, positive + negative),
+        "positive": plain(ratio(positive, scale, "no_weight").numbers),
+        "negative": plain(ratio(negative, scale, "no_weight").numbers),
+        "positive_share": plain(_share(positive, positive + negative)),
     }
     if case.task == "binary":
-        return score_of(value, **extras)
-    classes = [_class_value(spec, parts, totals, pixels, case, c) for c in range(case.classes)]
-    return score_of_classes(value, classes, classes, **extras)
+        return scores_of(value, nothing, **extras)
+    classes = _class_values(spec, parts, totals, pixels, case)
+    return scores_of_classes(value, classes, classes, nothing, **extras)
 
 
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole and math.isfinite(whole) else None
+def _share(part: Values, whole: Values) -> Values:
+    """part / whole, NaN where there is nothing to share."""
+    known = (whole != 0) & np.isfinite(whole)
+    share: Values = np.where(known, np.where(known, part, 0.0) / np.where(known, whole, 1.0), np.nan)
+    return share
 
 
 def _scaled(factor: Any, sums: Values) -> Values:
@@ -194,40 +200,37 @@ def _scaled(factor: Any, sums: Values) -> Values:
     return np.multiply(factors, sums, out=np.zeros_like(sums), where=factors > 0)
 
 
-def _sides(parts: Parts, case: Case) -> tuple[float, float]:
+def _sides(parts: Parts, case: Case) -> tuple[Values, Values]:
     """The positives' and the negatives' sums; of classes, class 0 is the negatives."""
     if case.task == "multiclass":
-        return float(parts.positive[1:].sum()), float(parts.positive[0])
-    return float(parts.positive.sum()), float(parts.negative.sum())
+        return parts.positive[:, 1:].sum(-1), parts.positive[:, 0]
+    return parts.positive.sum(-1), parts.negative.sum(-1)
 
 
-def _denominator(spec: PixelLoss, parts: Parts, totals: TotalSums, elements: float, positives: float) -> float:
+def _denominator(spec: PixelLoss, weight: Values, valid: Values, elements: Values, positives: Values) -> Values:
     if spec.reduction == "sum":
-        return 1.0
+        return np.ones_like(weight)
     if spec.reduction == "positives":
-        return max(1.0, positives)
+        return np.maximum(1.0, positives)
     if spec.ignore_denominator == "all":
         return elements
-    return float((parts.weight if spec.weight_denominator == "weights" else totals.valid).sum())
+    return weight if spec.weight_denominator == "weights" else valid
 
 
-def _positives(totals: TotalSums, case: Case) -> float:
+def _positives(totals: TotalSums, case: Case) -> Values:
     """The weight of the positives; of classes, every pixel that is not of class 0."""
-    return float(totals.target[1 if case.task == "multiclass" else 0 :].sum())
+    weight: Values = totals.target[:, 1 if case.task == "multiclass" else 0 :].sum(-1)
+    return weight
 
 
-def _class_value(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: int, case: Case, c: int) -> Value:
-    """The loss of one label (multilabel), or of the pixels of one class (multiclass)."""
-    if totals.valid[c] == 0:
-        return Value(None, "target_empty" if case.task == "multiclass" else "no_valid_pixels")
-    one = slice(c, c + 1)
-    own = Parts(parts.positive[one], parts.negative[one], parts.weight[one])
-    of_class = TotalSums(*(values[one] for values in totals))
+def _class_values(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> Readings:
+    """The loss of each label (multilabel), or of the pixels of each class (multiclass)."""
     multiclass = case.task == "multiclass"
-    elements = float(totals.valid[c]) if multiclass else pixels
-    positives = _positives(totals if multiclass else of_class, case)
-    value = float(own.positive.sum() + own.negative.sum())
-    return ratio(value, _denominator(spec, own, of_class, elements, positives), "no_weight")
+    elements = totals.valid if multiclass else np.broadcast_to(pixels[:, None], totals.valid.shape)
+    positives = _positives(totals, case)[:, None] if multiclass else totals.target
+    scale = _denominator(spec, parts.weight, totals.valid, elements, positives)
+    values = ratio(parts.positive + parts.negative, scale, "no_weight")
+    return values.unless(totals.valid == 0, "target_empty" if multiclass else "no_valid_pixels")
 
 
 FAMILY = (

@@ -1,94 +1,164 @@
-"""Values that may be undefined, and their averages."""
+"""Numbers that may be undefined, a row per sample, and their averages."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 from lossgauge.metrics import Empty
 from lossgauge.wire import Score
+from numpy.typing import NDArray
 
-from lossgauge_service.statistics import TotalSums
+from lossgauge_service.statistics import TotalSums, Values
+
+Mask = NDArray[np.bool_]
+Reasons = NDArray[np.object_]
+"""Names of reasons, None where there is none."""
 
 
 @dataclass(frozen=True)
-class Value:
-    """A number, or the reason why there is none."""
+class Readings:
+    """Numbers, NaN where there is none, and the reason why there is none. The first axis is the sample."""
 
-    number: float | None
-    reason: str | None = None
+    numbers: Values
+    reasons: Reasons
+
+    @property
+    def defined(self) -> Mask:
+        """Where there is a number."""
+        defined: Mask = ~np.isnan(self.numbers)
+        return defined
+
+    def __getitem__(self, place: Any) -> "Readings":
+        return Readings(self.numbers[place], self.reasons[place])
+
+    def unless(self, where: Mask, reason: str | Reasons) -> "Readings":
+        """The same, but undefined for the reason where the mask holds."""
+        return self if not where.any() else Readings(*_put(self, where, np.nan, reason))
+
+    def replaced(self, where: Mask, number: float) -> "Readings":
+        """The same, but the number where the mask holds."""
+        return self if not where.any() else Readings(*_put(self, where, number, None))
+
+    def mapped(self, function: Callable[[Values], Values]) -> "Readings":
+        """The function of every number."""
+        return Readings(function(self.numbers), self.reasons)
 
 
-NO_PIXELS = Value(None, "no_valid_pixels")
-NO_WEIGHT = Value(None, "no_weight")
+def _put(readings: Readings, where: Mask, number: float, reason: str | Reasons | None) -> tuple[Values, Reasons]:
+    return np.where(where, number, readings.numbers), np.where(where, np.asarray(reason, object), readings.reasons)
 
 
-def nothing_to_score(totals: TotalSums) -> Value | None:
-    """Why nothing counts: every pixel is ignored, or weighs nothing. None where something does."""
-    if totals.valid.sum() == 0:
-        return NO_PIXELS
-    return NO_WEIGHT if totals.weight.sum() == 0 else None
+def finite(numbers: Values) -> Readings:
+    """The numbers; what is not finite is undefined, as `infinite`."""
+    reasons = np.full(numbers.shape, None, object)
+    return Readings(numbers, reasons).unless(~np.isfinite(numbers), "infinite")
 
 
-def finite(number: float) -> Value:
-    """A number as a value; what is not finite is undefined, as `infinite`."""
-    return Value(float(number)) if math.isfinite(number) else Value(None, "infinite")
+def undefined(shape: tuple[int, ...], reason: str) -> Readings:
+    """No number anywhere."""
+    return Readings(np.full(shape, np.nan), np.full(shape, reason, object))
 
 
-def ratio(numerator: float, denominator: float, reason: str) -> Value:
+def ratio(numerator: Values, denominator: Values, reason: str | Reasons) -> Readings:
     """numerator / denominator, undefined for the reason where the denominator is 0."""
-    return finite(numerator / denominator) if denominator != 0 else Value(None, reason)
+    zero = denominator == 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        return finite(numerator / np.where(zero, 1.0, denominator)).unless(zero, reason)
 
 
-def empty_case(predicted: float, targeted: float) -> Literal["both", "target", "prediction"] | None:
-    """Which of the masks are empty."""
-    if targeted == 0:
-        return "both" if predicted == 0 else "target"
-    return "prediction" if predicted == 0 else None
+def stacked(readings: Sequence[Readings]) -> Readings:
+    """Readings side by side, along a new last axis."""
+    return Readings(np.stack([one.numbers for one in readings], -1), np.stack([one.reasons for one in readings], -1))
 
 
-def by_rule(
-    empty: Empty, case: Literal["both", "target", "prediction"] | None, formula: Callable[[str], Value]
-) -> Value:
-    """The value under the empty rules; `formula` is given the reason for a 0/0."""
-    if case is None:
-        return formula("zero_denominator")
-    rule = getattr(empty, case)
-    if rule == "formula":
-        return formula(f"{case}_empty")
-    if rule in ("undefined", "skip"):
-        return Value(None, f"{case}_empty" if rule == "undefined" else "skipped")
-    return finite(rule)
+def by_rules(empty: Empty, predicted: Values, targeted: Values, formula: Callable[[Reasons], Readings]) -> Readings:
+    """The formula's values under the empty rules, from the sizes of the masks; it is given the reasons of a 0/0."""
+    no_target, no_guess = targeted == 0, predicted == 0
+    reasons = np.full(targeted.shape, "zero_denominator", object)
+    if not (no_target | no_guess).any():
+        return formula(reasons)
+    cases = {"both": no_target & no_guess, "target": no_target & ~no_guess, "prediction": no_guess & ~no_target}
+    for case, where in cases.items():
+        reasons[where] = f"{case}_empty"
+    values = formula(reasons)
+    for case, where in cases.items():
+        values = _ruled(values, where, getattr(empty, case), f"{case}_empty")
+    return values
 
 
-def mean(values: Sequence[Value], weights: Sequence[float] | None = None) -> Value:
-    """The (weighted) mean of the defined values; undefined for their common reason when there are none."""
-    numbers = [
-        (v.number, w) for v, w in zip(values, weights or [1.0] * len(values), strict=True) if v.number is not None
-    ]
-    if not numbers:
-        reasons = {v.reason for v in values}
-        return Value(None, reasons.pop() if len(reasons) == 1 else "no_class_defined")
-    return ratio(math.fsum(n * w for n, w in numbers), math.fsum(w for _, w in numbers), "target_empty")
+def _ruled(values: Readings, where: Mask, rule: float | str, reason: str) -> Readings:
+    if isinstance(rule, float | int):
+        return values.replaced(where, rule)
+    reasons = {"undefined": reason, "skip": "skipped"}
+    return values.unless(where, reasons[rule]) if rule in reasons else values
 
 
-def score_of(value: Value, **extras: Any) -> Score:
-    """A score of one value; extras that are None are left out."""
+def mean(values: Readings, weights: Values | None = None) -> Readings:
+    """The (weighted) mean of the defined values of the last axis; undefined for their common reason where there are none."""
+    defined = values.defined
+    weight = np.where(defined, 1.0 if weights is None else weights, 0.0)
+    total = (np.where(defined, values.numbers, 0.0) * weight).sum(-1)
+    found = ratio(total, weight.sum(-1), "target_empty")
+    nothing = np.asarray(~defined.any(-1))
+    return found.unless(nothing, _common(values.reasons)) if nothing.any() else found
+
+
+def _common(reasons: Reasons) -> Reasons:
+    if not reasons.shape[-1]:
+        return np.full(reasons.shape[:-1], "no_class_defined", object)
+    same = (reasons == reasons[..., :1]).all(-1)
+    return np.where(same, reasons[..., 0], "no_class_defined")
+
+
+# ---------------------------------------------------------------------------------------------------------------- scores
+
+
+def nothing_to_score(totals: TotalSums) -> Reasons:
+    """Why nothing counts in a sample: every pixel is ignored, or weighs nothing. None where something does."""
+    reasons = np.full(len(totals.valid), None, object)
+    reasons[totals.weight.sum(-1) == 0] = "no_weight"
+    reasons[totals.valid.sum(-1) == 0] = "no_valid_pixels"
+    return reasons
+
+
+def plain(numbers: Values) -> list[Any]:
+    """Lists of floats, with None for NaN."""
+    known = numbers.astype(object)
+    known[np.isnan(numbers)] = None
+    lists: list[Any] = known.tolist()
+    return lists
+
+
+def scores_of(values: Readings, nothing: Reasons, **extras: Sequence[Any]) -> list[Score]:
+    """A score per sample; extras that are None are left out, and all are where nothing counts."""
+    rows = zip(plain(values.numbers), values.reasons.tolist(), nothing.tolist(), strict=True)
+    members = [dict(zip(extras, row, strict=True)) for row in zip(*extras.values(), strict=True)] if extras else None
+    return [_score(*row, members[place] if members else {}) for place, row in enumerate(rows)]
+
+
+def _score(number: float | None, reason: str | None, nothing: str | None, extras: Mapping[str, Any]) -> Score:
+    if nothing is not None:
+        return Score(value=None, undefined=nothing)
     given = {name: extra for name, extra in extras.items() if extra is not None}
-    if value.reason is not None:
-        given["undefined"] = value.reason
-    return Score(value=value.number, **given)
+    return Score(value=number, **given) if reason is None else Score(value=None, undefined=reason, **given)
 
 
-def score_of_classes(value: Value, classes: Sequence[Value], considered: Sequence[Value], **extras: Any) -> Score:
-    """A score averaged over classes, with each class's value and what the average counted."""
-    reasons = {str(i): v.reason for i, v in enumerate(classes) if v.reason is not None}
-    counted = sum(v.number is not None for v in considered)
-    return score_of(
-        value,
-        per_class=[v.number for v in classes],
-        undefined_classes=reasons or None,
-        counted=counted,
-        skipped=len(considered) - counted,
+def scores_of_classes(
+    values: Readings, classes: Readings, considered: Readings, nothing: Reasons, **extras: Sequence[Any]
+) -> list[Score]:
+    """Scores averaged over classes, with each class's value and what the average counted."""
+    counted = considered.defined.sum(-1)
+    return scores_of(
+        values,
+        nothing,
+        per_class=plain(classes.numbers),
+        undefined_classes=[_by_class(reasons) for reasons in classes.reasons.tolist()],
+        counted=counted.tolist(),
+        skipped=(considered.numbers.shape[-1] - counted).tolist(),
         **extras,
     )
+
+
+def _by_class(reasons: list[str | None]) -> dict[str, str] | None:
+    return {str(place): reason for place, reason in enumerate(reasons) if reason is not None} or None

@@ -7,35 +7,25 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
-from lossgauge.wire import BatchRequest, BatchResponse, Score, Summary
+from lossgauge.wire import BatchRequest, BatchResponse, Score
 from starlette.requests import Request
 from starlette.responses import Response
 
 from lossgauge_service.answers import Stopwatch, answer, scores_document
 from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, Item, batch_request
-from lossgauge_service.engine import Outcome
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
+from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.routes.examples import BATCH
-from lossgauge_service.samples import Case, Sample
+from lossgauge_service.samples import Sample
 from lossgauge_service.service import Service, service_of
-from lossgauge_service.statistics import Sums
 
 router = APIRouter(tags=["scoring"])
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What was computed of an item."""
-
-    sums: Sums
-    case: Case
-    scores: dict[str, Score]
-
-
-Result = Scored | LossgaugeError
+Result = dict[str, Score] | LossgaugeError
 
 
 @dataclass(frozen=True)
@@ -51,19 +41,14 @@ class Job:
         """The items that can be scored."""
         return [item.outcome for item in self.items if isinstance(item.outcome, Sample)]
 
-    def results(self, computed: list[Outcome]) -> list[Result]:
-        """Each item's result, from what was computed of the samples, in their order."""
-        left = iter(computed)
+    def results(self, outcomes: Outcomes) -> list[Result]:
+        """Each item's scores or error, from what was computed of the samples, in their order."""
+        left = iter(self.plan.scores(outcomes))
         return [self._result(item, left) for item in self.items]
 
-    def _result(self, item: Item, left: Iterator[Outcome]) -> Result:
-        if isinstance(item.outcome, LossgaugeError):
-            return item.told(item.outcome)
-        outcome = next(left)
-        if isinstance(outcome, LossgaugeError):
-            return item.told(outcome)
-        case = item.outcome.case
-        return Scored(outcome, case, self.plan.scores(outcome, case))
+    def _result(self, item: Item, left: Iterator[Result]) -> Result:
+        found = item.outcome if isinstance(item.outcome, LossgaugeError) else next(left)
+        return item.told(found) if isinstance(found, LossgaugeError) else found
 
 
 @router.post(
@@ -81,9 +66,9 @@ async def score_batch(request: Request) -> Response:
     watch.lap("receive")
     job = await run_sync(_decoded, body, service)
     watch.lap("decode")
-    computed = await service.batcher.run(job.plan, job.samples, partial(watch.lap, "queue"))
+    outcomes = await service.batcher.run(job.plan, job.samples, partial(watch.lap, "queue"))
     watch.lap("compute")
-    return await run_sync(_answered, job, computed, service, watch)
+    return await run_sync(_answered, job, outcomes, service, watch)
 
 
 def _decoded(body: Body, service: Service) -> Job:
@@ -94,23 +79,18 @@ def _decoded(body: Body, service: Service) -> Job:
     return Job(asked, plan, decoder.items(asked))
 
 
-def _answered(job: Job, computed: list[Outcome], service: Service, watch: Stopwatch) -> Response:
-    results = job.results(computed)
+def _answered(job: Job, outcomes: Outcomes, service: Service, watch: Stopwatch) -> Response:
+    results = job.results(outcomes)
     items = [
         {"id": item.id, "index": index, **_document(result, service)}
         for index, (item, result) in enumerate(zip(job.items, results, strict=True))
     ]
-    summary = {key: one.model_dump() for key, one in _summary(job.plan, results).items()}
+    scores = [result if isinstance(result, dict) else None for result in results]
+    summary = {key: one.model_dump() for key, one in job.plan.summary(scores, outcomes.groups).items()}
     return answer({"items": items, "summary": summary}, job.plan, service.engine.info, watch)
 
 
 def _document(result: Result, service: Service) -> dict[str, Any]:
     if isinstance(result, LossgaugeError):
         return {"problem": service.problems.problem_of(result).model_dump(exclude_none=True)}
-    return {"scores": scores_document(result.scores)}
-
-
-def _summary(plan: Plan, results: list[Result]) -> dict[str, Summary]:
-    scored = [result for result in results if isinstance(result, Scored)]
-    scores = [result.scores if isinstance(result, Scored) else None for result in results]
-    return plan.summary(scores, [(one.sums, one.case) for one in scored])
+    return {"scores": scores_document(result)}

@@ -11,14 +11,12 @@ from starlette.responses import Response
 from lossgauge_service.answers import Stopwatch, answer, scores_document
 from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, score_request
-from lossgauge_service.engine import Outcome
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.routes.examples import SCORE
 from lossgauge_service.samples import Sample
 from lossgauge_service.service import Service, service_of
-from lossgauge_service.statistics import Sums
 
 router = APIRouter(tags=["scoring"])
 
@@ -38,10 +36,12 @@ async def score(request: Request) -> Response:
     watch.lap("receive")
     asked, plan, sample = await run_sync(_decoded, body, service)
     watch.lap("decode")
-    sums = _sums_of(await service.batcher.run(plan, [sample], partial(watch.lap, "queue")))
+    outcomes = await service.batcher.run(plan, [sample], partial(watch.lap, "queue"))
+    [scores] = plan.scores(outcomes)
     watch.lap("compute")
-    content = {"id": asked.id, "scores": scores_document(plan.scores(sums, sample.case))}
-    return answer(content, plan, service.engine.info, watch)
+    if isinstance(scores, LossgaugeError):
+        raise scores
+    return answer({"id": asked.id, "scores": scores_document(scores)}, plan, service.engine.info, watch)
 
 
 def _decoded(body: Body, service: Service) -> tuple[ScoreRequest, Plan, Sample]:
@@ -50,10 +50,3 @@ def _decoded(body: Body, service: Service) -> tuple[ScoreRequest, Plan, Sample]:
     plan = plan_for(asked)
     decoder = Decoder(envelope.attachments, service.caps, service.limits)
     return asked, plan, decoder.sample(asked, asked)
-
-
-def _sums_of(outcomes: list[Outcome]) -> Sums:
-    [outcome] = outcomes
-    if isinstance(outcome, LossgaugeError):
-        raise outcome
-    return outcome

@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from lossgauge_service.engine import Engine, Outcome
+from lossgauge_service.engine import Engine
+from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +38,7 @@ class Broken(Engine):
 class Faulty(Engine):
     """Fails in the middle of a pass."""
 
-    def run(self, plan: Plan, samples: Any) -> list[Outcome]:
+    def run(self, plan: Plan, samples: Any) -> Outcomes:
         raise ZeroDivisionError("a secret of the house")
 
 
