@@ -183,13 +183,13 @@ def test_class_tiles_hold_every_element_once(sizes: list[tuple[int, int]], weigh
 def test_the_ledger_adds_up_each_row() -> None:
     """Whatever launch its tiles came with; of extremes the most extreme."""
     ledger = Ledger(3)
-    ledger.enter(np.array([1, 1, 0]), ["p", "low"], torch.tensor([[1.0, 5.0], [2.0, 4.0], [3.0, 7.0]]))
-    ledger.enter(np.array([0, 2, 1]), ["p", "low"], torch.tensor([[4.0, 8.0], [5.0, 9.0], [6.0, 3.0]]))
+    ledger.enter(np.array([1, 1, 0]), {"p": torch.tensor([1.0, 2.0, 3.0]), "low": torch.tensor([5.0, 4.0, 7.0])})
+    ledger.enter(np.array([0, 2, 1]), {"p": torch.tensor([4.0, 5.0, 6.0]), "low": torch.tensor([8.0, 9.0, 3.0])})
     assert {key: column.tolist() for key, column in ledger.columns.items()} == {"p": [7, 9, 5], "low": [7, 3, 9]}
 
 
 def test_the_ledger_adds_in_float64() -> None:
     """A float32 tile sum that float32 would swallow is kept."""
     ledger = Ledger(1)
-    ledger.enter(np.array([0, 0]), ["p"], torch.tensor([[2.0**24], [1.0]], dtype=torch.float32))
+    ledger.enter(np.array([0, 0]), {"p": torch.tensor([2.0**24, 1.0], dtype=torch.float32)})
     assert ledger.columns["p"].tolist() == [2.0**24 + 1]

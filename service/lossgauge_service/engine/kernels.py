@@ -105,27 +105,26 @@ class Kernels:
             for shape in shapes:
                 self.classes(_example_classes(variant), _filled(shape), variant)
 
-    def rows(self, tiles: Tiles, load: Load, variant: Variant) -> tuple[list[Key], Tensor]:
-        """Sums of each tile of masks (tiles, keys), and what the columns are."""
+    def rows(self, tiles: Tiles, load: Load, variant: Variant) -> dict[Key, Tensor]:
+        """Sums of each tile of masks: columns (tiles,)."""
         if load.shape == KernelShape():
             load = Load(cuts=(0.0,))
         found: dict[Key, Tensor] = {}
         for shape, part, run in self._launches(self._rows, load, variant, tiles, _row_kernel):
             parameters = part.tensors(shape, _dtype(tiles), self._device)
             sums = run(tiles, ROW_TILE, parameters)
-            found |= {key: sums[:, place] for place, key in part.keys(row_columns(shape, variant)).items()}
-        return list(found), torch.stack(list(found.values()), -1)
+            found |= {key: sums[place] for place, key in part.keys(row_columns(shape, variant)).items()}
+        return found
 
-    def classes(self, tiles: Tiles, load: Load, variant: Variant) -> tuple[list[Key], Tensor]:
-        """Sums of each tile of classes (tiles, classes, keys); the last two keys are the tile's lowest and highest value."""
+    def classes(self, tiles: Tiles, load: Load, variant: Variant) -> dict[Key, Tensor]:
+        """Sums of each tile and class: columns (tiles, classes)."""
         found: dict[Key, Tensor] = {}
         width = tiles.prediction.shape[1] * CLASS_TILE
         for shape, part, run in self._launches(self._classes, load, variant, tiles, _class_kernel):
             parameters = part.tensors(shape, tiles.prediction.dtype, self._device)[:2]
             sums = run(tiles, width, parameters)
-            names = [*class_columns(shape, variant), "low", "high"]
-            found |= {key: sums[..., place] for place, key in part.keys(names).items()}
-        return list(found), torch.stack(list(found.values()), -1)
+            found |= {key: sums[place] for place, key in part.keys(class_columns(shape, variant)).items()}
+        return found
 
     def _launches(
         self,
@@ -150,7 +149,7 @@ class Kernels:
         """The kernel over blocks of so many elements; a tile has `width`."""
         size = max(FEWEST, elements // width)
         blocks = (_moved(tiles[start : start + size], self._device) for start in range(0, len(tiles), size))
-        return torch.cat([kernel(*block, *parameters) for block in blocks])
+        return torch.cat([kernel(*block, *parameters) for block in blocks], 1)
 
 
 def _dtype(tiles: Tiles) -> torch.dtype:
@@ -172,7 +171,7 @@ def _any_number(kernel: Callable[..., Tensor], x: Tensor, t: Tensor, w: Tensor |
         torch._dynamo.mark_dynamic(tensor, 0, min=FEWEST, max=MOST_TILES)
     if x.ndim == 3:
         torch._dynamo.mark_dynamic(x, 1, min=FEWEST, max=MOST_CLASSES)
-    return kernel(x, t, w, *parameters)[:tiles]
+    return kernel(x, t, w, *parameters)[:, :tiles]
 
 
 def _doubled(tensor: Tensor) -> Tensor:
@@ -199,8 +198,7 @@ def _row_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]:
 
 def _class_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]:
     def kernel(x: Tensor, y: Tensor, w: Tensor | None, gammas: Tensor, clips: Tensor) -> Tensor:
-        sums, extremes = class_sums(x, y, w, gammas, clips, shape, variant)
-        return torch.cat([sums, extremes[:, None, :].expand(-1, sums.shape[1], -1)], -1)
+        return class_sums(x, y, w, gammas, clips, shape, variant)
 
     return kernel
 

@@ -101,7 +101,7 @@ def _masks(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passe
     rows = [row for sample in samples for row in _mask_rows(sample, the_pass.weight)]
     ledger = Ledger(len(rows))
     for tiles in row_tiles(rows):
-        ledger.enter(tiles.owners, *kernels.rows(tiles, the_pass.load, the_pass.variant))
+        ledger.enter(tiles.owners, kernels.rows(tiles, the_pass.load, the_pass.variant))
     shape = len(samples), the_pass.case.classes
     columns = {key: values.reshape(shape) for key, values in ledger.columns.items()}
     tables = {key: _mask_sum(the_pass, key, columns) for key in the_pass.statistics}
@@ -139,7 +139,7 @@ def _hits(the_pass: Pass, cut: float, columns: Columns) -> tuple[Values, Values,
 def _classes(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
     ledger = Ledger(len(samples))
     for tiles in class_tiles([Row(sample.prediction, sample.target, sample.weight) for sample in samples]):
-        ledger.enter(tiles.owners, *kernels.classes(tiles, the_pass.load, the_pass.variant))
+        ledger.enter(tiles.owners, kernels.classes(tiles, the_pass.load, the_pass.variant))
     columns = ledger.columns
     tables = {key: _class_sum(the_pass, samples, key, columns) for key in the_pass.statistics}
     return Passed(tables, columns["low"].min(1), columns["high"].max(1))

@@ -5,7 +5,7 @@ that one launch serves many small samples. Where a row's tiles lie depends on th
 own: a sample's sums are the same bits whatever shares its launch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ from lossgauge_service.engine.expressions import ROW_TILE
 from lossgauge_service.engine.loads import Key
 from lossgauge_service.samples import AnyArray
 
-CLASS_TILE = 1024
+CLASS_TILE = 512
 EXTREMES: dict[Key, tuple[np.ufunc, float]] = {"low": (np.minimum, np.inf), "high": (np.maximum, -np.inf)}
-DIRECT_TILES = 8
+DIRECT_TILES = 64
 """A row of at least so many whole tiles is read in place."""
 
 
@@ -188,11 +188,11 @@ class Ledger:
         self._rows = rows
         self.columns: dict[Key, NDArray[np.float64]] = {}
 
-    def enter(self, owners: NDArray[np.intp], keys: list[Key], sums: Tensor) -> None:
-        """Add the sums (tiles, ..., keys) of a launch, in which a row's tiles stand together. "low" and "high" are extremes."""
-        tiles = np.ascontiguousarray(np.moveaxis(sums.to(device="cpu", dtype=torch.float64).numpy(), -1, 0))
+    def enter(self, owners: NDArray[np.intp], columns: Mapping[Key, Tensor]) -> None:
+        """Add the columns (tiles, ...) of a launch, in which a row's tiles stand together. "low" and "high" are extremes."""
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
-        for key, values in zip(keys, tiles, strict=True):
+        for key, tensor in columns.items():
+            values = tensor.to(device="cpu", dtype=torch.float64).numpy()
             how, neutral = EXTREMES.get(key, (np.add, 0.0))
             column = self.columns.setdefault(key, np.full((self._rows, *values.shape[1:]), neutral))
             column[owners[starts]] = how(column[owners[starts]], how.reduceat(values, starts, axis=0))
