@@ -67,7 +67,6 @@ async def score_batch(request: Request) -> Response:
     job = await run_sync(_decoded, body, service)
     watch.lap("decode")
     outcomes = await service.batcher.run(job.plan, job.samples, partial(watch.lap, "queue"))
-    watch.lap("compute")
     return await run_sync(_answered, job, outcomes, service, watch)
 
 
@@ -81,6 +80,7 @@ def _decoded(body: Body, service: Service) -> Job:
 
 def _answered(job: Job, outcomes: Outcomes, service: Service, watch: Stopwatch) -> Response:
     results = job.results(outcomes)
+    watch.lap("compute")
     items = [
         {"id": item.id, "index": index, **_document(result, service)}
         for index, (item, result) in enumerate(zip(job.items, results, strict=True))

@@ -13,6 +13,7 @@ from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, score_request
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
+from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.routes.examples import SCORE
 from lossgauge_service.samples import Sample
@@ -37,11 +38,7 @@ async def score(request: Request) -> Response:
     asked, plan, sample = await run_sync(_decoded, body, service)
     watch.lap("decode")
     outcomes = await service.batcher.run(plan, [sample], partial(watch.lap, "queue"))
-    [scores] = plan.scores(outcomes)
-    watch.lap("compute")
-    if isinstance(scores, LossgaugeError):
-        raise scores
-    return answer({"id": asked.id, "scores": scores_document(scores)}, plan, service.engine.info, watch)
+    return await run_sync(_answered, asked, plan, outcomes, service, watch)
 
 
 def _decoded(body: Body, service: Service) -> tuple[ScoreRequest, Plan, Sample]:
@@ -50,3 +47,11 @@ def _decoded(body: Body, service: Service) -> tuple[ScoreRequest, Plan, Sample]:
     plan = plan_for(asked)
     decoder = Decoder(envelope.attachments, service.caps, service.limits)
     return asked, plan, decoder.sample(asked, asked)
+
+
+def _answered(asked: ScoreRequest, plan: Plan, outcomes: Outcomes, service: Service, watch: Stopwatch) -> Response:
+    [scores] = plan.scores(outcomes)
+    watch.lap("compute")
+    if isinstance(scores, LossgaugeError):
+        raise scores
+    return answer({"id": asked.id, "scores": scores_document(scores)}, plan, service.engine.info, watch)
