@@ -18,21 +18,32 @@ Values = NDArray[np.float64]
 
 
 class TotalSums(NamedTuple):
-    """valid: how many pixels count; weight: sum of v; target: sum of v t (multi-class: of the pixels of the class)."""
+    """valid: how many pixels count; positive, negative: sums of v t and v (1 - t) (multi-class: of v in the class, and 0)."""
 
     valid: Values
-    weight: Values
-    target: Values
+    positive: Values
+    negative: Values
+
+    @property
+    def weight(self) -> Values:
+        """Sum of v."""
+        return self.positive + self.negative
 
 
 class MomentSums(NamedTuple):
-    """Sums of v p, v p t, v p^2, v t^2 and v min(p, t), the lesser of the two."""
+    """Sums of v times p, p t, p^2, t^2, min(p, t), the lesser of the two, and of what is apart, with no digit lost.
+
+    apart: p + t - 2 p t; gap: |p - t|, the same for a hard target; gap2: (p - t)^2.
+    """
 
     p: Values
     pt: Values
     pp: Values
     tt: Values
     least: Values
+    apart: Values
+    gap: Values
+    gap2: Values
 
 
 class EntropySums(NamedTuple):

@@ -42,6 +42,7 @@ def _label_sums(spec: CrossEntropy, case: Case, label: Label) -> Sums:
         negative=scaled(weight_0, weighted_sum(v * (1 - t), against_0)),
         weight=float(np.sum(v)) if spec.class_weights is None else weight_1 * targets + weight_0 * rest,
         count=t.size,
+        mass=float(np.sum(v)),
         elements=label.elements,
         positives=targets,
     )
@@ -88,6 +89,7 @@ def _class_sums(spec: CrossEntropy, pixels: ClassPixels) -> Sums:
         negative=total if c == 0 else 0.0,
         weight=class_weight * weight,
         count=v.size,
+        mass=weight,
         elements=v.size,
         positives=weight if c > 0 else 0.0,
     )

@@ -41,6 +41,7 @@ def _label_sums(spec: FocalLoss, label: Label) -> Sums:
         negative=scaled(alpha_negative, weighted_sum(v * (1 - t), loss)) + leak_negative * rest,
         weight=float(np.sum(v)),
         count=t.size,
+        mass=float(np.sum(v)),
         elements=label.elements,
         positives=targets,
     )
@@ -104,6 +105,7 @@ def _class_sums(spec: FocalLoss, pixels: ClassPixels) -> Sums:
         negative=total if c == 0 else 0.0,
         weight=weight,
         count=v.size,
+        mass=weight,
         elements=v.size,
         positives=weight if c > 0 else 0.0,
     )

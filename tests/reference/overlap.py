@@ -114,6 +114,8 @@ def _over_thresholds(spec: MeanIou, regions: list[Region]) -> Outcome:
     """Each threshold's mean, then their mean; where nothing is defined, the reason of all the parts."""
     if regions[0].count == 0:
         return Outcome(None, NO_VALID_PIXELS)
+    if regions[0].weight == 0:
+        return Outcome(None, "no_weight")
     values = [_at_threshold(spec, region) for region in regions]
     if any(outcome.value is not None for outcome in values):
         return mean_of_defined(values)

@@ -1,6 +1,6 @@
 """Losses that add up over pixels: the sums that they are made of, and what these are divided by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,13 @@ class ClassPixels:
 
 @dataclass(frozen=True)
 class Sums:
-    """A loss's two parts, and everything that it may be divided by."""
+    """A loss's two parts, and everything that it may be divided by; `mass` is the pixels' own weights, `weight` with the classes'."""
 
     positive: float = 0.0
     negative: float = 0.0
     weight: float = 0.0
     count: int = 0
+    mass: float = 0.0
     elements: int = 0
     positives: float = 0.0
 
@@ -119,7 +120,7 @@ def score_of_labels(spec: PixelLoss, case: Case, labels: list[Sums]) -> Expected
 def score_of_classes(spec: PixelLoss, case: Case, classes: list[Sums]) -> Expected:
     """All pixels together; `per_class` is each target class over its own pixels (over all positives where asked)."""
     within = sum(classes, Sums())
-    total = Sums(within.positive, within.negative, within.weight, within.count, case.target.size, within.positives)
+    total = replace(within, elements=case.target.size)
     per_class = [_loss_of_class(spec, one, total.positives) for one in classes]
     return _score(spec, total, per_class)
 
@@ -127,13 +128,15 @@ def score_of_classes(spec: PixelLoss, case: Case, classes: list[Sums]) -> Expect
 def _loss_of_class(spec: PixelLoss, one: Sums, positives: float) -> Outcome:
     if one.count == 0:
         return Outcome(None, "target_empty")
-    return loss_of(spec, Sums(one.positive, one.negative, one.weight, one.count, one.elements, positives))
+    return loss_of(spec, replace(one, positives=positives))
 
 
 def loss_of(spec: PixelLoss, sums: Sums) -> Outcome:
     """Both parts over the denominator."""
     if sums.count == 0:
         return Outcome(None, NO_VALID_PIXELS)
+    if sums.mass == 0:
+        return Outcome(None, "no_weight")
     return quotient(sums.positive + sums.negative, denominator_of(spec, sums), "no_weight")
 
 

@@ -87,6 +87,8 @@ def by_rules(empty: Empty, region: Region, formula: Outcome) -> Outcome:
     """The formula's outcome, unless the region is empty in a way that a rule speaks of."""
     if region.count == 0:
         return Outcome(None, NO_VALID_PIXELS)
+    if region.weight == 0:
+        return Outcome(None, "no_weight")
     case = empty_case(region)
     rules = {"both_empty": empty.both, "target_empty": empty.target, "prediction_empty": empty.prediction}
     rule = "formula" if case is None else rules[case]

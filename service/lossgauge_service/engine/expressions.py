@@ -21,6 +21,12 @@ from lossgauge_service.engine.softplus import log1p_exp, sigmoid
 ROW_TILE = 512
 """Elements of a tile of a mask: so few that a constant's rounding errors, 32 sums of one sign in each lane, stay below 1e-6."""
 
+HARD_MOMENTS = ["pt", "missed", "extra", "missed2", "extra2"]
+"""Sums of v t p, v t (1 - p), v (1 - t) p, v t (1 - p)^2 and v (1 - t) p^2: of a good prediction the last four are what keeps digits."""
+
+SOFT_MOMENTS = ["p", "pt", "pp", "tt", "least", "gap", "gap2", "apart"]
+"""Sums of v times p, p t, p^2, t^2, min(p, t), |p - t|, (p - t)^2 and p (1 - t) + t (1 - p)."""
+
 HUGE = 1e30
 """Stands for an infinite s: 0 * HUGE is 0 where 0 * inf is not a number."""
 
@@ -104,7 +110,7 @@ def _true(compare: Callable[..., Tensor], one: Tensor, other: Tensor | float) ->
 def row_columns(shape: KernelShape, variant: Variant) -> list[str]:
     """The names of the columns of `row_sums`, those of a group numbered. cut: above it; miss: not above it."""
     names = ["count", "positive", "negative", "low", "high"]
-    names += ["p", "pt", "pp", *(["tt", "least"] if variant.soft else [])] if shape.moments else []
+    names += (SOFT_MOMENTS if variant.soft else HARD_MOMENTS) if shape.moments else []
     names += ["entropy+", "entropy-"] if shape.entropy else []
     misses = shape.cuts if variant.fractional else 0
     groups = (("gamma", shape.gammas), ("clip", shape.clips), ("cut", shape.cuts), ("miss", misses))
@@ -134,7 +140,7 @@ def _sides(target: Tensor, w: Tensor | None, soft: bool) -> Sides:
 
 @dataclass(frozen=True)
 class Entropies:
-    """p, ce = -log pt and s = -log(1 - pt) of hard targets; each is asked for where it is used.
+    """p, 1 - pt, ce = -log pt and s = -log(1 - pt) of hard targets; each is asked for where it is used.
 
     Eagerly what was computed is kept. Compiled, it is written again for each use: the compiler keeps it in a register
     then, and would write what has several uses to memory.
@@ -147,12 +153,16 @@ class Entropies:
 
     @property
     def finite(self) -> bool:
-        """Whether ce is finite wherever x is."""
+        """Whether ce is finite wherever x is (and 2 x, for logits)."""
         return self.kind == "logits"
 
     def p(self) -> Tensor:
         """The probability of the positive class."""
         return self.x if self.kind != "logits" else self.once("p", partial(sigmoid, self.x))
+
+    def miss(self) -> Tensor:
+        """1 - pt, without cancellation: the distance from p to the target."""
+        return self.once("miss", self._miss)
 
     def ce(self) -> Tensor:
         """-log pt."""
@@ -169,6 +179,9 @@ class Entropies:
         if name not in self.kept:
             self.kept[name] = make()
         return self.kept[name]
+
+    def _miss(self) -> Tensor:
+        return sigmoid(self.once("z", self._z)) if self.kind == "logits" else (self.hot - self.x).abs()
 
     def _z(self) -> Tensor:
         return torch.addcmul(self.x, self.hot, self.x, value=-2)
@@ -192,18 +205,22 @@ def _hard_columns(
 ) -> list[Tensor]:
     of = Entropies(x, sides.share, variant.kind, {})
     columns = _moments(of, sides) if shape.moments else []
-    columns += _summed(of, sides, "ce", of.ce) if shape.entropy else []
+    columns += _summed(of, sides, of.ce) if shape.entropy else []
     for gamma in gammas[: shape.gammas].unbind():
-        columns += _summed(of, sides, f"gamma{len(columns)}", partial(_modulated, of, gamma))
+        columns += _summed(of, sides, partial(_modulated, of, gamma))
     for clip in clips[: shape.clips].unbind():
-        columns += _summed(of, sides, f"clip{len(columns)}", partial(_clipped, of, clip))
+        columns += _summed(of, sides, partial(_clipped, of, clip))
     return columns
 
 
 def _moments(of: Entropies, sides: Sides) -> list[Tensor]:
-    weighed = partial(of.once, "weighed", lambda: sides.weight * of.p())
-    shared = (sides.positive * of.p()).sum(-1)
-    return [weighed().sum(-1), shared, (weighed() * of.p()).sum(-1)]
+    both = (sides.positive, sides.negative)
+    missed, squared = [(side * of.miss()).sum(-1) for side in both], [_squares(side, of.miss()) for side in both]
+    return [(sides.positive * of.p()).sum(-1), *missed, *squared]
+
+
+def _squares(weight: Tensor, value: Tensor) -> Tensor:
+    return (weight * (value * value)).sum(-1)
 
 
 def _modulated(of: Entropies, gamma: Tensor) -> Tensor:
@@ -211,8 +228,17 @@ def _modulated(of: Entropies, gamma: Tensor) -> Tensor:
     return torch.exp(-gamma * s) * of.ce()
 
 
-def _summed(of: Entropies, sides: Sides, name: str, value: Callable[[], Tensor]) -> list[Tensor]:
-    return [_weighed(of, side, of.once(name, value)).sum(-1) for side in (sides.positive, sides.negative)]
+def _summed(of: Entropies, sides: Sides, value: Callable[[], Tensor]) -> list[Tensor]:
+    value = _reused(value)
+    return [_weighed(of, side, value()).sum(-1) for side in (sides.positive, sides.negative)]
+
+
+def _reused(make: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """For several uses: made once eagerly, and for each use where it is compiled (see `Entropies`)."""
+    if torch.compiler.is_compiling():
+        return make
+    made = make()
+    return lambda: made
 
 
 def _weighed(of: Entropies, weight: Tensor, value: Tensor) -> Tensor:
@@ -236,22 +262,24 @@ def _between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
 def _soft_columns(
     x: Tensor, sides: Sides, gammas: Tensor, clips: Tensor, shape: KernelShape, variant: Variant
 ) -> list[Tensor]:
-    p, a, b = _both_entropies(x, variant.kind)
+    p, q, a, b = _both_entropies(x, variant.kind)
     t, weight = sides.share, sides.weight
     columns = []
     if shape.moments:
-        columns += [(weight * p).sum(-1), (sides.positive * p).sum(-1), (weight * p * p).sum(-1)]
+        columns += [(weight * p).sum(-1), (sides.positive * p).sum(-1), _squares(weight, p)]
         columns += [(sides.positive * t).sum(-1), (weight * torch.minimum(p, t)).sum(-1)]
+        columns += [(weight * (p - t).abs()).sum(-1), _squares(weight, p - t)]
+        columns += [(weight * (p * (1 - t) + t * q)).sum(-1)]
     for clip in clips[: shape.clips].unbind():
         columns += _soft_clipped(a, b, t, sides.positive, sides.negative, clip)
     return columns
 
 
-def _both_entropies(x: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
-    """p, -log p and -log(1 - p)."""
+def _both_entropies(x: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """p, 1 - p, -log p and -log(1 - p)."""
     if kind != "logits":
-        return x, -torch.log(x), -torch.log1p(-x)
-    return sigmoid(x), (-x).clamp(min=0) + log1p_exp(x), x.clamp(min=0) + log1p_exp(x)
+        return x, 1 - x, -torch.log(x), -torch.log1p(-x)
+    return sigmoid(x), sigmoid(-x), (-x).clamp(min=0) + log1p_exp(x), x.clamp(min=0) + log1p_exp(x)
 
 
 def _soft_clipped(a: Tensor, b: Tensor, t: Tensor, positive: Tensor, negative: Tensor, clip: Tensor) -> list[Tensor]:
@@ -297,10 +325,15 @@ def class_sums(
     if variant.fractional:
         rest = weight[:, None, :] - guess
         columns += [(guess * (1 - hot)).sum(-1), (rest * hot).sum(-1), (rest * (1 - hot)).sum(-1)]
-    p, ce, s, every = _class_entropies(x, hot, top, variant.kind)
+    if shape == KernelShape():
+        return torch.stack(columns)
+    p, q, ce, s, every = _class_entropies(x, hot, top, variant.kind)
     if shape.moments:
-        wp = p * weight[:, None, :]
-        columns += [wp.sum(-1), (wp * hot).sum(-1), (wp * p).sum(-1)]
+        # where nothing counts there is no class, and 1 - pt may be anything
+        missed = torch.where(weight > 0, q, 0)[:, None, :]
+        rest = weight[:, None, :] * (1 - hot)
+        columns += [(weighted_hot * p).sum(-1), (weighted_hot * missed).sum(-1), (rest * p).sum(-1)]
+        columns += [_squares(weighted_hot, missed), _squares(rest, p)]
     columns += [_by_class(ce, hot, weight)] if shape.entropy else []
     for gamma in gammas[: shape.gammas].unbind():
         columns.append(_by_class(torch.exp(-gamma * s) * ce, hot, weight))
@@ -313,18 +346,18 @@ def class_columns(shape: KernelShape, variant: Variant) -> list[str]:
     """The names of the columns of `class_sums`."""
     names = ["low", "high", "count", "weight", "guess", "hit"]
     names += ["fp", "fn", "tn"] if variant.fractional else []
-    names += ["p", "pt", "pp"] if shape.moments else []
+    names += HARD_MOMENTS if shape.moments else []
     names += ["entropy"] if shape.entropy else []
     for group, number in (("gamma", shape.gammas), ("clip", shape.clips)):
         names += [f"{group}{i}" for i in range(number)]
     return names
 
 
-def _class_entropies(x: Tensor, hot: Tensor, top: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """p (tiles, classes, elements); ce, s and the sum of every class's cross-entropy (tiles, elements)."""
+def _class_entropies(x: Tensor, hot: Tensor, top: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """p (tiles, classes, elements); 1 - pt, ce, s and the sum of every class's cross-entropy (tiles, elements)."""
     mine = torch.where(hot > 0, x, 0).sum(1)
     if kind == "probabilities":
-        return x, -torch.log(mine), (-torch.log1p(-mine)).clamp(max=HUGE), -torch.log(x).sum(1)
+        return x, 1 - mine, -torch.log(mine), (-torch.log1p(-mine)).clamp(max=HUGE), -torch.log(x).sum(1)
     d = x - top
     e = torch.exp(d)
     # the others' share of the sum, without the top's own 1, so that a small loss keeps its digits
@@ -335,7 +368,7 @@ def _class_entropies(x: Tensor, hot: Tensor, top: Tensor, kind: str) -> tuple[Te
     mine_e = torch.exp(-behind)
     q = torch.where(behind == 0, others, total - mine_e) / total
     every = (log_total[:, None, :] - d).sum(1)
-    return e / total[:, None, :], behind + log_total, (-torch.log(q)).clamp(max=HUGE), every
+    return e / total[:, None, :], q, behind + log_total, (-torch.log(q)).clamp(max=HUGE), every
 
 
 def _class_clipped(ce: Tensor, s: Tensor, every_ce: Tensor, clip: Tensor) -> Tensor:

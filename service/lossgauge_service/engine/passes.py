@@ -1,9 +1,9 @@
 """One pass: the samples of one case, under one weighting, from arrays to sums."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from lossgauge.metrics import BoundaryWeight
@@ -116,14 +116,23 @@ def _mask_rows(sample: Sample, boundary: BoundaryWeight | None) -> list[Row]:
 
 def _mask_sum(the_pass: Pass, key: Statistic, columns: Columns) -> Sum:
     if isinstance(key, Totals):
-        return TotalSums(columns["count"], columns["positive"] + columns["negative"], columns["positive"])
+        return TotalSums(columns["count"], columns["positive"], columns["negative"])
     if isinstance(key, Moments):
-        tt, least = ("tt", "least") if the_pass.case.soft else ("positive", "pt")
-        return MomentSums(columns["p"], columns["pt"], columns["pp"], columns[tt], columns[least])
+        if the_pass.case.soft:
+            return MomentSums(*(columns[name] for name in MomentSums._fields))
+        return _hard_moments(columns, columns["positive"])
     if isinstance(key, Entropy):
         return EntropySums(columns[the_pass.column(key, "+")], columns[the_pass.column(key, "-")])
     assert isinstance(key, Counts)
     return CountSums(*_hits(the_pass, the_pass.cut(key), columns))
+
+
+def _hard_moments(columns: Columns, target: Values) -> MomentSums:
+    pt, missed, extra = columns["pt"], columns["missed"], columns["extra"]
+    # sum of p^2 over the positives: loses digits only where it is small beside sum t^2, to which it is added
+    squares = np.maximum(target - 2 * missed + columns["missed2"], 0) + columns["extra2"]
+    apart = missed + extra
+    return MomentSums(pt + extra, pt, squares, target, pt, apart, apart, columns["missed2"] + columns["extra2"])
 
 
 def _hits(the_pass: Pass, cut: float, columns: Columns) -> tuple[Values, Values, Values, Values]:
@@ -148,9 +157,9 @@ def _classes(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Pas
 def _class_sum(the_pass: Pass, samples: Sequence[Sample], key: Statistic, columns: Columns) -> Sum:
     weight = columns["weight"]
     if isinstance(key, Totals):
-        return TotalSums(columns["count"], weight, weight)
+        return TotalSums(columns["count"], weight, np.zeros_like(weight))
     if isinstance(key, Moments):
-        return MomentSums(columns["p"], columns["pt"], columns["pp"], weight, columns["pt"])
+        return _hard_moments(columns, weight)
     if isinstance(key, Entropy):
         loss = columns[the_pass.column(key, "")]
         return EntropySums(loss, np.zeros_like(loss))
@@ -174,17 +183,28 @@ def _matrix(guess: AnyArray, sample: Sample) -> Values:
 
 
 def _label_maps(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
-    """Every statistic of two label maps, from their confusion matrix."""
+    """The totals, the counts and the pairs of two label maps, from their confusion matrices."""
     matrices = np.stack([_matrix(sample.prediction, sample) for sample in samples])
-    tables = {key: _pair_sum(key, matrices) for key in the_pass.statistics}
+    valid = np.stack([_class_sizes(sample) for sample in samples])
+    tables = {key: _pair_sum(key, matrices, valid) for key in the_pass.statistics}
     return Passed(tables, np.zeros(len(samples)), np.zeros(len(samples)))
 
 
-def _pair_sum(key: Statistic, matrix: Values) -> Sum:
-    target = matrix.sum(2)
-    table: dict[type[Any], Callable[[], Sum]] = {
-        Totals: lambda: TotalSums(target, target, target),
-        Counts: lambda: _counted(matrix.diagonal(axis1=1, axis2=2).copy(), matrix.sum(1), target),
-        Pairs: lambda: PairSums(matrix),
-    }
-    return table[type(key)]()
+def _class_sizes(sample: Sample) -> Values:
+    return np.bincount(sample.target[sample.target >= 0], minlength=sample.case.classes).astype(np.float64)
+
+
+def _pair_sum(key: Statistic, matrices: Values, valid: Values) -> Sum:
+    if isinstance(key, Totals):
+        return TotalSums(valid, matrices.sum(2), np.zeros_like(valid))
+    if isinstance(key, Pairs):
+        return PairSums(matrices)
+    return _counts_of_pairs(matrices)
+
+
+def _counts_of_pairs(matrices: Values) -> CountSums:
+    # sums alone: a small count of weights is not what is left of a large one
+    others = 1 - np.eye(matrices.shape[-1])
+    wrong = matrices * others
+    rest = np.einsum("nij,ci,cj->nc", matrices, others, others, optimize=True)
+    return CountSums(matrices.diagonal(axis1=1, axis2=2).copy(), wrong.sum(1), wrong.sum(2), rest)

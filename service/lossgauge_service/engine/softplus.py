@@ -33,7 +33,7 @@ def sigmoid(x: Tensor) -> Tensor:
     if not torch.compiler.is_compiling():
         return torch.sigmoid(x)
     positive = (x > 0).to(x.dtype)
-    return (_e(x) + positive * (1 - _e(x))) / (1 + _e(x))
+    return (_e(x) + positive * (1 - _e(x))) * (1 / (1 + _e(x)))
 
 
 def _e(x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from lossgauge_service.metrics.values import (
     by_rules,
     mean,
     nothing_to_score,
+    scored,
     scores_of,
     scores_of_classes,
     undefined,
@@ -34,6 +35,7 @@ class Parts(Protocol):
 
 
 SomeParts = TypeVar("SomeParts", bound=Parts)
+Tables = TypeVar("Tables")
 Formula = Callable[[SomeParts, Reasons], Readings]
 """The values of parts of any shape; the reasons are those of a 0/0."""
 
@@ -58,11 +60,12 @@ def averaged(spec: ClassAveraged, sums: Sums, case: Case, parts: SomeParts, form
     if case.task == "binary":
         return scores_of(classes[:, 0], nothing)
     if case.task == "multilabel":
-        classes = classes.unless(totals.valid == 0, "no_valid_pixels")
+        classes = scored(classes, totals)
     taken = slice(0 if spec.include_background else 1, None)
     chosen = classes[:, taken]
-    if spec.average == "micro":
-        value = _micro(spec, chosen, _ruled(spec, summed(parts, taken), formula))
+    if spec.average == "micro" and chosen.numbers.size:
+        together = _ruled(spec, summed(parts, taken), formula)
+        value = scored(together, summed(totals, taken)) if case.task == "multilabel" else together
     else:
         value = average(spec.average, chosen, parts.targeted[:, taken])
     return scores_of_classes(value, classes, chosen, nothing)
@@ -72,12 +75,6 @@ def _ruled(spec: ClassAveraged, parts: SomeParts, formula: Formula[SomeParts]) -
     return by_rules(spec.empty, parts.predicted, parts.targeted, lambda reasons: formula(parts, reasons))
 
 
-def _micro(spec: ClassAveraged, chosen: Readings, together: Readings) -> Readings:
-    """The value of the summed classes; there is none where no class has a pixel."""
-    lost = (chosen.reasons == "no_valid_pixels").all(-1)
-    return together.unless(lost, mean(chosen).reasons)
-
-
 def average(how: Average, classes: Readings, sizes: Values) -> Readings:
     """The mean over the last axis, plain or weighted by the target's sizes, or none."""
     if how == "none":
@@ -85,10 +82,10 @@ def average(how: Average, classes: Readings, sizes: Values) -> Readings:
     return mean(classes, sizes if how == "weighted" else None)
 
 
-def summed(parts: SomeParts, taken: slice) -> SomeParts:
+def summed(parts: Tables, taken: slice) -> Tables:
     """The parts of some classes together."""
     values: Any = parts
-    together: SomeParts = type(parts)(*(np.ascontiguousarray(value[:, taken]).sum(1) for value in values))
+    together: Tables = type(parts)(*(np.ascontiguousarray(value[:, taken]).sum(1) for value in values))
     return together
 
 

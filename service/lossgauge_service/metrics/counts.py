@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from lossgauge.metrics import Accuracy, Confusion, FBeta, Precision, Recall, Specificity
 from lossgauge.metrics.overlap import ClassAveraged
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.class_averages import averaged, background_misfit, counts_key, mask_key
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Readings, Reasons, finite, nothing_to_score, ratio, scores_of
+from lossgauge_service.metrics.values import Readings, Reasons, finite, nothing_to_score, plain, ratio, scores_of
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import Pairs, Statistic, Sums, Totals, Values
+from lossgauge_service.statistics import CountSums, Pairs, Statistic, Sums, Totals, Values
 
 Formula = Callable[[Any, Values, Values, Values, Values, Reasons], Readings]
 """The values of tp, fp, fn and tn; the reasons are those of a 0/0."""
@@ -69,14 +70,18 @@ def _confusion_needs(spec: Confusion, case: Case) -> list[Statistic]:
 def _confusion_finish(spec: Confusion, sums: Sums, case: Case) -> list[Score]:
     counts, nothing = sums.counts(mask_key(spec.threshold, spec.threshold_side, case)), nothing_to_score(sums.totals())
     if case.task == "binary":
-        numbers = {name: values[:, 0].tolist() for name, values in counts._asdict().items()}
-        return scores_of(finite(counts.fp[:, 0] + counts.fn[:, 0]), nothing, **numbers)
-    lists = {name: values.tolist() for name, values in counts._asdict().items()}
+        numbers = {name: plain(values[:, 0]) for name, values in counts._asdict().items()}
+        return scores_of(_errors(counts.fp + counts.fn, counts), nothing, **numbers)
+    lists = {name: plain(values) for name, values in counts._asdict().items()}
     if case.task == "multilabel":
-        return scores_of(finite((counts.fp + counts.fn).sum(-1)), nothing, **lists)
-    matrix = sums.pairs(Pairs()).matrix
-    errors = matrix.reshape(len(matrix), -1).sum(-1) - matrix.trace(axis1=1, axis2=2)
-    return scores_of(finite(errors), nothing, **lists, matrix=matrix.tolist())
+        return scores_of(_errors(counts.fp + counts.fn, counts), nothing, **lists)
+    return scores_of(_errors(counts.fn, counts), nothing, **lists, matrix=plain(sums.pairs(Pairs()).matrix))
+
+
+def _errors(wrong: Values, counts: CountSums) -> Readings:
+    """How much is wrong in all classes; infinite where any count is."""
+    known = np.isfinite(np.stack(counts)).all((0, 2))
+    return finite(wrong.sum(-1)).unless(~known, "infinite")
 
 
 FAMILY = (

@@ -25,6 +25,7 @@ from lossgauge_service.metrics.values import (
     nothing_to_score,
     plain,
     ratio,
+    scored,
     scores_of,
     scores_of_classes,
     stacked,
@@ -34,13 +35,13 @@ from lossgauge_service.statistics import CountSums, Moments, Statistic, Sums, To
 
 
 class Areas(NamedTuple):
-    """The intersection, the sizes, and the sizes as the denominator has them (squared or not)."""
+    """The intersection I, the sizes, their sum P + T as the denominator has it (squared or not), and P + T - 2 I."""
 
     shared: Values
     predicted: Values
     targeted: Values
-    predicted_below: Values
-    targeted_below: Values
+    below: Values
+    apart: Values
 
 
 def _needs(spec: Overlap, case: Case) -> list[Statistic]:
@@ -55,29 +56,42 @@ def _reads_moments(spec: Overlap, case: Case) -> bool:
 def _areas(spec: Overlap, sums: Sums, case: Case) -> Areas:
     if not _reads_moments(spec, case):
         counts = sums.counts(counts_key(spec, case))
-        return Areas(counts.tp, counts.predicted, counts.targeted, counts.predicted, counts.targeted)
-    m, targeted = sums.moments(Moments()), sums.totals().target
-    # (p + t - |p - t|) / 2 is the lesser of the two
-    shared = m.least if spec.soft_target == "l1" else m.pt
-    below = (m.pp, m.tt) if spec.squared else (m.p, targeted)
-    return Areas(shared, m.p, targeted, *below)
-
-
-def _dice(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
-    below = areas.predicted_below + areas.targeted_below + spec.smooth_denominator
-    return ratio(2 * areas.shared + spec.smooth_numerator, below, reasons)
-
-
-def _iou(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
-    below = areas.predicted_below + areas.targeted_below - areas.shared + spec.smooth_denominator
-    return ratio(areas.shared + spec.smooth_numerator, below, reasons)
-
-
-def _as_loss(formula: "Formula") -> "Formula":
-    return lambda spec, areas, reasons: formula(spec, areas, reasons).mapped(lambda value: 1 - value)
+        predicted, targeted = counts.predicted, counts.targeted
+        return Areas(counts.tp, predicted, targeted, predicted + targeted, counts.fp + counts.fn)
+    m, targeted = sums.moments(Moments()), sums.totals().positive
+    if spec.soft_target == "l1":
+        # (p + t - |p - t|) / 2 is the lesser of the two
+        return Areas(m.least, m.p, targeted, m.p + targeted, m.gap)
+    if spec.squared:
+        return Areas(m.pt, m.p, targeted, m.pp + m.tt, m.gap2)
+    return Areas(m.pt, m.p, targeted, m.p + targeted, m.apart)
 
 
 Formula = Callable[[Overlap, Areas, Reasons], Readings]
+
+
+def _dice(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
+    return ratio(2 * areas.shared + spec.smooth_numerator, areas.below + spec.smooth_denominator, reasons)
+
+
+def _dice_loss(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
+    return ratio(areas.apart + _unequal(spec), areas.below + spec.smooth_denominator, reasons)
+
+
+def _iou(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
+    return ratio(areas.shared + spec.smooth_numerator, _union(spec, areas), reasons)
+
+
+def _iou_loss(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
+    return ratio(areas.apart + _unequal(spec), _union(spec, areas), reasons)
+
+
+def _union(spec: Overlap, areas: Areas) -> Values:
+    return areas.apart + areas.shared + spec.smooth_denominator
+
+
+def _unequal(spec: Overlap) -> float:
+    return spec.smooth_denominator - spec.smooth_numerator
 
 
 def _finish_with(formula: Formula) -> Callable[[Overlap, Sums, Case], list[Score]]:
@@ -101,12 +115,12 @@ def _mean_finish(spec: MeanIou, sums: Sums, case: Case) -> list[Score]:
     curves = _curves(spec, counts)
     if case.task == "binary":
         return scores_of(mean(curves[:, 0]), nothing, per_threshold=plain(curves.numbers[:, 0]))
-    curves = curves.unless((totals.valid == 0)[..., None], "no_valid_pixels")
+    curves = scored(curves, totals)
     classes = mean(curves)
     if spec.average == "micro":
         value = mean(_curves(spec, summed(counts, slice(None))))
     else:
-        value = average(spec.average, classes, totals.target)
+        value = average(spec.average, classes, totals.positive)
     return scores_of_classes(value, classes, classes, nothing, per_threshold=plain(curves.numbers))
 
 
@@ -131,8 +145,8 @@ def _side_iou(spec: MeanIou, hit: Values, wrong: Values, missed: Values) -> Read
 
 FAMILY = (
     Implementation(Dice, _needs, _finish_with(_dice), background_misfit),
-    Implementation(DiceLoss, _needs, _finish_with(_as_loss(_dice)), background_misfit),
+    Implementation(DiceLoss, _needs, _finish_with(_dice_loss), background_misfit),
     Implementation(Iou, _needs, _finish_with(_iou), background_misfit),
-    Implementation(IouLoss, _needs, _finish_with(_as_loss(_iou)), background_misfit),
+    Implementation(IouLoss, _needs, _finish_with(_iou_loss), background_misfit),
     Implementation(MeanIou, _mean_needs, _mean_finish),
 )

@@ -60,7 +60,7 @@ def _leak(spec: FocalLoss, totals: TotalSums) -> EntropySums:
     low, high = spec.clip
     of_negative = spec.alpha * (1 - high) ** spec.gamma * _minus_log(high)
     of_positive = (1 - spec.alpha) * low**spec.gamma * _minus_log(1 - low)
-    return EntropySums(of_positive * totals.target, of_negative * (totals.weight - totals.target))
+    return EntropySums(of_positive * totals.positive, of_negative * (totals.negative))
 
 
 def _minus_log(p: float) -> float:
@@ -117,7 +117,7 @@ def _weighted(spec: CrossEntropy, entropy: EntropySums, totals: TotalSums, case:
     positive, negative = _scaled(for_positive, entropy.positive), _scaled(for_negative, entropy.negative)
     if spec.class_weights is None:
         return Parts(positive, negative, totals.weight)
-    weight = for_positive * totals.target + for_negative * (totals.weight - totals.target)
+    weight = for_positive * totals.positive + for_negative * (totals.negative)
     return Parts(positive, negative, weight)
 
 
@@ -129,8 +129,8 @@ def _class_factors(spec: CrossEntropy, totals: TotalSums, case: Case) -> tuple[A
     if spec.pos_weight is not None:
         return np.array(spec.pos_weight), 1.0
     if spec.balance is not None:
-        share = (totals.weight - totals.target) / np.maximum(totals.weight, np.finfo(float).tiny)
-        return share, 1 - share
+        weight = np.maximum(totals.weight, np.finfo(float).tiny)
+        return totals.negative / weight, totals.positive / weight
     return (1.0, 1.0) if spec.alpha is None else (spec.alpha, 1 - spec.alpha)
 
 
@@ -195,9 +195,9 @@ def _share(part: Values, whole: Values) -> Values:
 def _scaled(factor: Any, sums: Values) -> Values:
     """factor * sums, where a factor of 0 takes out even what is infinite."""
     if isinstance(factor, float):
-        return factor * sums if factor > 0 else np.zeros_like(sums)
+        return factor * sums if factor != 0 else np.zeros_like(sums)
     factors = np.broadcast_to(np.asarray(factor, np.float64), sums.shape)
-    return np.multiply(factors, sums, out=np.zeros_like(sums), where=factors > 0)
+    return np.multiply(factors, sums, out=np.zeros_like(sums), where=factors != 0)
 
 
 def _sides(parts: Parts, case: Case) -> tuple[Values, Values]:
@@ -219,7 +219,7 @@ def _denominator(spec: PixelLoss, weight: Values, valid: Values, elements: Value
 
 def _positives(totals: TotalSums, case: Case) -> Values:
     """The weight of the positives; of classes, every pixel that is not of class 0."""
-    weight: Values = totals.target[:, 1 if case.task == "multiclass" else 0 :].sum(-1)
+    weight: Values = totals.positive[:, 1 if case.task == "multiclass" else 0 :].sum(-1)
     return weight
 
 
@@ -227,9 +227,10 @@ def _class_values(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Valu
     """The loss of each label (multilabel), or of the pixels of each class (multiclass)."""
     multiclass = case.task == "multiclass"
     elements = totals.valid if multiclass else np.broadcast_to(pixels[:, None], totals.valid.shape)
-    positives = _positives(totals, case)[:, None] if multiclass else totals.target
+    positives = _positives(totals, case)[:, None] if multiclass else totals.positive
     scale = _denominator(spec, parts.weight, totals.valid, elements, positives)
     values = ratio(parts.positive + parts.negative, scale, "no_weight")
+    values = values.unless(totals.weight == 0, "no_weight")
     return values.unless(totals.valid == 0, "target_empty" if multiclass else "no_valid_pixels")
 
 

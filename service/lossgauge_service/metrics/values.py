@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lossgauge_service.statistics import TotalSums, Values
 
-Mask = NDArray[np.bool_]
+Mask = NDArray[np.bool_] | np.bool
 Reasons = NDArray[np.object_]
 """Names of reasons, None where there is none."""
 
@@ -26,8 +26,7 @@ class Readings:
     @property
     def defined(self) -> Mask:
         """Where there is a number."""
-        defined: Mask = ~np.isnan(self.numbers)
-        return defined
+        return ~np.isnan(self.numbers)
 
     def __getitem__(self, place: Any) -> "Readings":
         return Readings(self.numbers[place], self.reasons[place])
@@ -100,7 +99,7 @@ def mean(values: Readings, weights: Values | None = None) -> Readings:
     weight = np.where(defined, 1.0 if weights is None else weights, 0.0)
     total = (np.where(defined, values.numbers, 0.0) * weight).sum(-1)
     found = ratio(total, weight.sum(-1), "target_empty")
-    nothing = np.asarray(~defined.any(-1))
+    nothing = ~defined.any(-1)
     return found.unless(nothing, _common(values.reasons)) if nothing.any() else found
 
 
@@ -122,10 +121,17 @@ def nothing_to_score(totals: TotalSums) -> Reasons:
     return reasons
 
 
+def scored(classes: Readings, totals: TotalSums) -> Readings:
+    """The values of labels (samples, classes, ...), undefined for those of which nothing counts."""
+    each = (..., *[None] * (classes.numbers.ndim - totals.valid.ndim))
+    lost = classes.unless((totals.weight == 0)[each], "no_weight")
+    return lost.unless((totals.valid == 0)[each], "no_valid_pixels")
+
+
 def plain(numbers: Values) -> list[Any]:
-    """Lists of floats, with None for NaN."""
+    """Lists of floats, with None for what is not finite."""
     known = numbers.astype(object)
-    known[np.isnan(numbers)] = None
+    known[~np.isfinite(numbers)] = None
     lists: list[Any] = known.tolist()
     return lists
 
