@@ -1,12 +1,12 @@
 """From metric specs to the statistics that they need, and from the statistics' sums to scores."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 from lossgauge.metrics import MetricSpec
+from lossgauge.spread import mean_and_std
 from lossgauge.wire import Question, Score, Semantics, Summary
 
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
@@ -71,12 +71,12 @@ def _kind(case: Case) -> tuple[Any, ...]:
 def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], together: Score | None) -> Summary:
     values = [item[spec.answer_key].value for item in scores if item is not None]
     numbers = [value for value in values if value is not None]
-    mean = math.fsum(numbers) / len(numbers) if numbers else None
+    mean, std = mean_and_std(numbers)
     whole = together.value if together else None
     return Summary(
         value=whole if spec.pooling == "batch" else mean,
         mean=mean,
-        std=None if mean is None else math.sqrt(math.fsum((n - mean) ** 2 for n in numbers) / len(numbers)),
+        std=std,
         pooled=whole,
         counted=len(numbers),
         skipped=len(scores) - len(numbers),
@@ -85,24 +85,10 @@ def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], tog
 
 def plan_for(question: Question) -> Plan:
     """The plan of a request. Raises `MetricDoesNotFit` where a metric is not for the request's task or kind of prediction."""
-    specs = tuple(_resolved(spec, question.threshold) for spec in question.metrics)
+    specs = tuple(spec.with_threshold(question.threshold) for spec in question.metrics)
     for place, spec in enumerate(specs):
         _check_about(spec, question, f"/metrics/{place}")
     return Plan(specs, tuple(IMPLEMENTATIONS[type(spec)] for spec in specs))
-
-
-def _resolved(spec: MetricSpec, threshold: float) -> MetricSpec:
-    """The spec with the request's threshold where it names none of its own, in its parts too."""
-    changes: dict[str, Any] = {}
-    for name in type(spec).model_fields:
-        value = getattr(spec, name)
-        if name == "threshold" and value is None:
-            changes[name] = threshold
-        elif isinstance(value, MetricSpec):
-            changes[name] = _resolved(value, threshold)
-        elif name == "terms":
-            changes[name] = [term.model_copy(update={"metric": _resolved(term.metric, threshold)}) for term in value]
-    return spec.model_copy(update=changes)
 
 
 def _check_about(spec: MetricSpec, question: Question, pointer: str) -> None:

@@ -57,7 +57,15 @@ def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight
             f"the prediction has shape {list(prediction.shape)}: nothing to score", pointer="/prediction"
         )
     build = _of_classes if question.task == "multiclass" else _of_masks
-    return build(question, prediction, target, weight)
+    return build(question, _without_shared_voids(question, prediction, target), target, weight)
+
+
+def _without_shared_voids(question: Question, prediction: AnyArray, target: AnyArray) -> AnyArray:
+    """Labels with 0 where prediction and target both say ignore: two annotators' masks may share a void."""
+    if question.prediction_kind != "labels" or question.ignore_index is None or prediction.shape != target.shape:
+        return prediction
+    void = (prediction == question.ignore_index) & (target == question.ignore_index)
+    return np.where(void, prediction.dtype.type(0), prediction) if void.any() else prediction
 
 
 def samples_of_stack(
@@ -129,9 +137,9 @@ def _rows(array: AnyArray) -> AnyArray:
 
 
 def _mask_target(question: Question, target: AnyArray) -> NDArray[np.int8]:
-    if target.dtype == bool:
+    if target.dtype == bool and question.ignore_index is None:
         return np.asarray(target.view(np.int8))
-    if not np.issubdtype(target.dtype, np.number):
+    if target.dtype != bool and not np.issubdtype(target.dtype, np.number):
         raise InvalidDtype(
             f"the target has dtype {target.dtype}; allowed are bool, integers and floats", pointer="/target"
         )

@@ -33,19 +33,22 @@ def cross_entropy(spec: CrossEntropy, case: Case) -> Expected:
 def _label_sums(spec: CrossEntropy, case: Case, label: Label) -> Sums:
     t, v = label.t, label.v
     logs = label.pair.floored(spec.log_floor)
-    both = np.stack([-logs.log_q, -logs.log_p])
-    against_0, against_1 = _smoothed(spec, both, 0), _smoothed(spec, both, 1)
     weight_0, weight_1 = _weights(spec, case, label)
+    terms = np.stack([_scaled(weight_0, -logs.log_q), _scaled(weight_1, -logs.log_p)])
     targets, rest = float(np.sum(v * t)), float(np.sum(v * (1 - t)))
     return Sums(
-        positive=scaled(weight_1, weighted_sum(v * t, against_1)),
-        negative=scaled(weight_0, weighted_sum(v * (1 - t), against_0)),
+        positive=weighted_sum(v * t, _smoothed(spec, terms, 1)),
+        negative=weighted_sum(v * (1 - t), _smoothed(spec, terms, 0)),
         weight=float(np.sum(v)) if spec.class_weights is None else weight_1 * targets + weight_0 * rest,
         count=t.size,
         mass=float(np.sum(v)),
         elements=label.elements,
         positives=targets,
     )
+
+
+def _scaled(factor: float, values: Floats) -> Floats:
+    return np.array([scaled(factor, float(value)) for value in values.ravel()]).reshape(values.shape)
 
 
 def _smoothed(spec: CrossEntropy, against: Floats, c: int) -> Floats:
@@ -80,6 +83,8 @@ def _share_of_negatives(label: Label) -> float:
 
 def _class_sums(spec: CrossEntropy, pixels: ClassPixels) -> Sums:
     c, v = pixels.index, pixels.v
+    if spec.label_smoothing and spec.class_weights is not None:
+        raise MetricDoesNotFit("smoothed classes are not weighted")
     class_weight = 1.0 if spec.class_weights is None else spec.class_weights[c]
     loss = _smoothed(spec, -pixels.pair.floored(spec.log_floor).log_p, c)
     total = scaled(class_weight, weighted_sum(v, loss))

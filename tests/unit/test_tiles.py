@@ -1,5 +1,6 @@
 """Cutting samples into tiles, and adding the tiles' sums up."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,11 @@ LENGTHS = st.one_of(
     st.integers(1, 10),
     st.sampled_from([ROW_TILE - 1, ROW_TILE, ROW_TILE + 1, 2 * ROW_TILE, LONG - 1, LONG, LONG + 1, LONG + ROW_TILE]),
 )
+
+
+def tiles_of(rows: Sequence[Row]) -> list[Tiles]:
+    """All the tiles of the rows."""
+    return list(row_tiles(rows))
 
 
 def row(length: int, start: int, weighted: bool) -> Row:
@@ -72,7 +78,7 @@ def same(one: Row, two: Row) -> bool:
 def test_tiles_hold_every_element_once_and_in_order(lengths: list[int], weighted: bool) -> None:
     """What is put together from the tiles is the rows; the rest of a tile is not counted."""
     rows = rows_of(lengths, weighted)
-    tiles = row_tiles(rows)
+    tiles = tiles_of(rows)
     assert [place for place, one in enumerate(rows) if not same(one, gathered(tiles, place))] == []
     assert {part.prediction.shape[1] for part in tiles} == {ROW_TILE}
 
@@ -81,7 +87,7 @@ def test_tiles_hold_every_element_once_and_in_order(lengths: list[int], weighted
 @given(lengths=st.lists(LENGTHS, min_size=1, max_size=6))
 def test_filling_weighs_nothing(lengths: list[int]) -> None:
     """Beyond the rows the target is -1 and the weight 0."""
-    for part in row_tiles(rows_of(lengths, weighted=True)):
+    for part in tiles_of(rows_of(lengths, weighted=True)):
         assert part.weight is not None
         assert float(part.weight[part.target < 0].sum()) == 0.0
 
@@ -90,7 +96,7 @@ def test_filling_weighs_nothing(lengths: list[int]) -> None:
 def test_long_rows_are_read_where_they_lie(length: int, in_place: bool) -> None:
     """Whole tiles of a long row share its memory; a short row and a remainder are copied."""
     one = row(length, 1, weighted=False)
-    tiles = row_tiles([one])
+    tiles = tiles_of([one])
     assert [np.shares_memory(part.prediction.numpy(), one.prediction) for part in tiles] == [in_place] + [False] * (
         len(tiles) - 1
     )
@@ -99,14 +105,14 @@ def test_long_rows_are_read_where_they_lie(length: int, in_place: bool) -> None:
 
 def test_small_rows_share_one_launch() -> None:
     """Many short rows and remainders are one matrix of tiles."""
-    assert len(row_tiles(rows_of([5] * 30 + [ROW_TILE + 1], weighted=False))) == 1
+    assert len(tiles_of(rows_of([5] * 30 + [ROW_TILE + 1], weighted=False))) == 1
 
 
 def test_a_stack_is_one_launch() -> None:
     """Rows that lie one behind the other in memory are read at once, and stay whose they are."""
     stack = np.arange(4 * LONG, dtype=np.float32).reshape(4, LONG)
     target = np.zeros((4, LONG), np.int8)
-    [tiles] = row_tiles([Row(p, t, None) for p, t in zip(stack, target, strict=True)])
+    [tiles] = tiles_of([Row(p, t, None) for p, t in zip(stack, target, strict=True)])
     assert np.shares_memory(tiles.prediction.numpy(), stack)
     assert tiles.owners.tolist() == np.repeat(range(4), DIRECT_TILES).tolist()
     assert np.array_equal(tiles.prediction.numpy().ravel(), stack.ravel())
@@ -118,7 +124,7 @@ def test_rows_that_do_not_follow_each_other_are_read_apart(shuffled: str) -> Non
     arrays = {name: np.random.default_rng(1).random((3, LONG)) for name in ("prediction", "target", "weight")}
     order = {name: [2, 0, 1] if name == shuffled else [0, 1, 2] for name in arrays}
     rows = [Row(*(arrays[name][order[name][i]] for name in arrays)) for i in range(3)]
-    assert [same(one, gathered(row_tiles(rows), place)) for place, one in enumerate(rows)] == [True] * 3
+    assert [same(one, gathered(tiles_of(rows), place)) for place, one in enumerate(rows)] == [True] * 3
 
 
 @pytest.mark.parametrize("step", [LONG + 1, LONG + ROW_TILE])
@@ -126,7 +132,7 @@ def test_rows_with_something_between_them_are_not_run_together(step: int) -> Non
     """A gap in memory, or a remainder, belongs to its own row."""
     memory = np.arange(3.0 * step)
     rows = [Row(memory[i * step : i * step + LONG], np.ones(LONG, np.int8), None) for i in range(3)]
-    tiles = row_tiles(rows)
+    tiles = tiles_of(rows)
     assert len(tiles) == 3
     assert [same(one, gathered(tiles, place)) for place, one in enumerate(rows)] == [True] * 3
 
@@ -137,7 +143,7 @@ def test_read_only_rows_are_read(count: int) -> None:
     stack = np.arange(float(count * LONG)).reshape(count, LONG)
     stack.setflags(write=False)
     rows = [Row(part, np.ones(LONG, np.int8), None) for part in stack]
-    tiles = row_tiles(rows)
+    tiles = tiles_of(rows)
     assert [same(one, gathered(tiles, place)) for place, one in enumerate(rows)] == [True] * count
 
 
@@ -148,7 +154,7 @@ def test_unaligned_rows_are_read() -> None:
     prediction[:] = np.arange(float(LONG))
     one = Row(prediction, np.ones(LONG, np.int8), None)
     assert not prediction.flags.aligned
-    assert same(one, gathered(row_tiles([one]), 0))
+    assert same(one, gathered(tiles_of([one]), 0))
 
 
 # --------------------------------------------------------------------------------------------------------------- classes

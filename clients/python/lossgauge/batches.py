@@ -1,6 +1,5 @@
 """A batch on its way: the requests that it takes, and their answers put together."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from lossgauge.calls import read
 from lossgauge.errors import InvalidArgumentError, UnreadableAnswer, error_of
 from lossgauge.results import BatchResult, FailedItem, Item, ScoredItem
 from lossgauge.splitting import Part, pieces
+from lossgauge.spread import mean_and_std
 
 
 class BatchJob:
@@ -77,15 +77,10 @@ def _in_whole_batch(problem: wire.Problem, local: int, index: int) -> wire.Probl
 def _summary(items: Sequence[Item], key: str, semantics: Mapping[str, Any], pooled: float | None) -> wire.Summary:
     """The summary over the items of several answers; see `BatchResult` for what cannot be had."""
     values = [item[key] for item in items if isinstance(item, ScoredItem) and item.get(key) is not None]
-    mean = math.fsum(values) / len(values) if values else None
+    mean, std = mean_and_std(values)
     value = pooled if semantics.get("pooling") == "batch" else mean
     skipped = len(items) - len(values)
-    std = _std(values, mean)
     return wire.Summary(value=value, mean=mean, std=std, pooled=pooled, counted=len(values), skipped=skipped)
-
-
-def _std(values: Sequence[float], mean: float | None) -> float | None:
-    return None if mean is None else math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
 
 
 def _refusal(items: Sequence[Item]) -> Exception:

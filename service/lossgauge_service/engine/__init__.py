@@ -59,19 +59,24 @@ class Engine:
         groups, errors = list[Group](), dict[int, LossgaugeError]()
         with torch.no_grad():
             for case, places in _by_case(samples).items():
-                found = self._run_case(plan, case, places, samples)
-                errors |= found.errors
-                groups += found.groups
+                group, bad = self._run_case(plan, case, {place: samples[place] for place in places})
+                groups += [group] if group else []
+                errors |= bad
         return Outcomes(len(samples), tuple(groups), errors)
 
-    def _run_case(self, plan: Plan, case: Case, places: list[int], samples: Sequence[Sample]) -> Outcomes:
+    def _run_case(
+        self, plan: Plan, case: Case, samples: dict[int, Sample]
+    ) -> tuple[Group | None, dict[int, LossgaugeError]]:
         try:
             statistics = plan.statistics(case)
         except LossgaugeError as error:
-            return Outcomes(len(places), (), dict.fromkeys(places, error))
-        return self._sums(case, statistics, {place: samples[place] for place in places})
+            return None, dict.fromkeys(samples, error)
+        return self._sums(case, statistics, samples)
 
-    def _sums(self, case: Case, statistics: tuple[Statistic, ...], samples: dict[int, Sample]) -> Outcomes:
+    def _sums(
+        self, case: Case, statistics: tuple[Statistic, ...], samples: dict[int, Sample]
+    ) -> tuple[Group | None, dict[int, LossgaugeError]]:
+        """The good samples' sums, and the others' errors."""
         tables, errors = dict[Statistic, Sum](), dict[int, LossgaugeError]()
         for weight in dict.fromkeys(key.weight for key in statistics):
             the_pass = Pass(case, weight, tuple(key for key in statistics if key.weight == weight))
@@ -79,9 +84,10 @@ class Engine:
             tables |= found.tables
             errors |= _out_of_range(samples, found)
         sums = Sums(np.array([float(_pixels(sample)) for sample in samples.values()]), tables)
-        good = [place for place in samples if place not in errors]
-        kept = sums.rows([row for row, place in enumerate(samples) if place not in errors]) if errors else sums
-        return Outcomes(len(samples), (Group(case, tuple(good), kept),) if good else (), errors)
+        if not errors:
+            return Group(case, tuple(samples), sums), {}
+        rows = {place: row for row, place in enumerate(samples) if place not in errors}
+        return (Group(case, tuple(rows), sums.rows(list(rows.values()))) if rows else None), errors
 
 
 def _out_of_range(samples: dict[int, Sample], found: Passed) -> dict[int, LossgaugeError]:

@@ -38,7 +38,7 @@ SOFT_SHAPES = (
 )
 WHOLE_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10),)
 TARGET_SHAPES = (KernelShape(moments=True, clips=2, cuts=1),)
-CLASS_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2),)
+CLASS_SHAPES = (KernelShape(), KernelShape(moments=True, entropy=True, gammas=1, clips=2))
 COMPILED_ROWS: dict[Variant, tuple[KernelShape, ...]] = {
     Variant("labels"): COUNT_SHAPES[:1],
     Variant("labels", weighted=True): COUNT_SHAPES[:1],
@@ -113,7 +113,7 @@ class Kernels:
         for shape, part, run in self._launches(self._rows, load, variant, tiles, _row_kernel):
             parameters = part.tensors(shape, _dtype(tiles), self._device)
             sums = run(tiles, ROW_TILE, parameters)
-            found |= {key: sums[place] for place, key in part.keys(row_columns(shape, variant)).items()}
+            found |= _named(part, row_columns(shape, variant), sums)
         return found
 
     def classes(self, tiles: Tiles, load: Load, variant: Variant) -> dict[Key, Tensor]:
@@ -123,7 +123,7 @@ class Kernels:
         for shape, part, run in self._launches(self._classes, load, variant, tiles, _class_kernel):
             parameters = part.tensors(shape, tiles.prediction.dtype, self._device)[:2]
             sums = run(tiles, width, parameters)
-            found |= {key: sums[place] for place, key in part.keys(class_columns(shape, variant)).items()}
+            found |= _named(part, class_columns(shape, variant), sums)
         return found
 
     def _launches(
@@ -150,6 +150,11 @@ class Kernels:
         size = max(FEWEST, elements // width)
         blocks = (_moved(tiles[start : start + size], self._device) for start in range(0, len(tiles), size))
         return torch.cat([kernel(*block, *parameters) for block in blocks], 1)
+
+
+def _named(part: Load, names: list[str], sums: Tensor) -> dict[Key, Tensor]:
+    assert len(sums) == len(names), f"{len(sums)} columns for {names}"
+    return {key: sums[place] for place, key in part.keys(names).items()}
 
 
 def _dtype(tiles: Tiles) -> torch.dtype:

@@ -43,12 +43,12 @@ class Pass:
     weight: BoundaryWeight | None
     statistics: tuple[Statistic, ...]
 
-    @property
+    @cached_property
     def variant(self) -> Variant:
         """What the kernel reads."""
         return Variant(self.case.kind, self.case.soft, self.case.weighted or self.weight is not None)
 
-    @property
+    @cached_property
     def load(self) -> Load:
         """What the kernel sums."""
         terms = [key for key in self.statistics if isinstance(key, Entropy)]

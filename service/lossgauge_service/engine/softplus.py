@@ -1,8 +1,11 @@
 """log(1 + exp(-|x|)), what softplus adds to max(x, 0), and the sigmoid: the dear part of every loss of logits.
 
-Compiled, log1p would be 4 exponentials' worth of time, two fifths of the core panel's. log1p(e) = 2 atanh(r) with
-r = e / (2 + e) <= 1/3, and atanh(r) / r is a polynomial of degree 4 in r^2, here as two squares plus a constant each: of the
-compiler's point of view a variable in one square is used once, and what has an exponential and two users it writes to memory.
+Compiled, log1p would take as long as four exponentials, two fifths of the core panel's time. log1p(e) = 2 atanh(r) with
+r = e / (2 + e) <= 1/3, and atanh(r) / r is nearly a polynomial of degree 4 in r^2.
+
+Everything is written for a rule of the compiler: a value that holds an exponential and has two users is stored, not kept in a
+register. So e and r are made anew for each use (the C++ computes them once), and the polynomial is the product of two
+quadratics, each a completed square (r^2 + shift)^2 + floor: a square has one user where c r^4 + b r^2 has two.
 """
 
 import torch
@@ -11,11 +14,11 @@ from torch.nn.functional import softplus
 
 SCALE = 0.14089167630
 SQUARES = ((1.26735385544, 1.12715273576), (-0.77121733040, 2.00192062449))
-"""SCALE * product of (r^2 + shift)^2 + floor over (shift, floor) is atanh(r) / r within 4e-9, r in [0, 1/3] (minimax, Remez)."""
+"""SCALE * the product over (shift, floor) of (r^2 + shift)^2 + floor is atanh(r) / r within 4e-9 for r in [0, 1/3] (Remez)."""
 
 
 def log1p_exp(x: Tensor) -> Tensor:
-    """log(1 + exp(-|x|)), in (0, log 2], to a few roundings also where it is tiny."""
+    """log(1 + exp(-|x|)), in [0, log 2], to a few roundings also where it is tiny."""
     if not torch.compiler.is_compiling():
         return softplus(-x.abs())
     if x.dtype != torch.float32:

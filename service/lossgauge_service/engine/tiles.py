@@ -1,4 +1,4 @@
-"""Cutting samples into tiles of a fixed number of elements, and adding the tiles' sums up, in order, in float64.
+"""Cutting samples into tiles of a fixed number of elements, and adding the tiles' sums up in float64.
 
 A long row that fills whole tiles is read where it lies; short rows and remainders are copied side by side into shared tiles, so
 that one launch serves many small samples. Where a row's tiles lie depends on the row alone, and a kernel treats every tile on its
@@ -19,6 +19,8 @@ from lossgauge_service.samples import AnyArray
 
 CLASS_TILE = 512
 EXTREMES: dict[Key, tuple[np.ufunc, float]] = {"low": (np.minimum, np.inf), "high": (np.maximum, -np.inf)}
+STAGED_TILES = 2**15
+"""So many tiles are copied together at most: 80 MB of float32."""
 DIRECT_TILES = 64
 """A row of at least so many whole tiles is read in place."""
 
@@ -60,8 +62,8 @@ class Tiles:
         return Tiles(self.prediction[part], self.target[part], weight, self.owners[part])
 
 
-def row_tiles(rows: Sequence[Row]) -> list[Tiles]:
-    """All rows cut into tiles of `ROW_TILE`: the long ones in place, then the rest in shared tiles."""
+def row_tiles(rows: Sequence[Row]) -> Iterator[Tiles]:
+    """All rows cut into tiles of `ROW_TILE`: the long ones in place, then the rest copied, `STAGED_TILES` at a time."""
     direct, rest = list[Placed](), list[Placed]()
     for owner, row in enumerate(rows):
         whole = _whole_tiles(row)
@@ -69,7 +71,22 @@ def row_tiles(rows: Sequence[Row]) -> list[Tiles]:
             direct.append((owner, row[: whole * ROW_TILE]))
         if len(row) > whole * ROW_TILE:
             rest.append((owner, row[whole * ROW_TILE :]))
-    return [*map(_in_place, _runs_in_memory(direct)), *([_staged(rest)] if rest else [])]
+    yield from map(_in_place, _runs_in_memory(direct))
+    yield from map(_staged, _shares(rest))
+
+
+def _shares(rest: list[Placed]) -> Iterator[list[Placed]]:
+    """The rows in lots of a bounded number of tiles; a row stays whole."""
+    lot, tiles = list[Placed](), 0
+    for placed in rest:
+        own = -(-len(placed[1]) // ROW_TILE)
+        if lot and tiles + own > STAGED_TILES:
+            yield lot
+            lot, tiles = [], 0
+        lot.append(placed)
+        tiles += own
+    if lot:
+        yield lot
 
 
 def _whole_tiles(row: Row) -> int:
@@ -182,7 +199,7 @@ def _class_pieces(row: Row) -> Row:
 
 
 class Ledger:
-    """Adds up the tiles' sums of every launch by row, in the tiles' order, in float64."""
+    """Adds up the tiles' sums of every launch by row, in float64: pairwise, as NumPy does, over the row's tiles alone."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -194,5 +211,7 @@ class Ledger:
         for key, tensor in columns.items():
             values = tensor.to(device="cpu", dtype=torch.float64).numpy()
             how, neutral = EXTREMES.get(key, (np.add, 0.0))
-            column = self.columns.setdefault(key, np.full((self._rows, *values.shape[1:]), neutral))
+            if key not in self.columns:
+                self.columns[key] = np.full((self._rows, *values.shape[1:]), neutral)
+            column = self.columns[key]
             column[owners[starts]] = how(column[owners[starts]], how.reduceat(values, starts, axis=0))

@@ -43,7 +43,10 @@ def _mixed(terms: Sequence[CombinedTerm], scores: Sequence[Score]) -> Score:
         if not math.isfinite(part):
             return _with_terms(scores, value=None, undefined=score.undefined or "infinite")
         parts.append(part)
-    return _with_terms(scores, value=math.fsum(parts))
+    try:
+        return _with_terms(scores, value=math.fsum(parts))
+    except OverflowError:
+        return _with_terms(scores, value=None, undefined="infinite")
 
 
 def _with_terms(scores: Sequence[Score], **members: Any) -> Score:

@@ -71,15 +71,24 @@ Formula = Callable[[Overlap, Areas, Reasons], Readings]
 
 
 def _dice(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
-    return ratio(2 * areas.shared + spec.smooth_numerator, areas.below + spec.smooth_denominator, reasons)
+    value = ratio(2 * areas.shared + spec.smooth_numerator, areas.below + spec.smooth_denominator, reasons)
+    return _by_the_smaller(spec, value, _dice_loss(spec, areas, reasons))
 
 
 def _dice_loss(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
     return ratio(areas.apart + _unequal(spec), areas.below + spec.smooth_denominator, reasons)
 
 
+def _by_the_smaller(spec: Overlap, value: Readings, loss: Readings) -> Readings:
+    # 1 - a small loss has the digits that its logarithm or complement needs; sums of counts are exact either way
+    return (
+        Readings(np.where(loss.numbers < 0.5, 1 - loss.numbers, value.numbers), value.reasons) if spec.soft else value
+    )
+
+
 def _iou(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
-    return ratio(areas.shared + spec.smooth_numerator, _union(spec, areas), reasons)
+    value = ratio(areas.shared + spec.smooth_numerator, _union(spec, areas), reasons)
+    return _by_the_smaller(spec, value, _iou_loss(spec, areas, reasons))
 
 
 def _iou_loss(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:

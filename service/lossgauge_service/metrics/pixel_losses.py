@@ -97,28 +97,46 @@ def _entropy_needs(spec: CrossEntropy, case: Case) -> list[Statistic]:
 
 def _entropy_finish(spec: CrossEntropy, sums: Sums, case: Case) -> list[Score]:
     totals = sums.totals(spec.weight_from)
-    entropy = _smoothed(spec, sums, case)
-    parts = _weighted(spec, entropy, totals, case)
+    factors = _class_factors(spec, totals, case)
+    if not spec.label_smoothing:
+        loss = _of_each(factors, sums.entropy(_plain_key(spec)))
+    elif case.task == "multiclass":
+        loss = _smoothed_classes(spec, sums, case)
+    else:
+        loss = _smoothed_masks(spec, sums, factors)
+    parts = Parts(loss.positive, loss.negative, _class_weight(spec, totals, factors))
     return _reduced(spec, parts, totals, sums.pixels, case)
 
 
-def _smoothed(spec: CrossEntropy, sums: Sums, case: Case) -> EntropySums:
-    plain = sums.entropy(_plain_key(spec))
-    if not spec.label_smoothing:
-        return plain
-    every = sums.entropy(_every_key(spec))
-    moved = spec.label_smoothing / (case.classes if case.task == "multiclass" else 2)
-    kept = 1 - spec.label_smoothing
-    return EntropySums(kept * plain.positive + moved * every.positive, kept * plain.negative + moved * every.negative)
+def _of_each(factors: tuple[Any, Any], entropy: EntropySums) -> EntropySums:
+    """The positives' and the negatives' sums, each times its factor."""
+    return EntropySums(_scaled(factors[0], entropy.positive), _scaled(factors[1], entropy.negative))
 
 
-def _weighted(spec: CrossEntropy, entropy: EntropySums, totals: TotalSums, case: Case) -> Parts:
-    for_positive, for_negative = _class_factors(spec, totals, case)
-    positive, negative = _scaled(for_positive, entropy.positive), _scaled(for_negative, entropy.negative)
+def _smoothed_classes(spec: CrossEntropy, sums: Sums, case: Case) -> EntropySums:
+    plain, every = sums.entropy(_plain_key(spec)).positive, sums.entropy(_every_key(spec)).positive
+    moved = spec.label_smoothing / case.classes
+    return EntropySums((1 - spec.label_smoothing) * plain + moved * every, np.zeros_like(plain))
+
+
+def _smoothed_masks(spec: CrossEntropy, sums: Sums, factors: tuple[Any, Any]) -> EntropySums:
+    """Each pixel's cross-entropy against its own class and against the other, the factor of a term being its class's."""
+    plain, every = sums.entropy(_plain_key(spec)), sums.entropy(_every_key(spec))
+    with np.errstate(invalid="ignore"):
+        other = EntropySums(every.negative - plain.negative, every.positive - plain.positive)
+    own, moved = _of_each(factors, plain), _of_each(factors, other)
+    share = spec.label_smoothing / 2
+    return EntropySums(
+        (1 - share) * own.positive + share * moved.negative, (1 - share) * own.negative + share * moved.positive
+    )
+
+
+def _class_weight(spec: CrossEntropy, totals: TotalSums, factors: tuple[Any, Any]) -> Values:
+    """The weights that the mean divides by: of the pixels, times their class's."""
     if spec.class_weights is None:
-        return Parts(positive, negative, totals.weight)
-    weight = for_positive * totals.positive + for_negative * (totals.negative)
-    return Parts(positive, negative, weight)
+        return totals.weight
+    weight: Values = factors[0] * totals.positive + factors[1] * totals.negative
+    return weight
 
 
 def _class_factors(spec: CrossEntropy, totals: TotalSums, case: Case) -> tuple[Any, Any]:
@@ -138,8 +156,9 @@ def _entropy_misfit(spec: CrossEntropy, case: Case) -> str | None:
     multiclass = case.task == "multiclass"
     if multiclass and (spec.pos_weight is not None or spec.alpha is not None or spec.balance is not None):
         return "pos_weight, alpha and balance weigh positives against negatives; task 'multiclass' takes class_weights"
-    if multiclass and spec.label_smoothing and (spec.clip is not None or spec.log_floor is not None):
-        return "label_smoothing of task 'multiclass' goes with neither clip nor log_floor"
+    beside = [name for name in ("clip", "log_floor", "class_weights") if getattr(spec, name) is not None]
+    if multiclass and spec.label_smoothing and beside:
+        return f"label_smoothing of task 'multiclass' does not go with {beside[0]}"
     if isinstance(spec.pos_weight, list) and len(spec.pos_weight) != case.classes:
         return _wrong_length("pos_weight", spec.pos_weight, case.classes)
     if spec.class_weights is not None:

@@ -1,19 +1,19 @@
 """Weighted sums of losses, and the mixes of the literature as named instances."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from lossgauge.metrics.cross_entropy import CrossEntropy
 from lossgauge.metrics.focal import FocalLoss
 from lossgauge.metrics.overlap import Dice, DiceLoss, Iou, IouLoss
-from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Frozen, MetricSpec
+from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Empty, Frozen, MetricSpec
 
 __all__ = ["BceDice", "BceLogDice", "CombinedLoss", "CombinedTerm", "FocalDice", "FocalLogDice", "WeightedBceDice"]
 
 Combinable = Annotated[FocalLoss | CrossEntropy | Dice | DiceLoss | Iou | IouLoss, Field(discriminator="name")]
 KERAS_DICE = DiceLoss()
-KERAS_DICE_SCORE = Dice(soft=True, smooth_numerator=1.0, smooth_denominator=1.0)
+KERAS_DICE_SCORE = Dice(soft=True, smooth_numerator=1.0, smooth_denominator=1.0, empty=Empty(both="formula"))
 PLAIN_FOCAL = FocalLoss(alpha=None)
 MIX_SOURCE = "mixes of segmentation competitions (Carvana, DSB 2018)"
 
@@ -35,6 +35,10 @@ class Mix(MetricSpec):
         """The sum that this mix stands for."""
         return []
 
+    def with_threshold(self, threshold: float) -> Self:
+        parts = {name: part.with_threshold(threshold) for name, part in self if isinstance(part, MetricSpec)}
+        return self.model_copy(update=parts)
+
 
 class CombinedLoss(Mix):
     """Weighted sum of losses, each after an optional transform: sum_i weight_i * transform_i(metric_i).
@@ -50,6 +54,10 @@ class CombinedLoss(Mix):
 
     def terms_of(self) -> list[CombinedTerm]:
         return self.terms
+
+    def with_threshold(self, threshold: float) -> Self:
+        terms = [term.model_copy(update={"metric": term.metric.with_threshold(threshold)}) for term in self.terms]
+        return self.model_copy(update={"terms": terms})
 
 
 class BceDice(Mix):

@@ -5,12 +5,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lossgauge.metrics.overlap import Average, ClassAveraged
-from lossgauge.metrics.spec import About, Empty, MetricSpec, Probability
+from lossgauge.metrics.spec import About, Empty, Thresholded
 
 __all__ = ["Accuracy", "Confusion", "FBeta", "Precision", "Recall", "Specificity"]
 
 
-class Confusion(MetricSpec):
+class Confusion(Thresholded):
     """Confusion counts. The value is the number (or weight) of misclassified pixels.
 
     Extras: `tp`, `fp`, `fn`, `tn` (a list per class where there are classes); multi-class also `matrix`, rows the target's
@@ -24,12 +24,6 @@ class Confusion(MetricSpec):
         source="textbook",
     )
     name: Literal["confusion"] = "confusion"
-    threshold: Probability | None = Field(
-        default=None, description="The probability above which a pixel is positive; the request's by default."
-    )
-    threshold_side: Literal["greater", "greater_equal"] = Field(
-        default="greater", description="p > threshold, or p >= threshold."
-    )
 
 
 class Accuracy(ClassAveraged):

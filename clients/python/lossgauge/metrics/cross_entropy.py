@@ -15,7 +15,8 @@ class CrossEntropy(PixelLoss):
 
     Per pixel -log pt; with `pos_weight` -(pos_weight t log p + (1 - t) log(1 - p)); with `alpha` -alpha_t log pt;
     with `balance` = inverse_frequency (HED) alpha is the negatives' share of the sample's pixels; with `label_smoothing` e
-    (1 - e) CE + e / C * (the sum of the cross-entropies against every class), C = 2 where there are no classes.
+    (1 - e) CE + e / C * (the sum of the cross-entropies against every class), C = 2 where there are no classes, each term
+    with its own class's weight (as torch's `pos_weight` with smoothed targets).
     Shapes: as the request's. Range [0, inf). Extras: `positive`, `negative`, `positive_share`.
     Source: Good (1952); balanced: Xie and Tu, arXiv:1504.06375, eq. 2.
     """

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lossgauge.metrics.spec import About, Each, Empty, MetricSpec, NonNegative, Probability, Task
+from lossgauge.metrics.spec import About, Each, Empty, MetricSpec, NonNegative, Probability, Task, Thresholded
 
 __all__ = ["Dice", "DiceLoss", "Iou", "IouLoss", "MeanIou"]
 
@@ -12,15 +12,9 @@ Average = Literal["macro", "micro", "weighted", "none"]
 LOSS_EMPTY = Empty(both=0.0)
 
 
-class ClassAveraged(MetricSpec):
+class ClassAveraged(Thresholded):
     """A value per class, averaged, with rules for empty masks and the threshold of a mask."""
 
-    threshold: Probability | None = Field(
-        default=None, description="The probability above which a pixel is positive; the request's by default."
-    )
-    threshold_side: Literal["greater", "greater_equal"] = Field(
-        default="greater", description="p > threshold, or p >= threshold."
-    )
     average: Average = Field(
         default="macro",
         description="Over classes: the mean, the value of the summed counts, the mean weighted by the target's pixels, or none.",

@@ -1,7 +1,7 @@
 """The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -56,11 +56,29 @@ class MetricSpec(BaseModel):
         """The key under which the answer holds this score."""
         return self.key or self.name
 
+    def with_threshold(self, threshold: float) -> Self:
+        """The spec with the request's threshold, where it has one and names none of its own."""
+        return self
+
 
 class Frozen(BaseModel):
     """A parameter that has parts of its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Thresholded(MetricSpec):
+    """A metric of a mask, which a threshold makes of probabilities."""
+
+    threshold: Probability | None = Field(
+        default=None, description="The probability above which a pixel is positive; the request's by default."
+    )
+    threshold_side: Literal["greater", "greater_equal"] = Field(
+        default="greater", description="p > threshold, or p >= threshold."
+    )
+
+    def with_threshold(self, threshold: float) -> Self:
+        return self if self.threshold is not None else self.model_copy(update={"threshold": threshold})
 
 
 class BoundaryWeight(Frozen):
