@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,18 @@ def test_every_field_of_a_question_is_in_the_semantics() -> None:
     """What a request says about its arrays has a line in docs/semantics.md."""
     text = (ROOT / "docs/semantics.md").read_text()
     assert [name for name in Question.model_fields if name != "metrics" and f"| `{name}` |" not in text] == []
+
+
+def test_the_layers_are_those_of_the_contract() -> None:
+    """The table of docs/architecture.md has the layers that import-linter holds."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    text = (ROOT / "docs/architecture.md").read_text()
+    table = re.search(r"^\| layer \|.*?\n\n", text, re.DOTALL | re.MULTILINE)
+    assert table is not None
+    first = [line.split("|")[1] for line in table[0].strip().splitlines()[2:]]
+    assert [re.findall(r"`(\w+)/?`", cell) for cell in first] == [
+        re.findall(r"\w+", layer) for layer in contract["layers"]
+    ]
 
 
 def test_the_changelog_has_the_version() -> None:
