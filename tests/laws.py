@@ -1,23 +1,33 @@
 """The laws of the catalogue: which metrics each holds for, and why it does not for the others.
 
-A law names every metric, through the families below: `holds` and `not_for` together are the catalogue, and a test says so. A new metric
-belongs to a family, or is named in each law. `unless` tells which parameters take a metric that is held out of the law.
+A law names every metric, through the families below: `holds` and `not_for` together are the catalogue, and a test says so. A family is
+what a file of specs holds, so that a new metric there is held to every law of its family; a new file has to say here which laws hold for
+it. `unless` tells which parameters take a metric that is held out of the law.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lossgauge import metrics as m
-from lossgauge.metrics import MetricSpec
+from lossgauge.metrics import CATALOGUE, MetricSpec
 from lossgauge.metrics.combined import Mix
+from lossgauge.metrics.spec import Direction
 
 from tests.specs import VARIANTS
 
-COUNTS = frozenset({"accuracy", "confusion", "fbeta", "precision", "recall", "specificity"})
-SCORES = frozenset({"dice", "iou", "mean_iou"})
-OVERLAP_LOSSES = frozenset({"dice_loss", "iou_loss"})
-PIXEL_LOSSES = frozenset({"cross_entropy", "focal_loss"})
-MIXES = frozenset({"bce_dice", "bce_log_dice", "combined_loss", "focal_dice", "focal_log_dice", "weighted_bce_dice"})
+
+def _family(*files: str, direction: Direction | None = None) -> frozenset[str]:
+    """The metrics whose specs stand in these files, of one direction where scores and losses share a file."""
+    modules = {f"{m.__name__}.{file}" for file in files}
+    found = {name: spec.about for name, spec in CATALOGUE.items() if spec.__module__ in modules}
+    return frozenset(name for name, about in found.items() if direction in (None, about.direction))
+
+
+COUNTS = _family("counts")
+SCORES = _family("overlap", direction="higher")
+OVERLAP_LOSSES = _family("overlap", direction="lower")
+PIXEL_LOSSES = _family("cross_entropy", "focal")
+MIXES = _family("combined")
 FAMILIES = (COUNTS, SCORES, OVERLAP_LOSSES, PIXEL_LOSSES, MIXES)
 EVERY = frozenset().union(*FAMILIES)
 
@@ -153,9 +163,11 @@ FLOAT32_KEEPS_SIX_DIGITS = Law(
     not_for=_each(OVERLAP_LOSSES | MIXES, "1 - ratio loses the digits of a small loss: held to 1e-6 of the range"),
 )
 
+FOCAL = frozenset(spec.name for spec in VARIANTS if any(part.name == "focal_loss" for part in _parts(spec)))
+
 FOCAL_IS_CROSS_ENTROPY_AT_0 = Law(
-    frozenset({"focal_loss", "focal_dice", "focal_log_dice", "combined_loss"}),
-    not_for=_each(EVERY - {"focal_loss", "focal_dice", "focal_log_dice", "combined_loss"}, NO_FOCUS),
+    FOCAL,
+    not_for=_each(EVERY - FOCAL, NO_FOCUS),
     unless={
         "the leak is of clipped focal code only": _has("clip_leak", True),
         "alphas for each class do not enter the mean's denominator, class weights do": _per_class,
@@ -176,8 +188,8 @@ HALF_ALPHA_IS_HALF = Law(
 DICE_IS_OF_IOU = Law(
     frozenset({"dice", "dice_loss"}),
     not_for={
-        "iou": "the other side of the law",
-        "iou_loss": "the other side of the law",
+        **_each((SCORES | OVERLAP_LOSSES) - {"dice", "dice_loss"}, "another ratio of overlaps"),
+        **_each(frozenset({"iou", "iou_loss"}), "the other side of the law"),
         "mean_iou": "a mean over thresholds and both sides",
         **_each(COUNTS, "no overlap; fbeta of 1 is dice by a test of its own"),
         **_each(PIXEL_LOSSES | MIXES, "no ratio of overlaps alone"),

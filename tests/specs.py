@@ -1,7 +1,12 @@
-"""The metrics as the tests ask for them: every name of the catalogue, each parameter off its default at least once."""
+"""The metrics as the tests ask for them: every name of the catalogue, each parameter off its default at least once.
+
+A metric that is not among `EXPLICIT` is asked as its defaults are.
+"""
+
+from collections.abc import Iterator
 
 from lossgauge import metrics as m
-from lossgauge.metrics import MetricSpec
+from lossgauge.metrics import CATALOGUE, MetricSpec
 
 SMALL_BOUNDARY = m.BoundaryWeight(window=4, amplitude=3.0, decay=2.0)
 KERAS_CLIP = (0.001, 0.999)
@@ -9,7 +14,7 @@ NO_RULES = m.Empty(both="formula", target="formula", prediction="formula")
 CONSTANTS = m.Empty(both=1.0, target=0.25, prediction="skip")
 UNDEFINED = m.Empty(both="skip", target="undefined", prediction="undefined")
 
-VARIANTS: tuple[MetricSpec, ...] = (
+EXPLICIT: tuple[MetricSpec, ...] = (
     m.FocalLoss(),
     m.FocalLoss(alpha=None),
     m.FocalLoss(alpha=None, gamma=0.0),
@@ -84,3 +89,14 @@ VARIANTS: tuple[MetricSpec, ...] = (
     m.FocalLogDice(focal_weight=2.0),
     m.WeightedBceDice(boundary=SMALL_BOUNDARY),
 )
+
+
+def _by_default() -> Iterator[MetricSpec]:
+    """The metrics that nothing is explicit of, as their defaults are; one that needs a parameter has none."""
+    known = {spec.name for spec in EXPLICIT}
+    for name, spec in CATALOGUE.items():
+        if name not in known and not any(field.is_required() for field in spec.model_fields.values()):
+            yield spec.model_validate({})
+
+
+VARIANTS: tuple[MetricSpec, ...] = (*EXPLICIT, *_by_default())

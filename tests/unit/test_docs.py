@@ -4,29 +4,21 @@ import ast
 import json
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from lossgauge import __version__
 from lossgauge.encodings import BY_NAME
 from lossgauge.encodings.base import Caps
 from lossgauge.encodings.part import READERS
-from lossgauge.metrics import counts as specs
 from lossgauge.wire import Question
 from lossgauge_service.app import create_app
-from lossgauge_service.engine import Engine
-from lossgauge_service.metrics import counts as implementations
-from lossgauge_service.plan import Plan
-from lossgauge_service.samples import sample_of
 from lossgauge_service.settings import Settings
 from pydantic import TypeAdapter
 
 from docs.tables import PAGES, ROOT, filled
-from tests.reference import Case
-from tests.reference import counts as references
-from tests.scoring import scores_of
 
 PROSE = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 README = (ROOT / "README.md").read_text()
@@ -108,54 +100,19 @@ def test_every_field_of_a_question_is_in_the_semantics() -> None:
     assert [name for name in Question.model_fields if name != "metrics" and f"| `{name}` |" not in text] == []
 
 
+def test_the_layers_are_those_of_the_contract() -> None:
+    """The table of docs/architecture.md has the layers that import-linter holds."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    text = (ROOT / "docs/architecture.md").read_text()
+    table = re.search(r"^\| layer \|.*?\n\n", text, re.DOTALL | re.MULTILINE)
+    assert table is not None
+    first = [line.split("|")[1] for line in table[0].strip().splitlines()[2:]]
+    assert [re.findall(r"`(\w+)/?`", cell) for cell in first] == [
+        re.findall(r"\w+", layer) for layer in contract["layers"]
+    ]
+
+
 def test_the_changelog_has_the_version() -> None:
     """The version that is built is the newest of the changelog."""
     headings = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == __version__
-
-
-# ------------------------------------------------------------------------------------------------------- worked example
-
-
-def run(snippet: str, names: dict[str, Any]) -> Any:
-    """The value of a snippet's last expression, None if it ends on a statement; `names` gains what it defines."""
-    *statements, last = ast.parse(snippet).body
-    if not isinstance(last, ast.Expr):
-        exec(snippet, names)
-        return None
-    exec(compile(ast.Module(statements, []), "<page>", "exec"), names)
-    return eval(compile(ast.Expression(last.value), "<page>", "eval"), names)
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        Case(np.array([[3.0, -1.0, 2.0], [0.5, -2.0, 1.0]]), np.array([[1, 0, 0], [1, 1, 0]])),
-        Case(np.array([[-3.0, -1.0]]), np.array([[0, 0]])),
-        Case(
-            np.array([[2, 1, 0, 2]]),
-            np.array([[2, 2, 0, 1]]),
-            task="multiclass",
-            prediction_kind="labels",
-            num_classes=4,
-        ),
-    ],
-    ids=["binary", "empty", "multiclass"],
-)
-def test_the_worked_example_equals_its_reference(case: Case) -> None:
-    """The metric of docs/adding-a-metric.md works as the page says, from its three snippets alone."""
-    spec_code, implementation_code, reference_code = blocks(ROOT / "docs/adding-a-metric.md", "python")
-    added = dict(vars(specs))
-    run(spec_code, added)
-    new = {"VolumeSimilarity": added["VolumeSimilarity"]}
-    spec = new["VolumeSimilarity"](threshold=0.5)
-    implementation = run(implementation_code, dict(vars(implementations)) | new)
-    expected = run(reference_code, dict(vars(references)) | new)[spec.name](spec, case)
-
-    kinds = {"task": case.task, "prediction_kind": case.prediction_kind, "num_classes": case.num_classes}
-    question = Question.model_validate({**kinds, "precision": "float64", "metrics": ["dice"]})
-    sample = sample_of(question, case.prediction, case.target)
-    plan = Plan((spec,), (implementation,))
-    score = scores_of(Engine.build("cpu", "eager"), plan, [sample])[0]["volume_similarity"]
-    assert (score.undefined, score.per_class) == (expected.undefined, expected.per_class)
-    assert score.value == (expected.value and pytest.approx(expected.value, rel=1e-12))

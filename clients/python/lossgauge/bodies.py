@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from lossgauge.arrays import PngFile, decoded
-from lossgauge.encodings import base64, encode, safetensors
+from lossgauge.encodings import BY_NAME, base64, encode, safetensors
 from lossgauge.encodings.base import ArrayRejected
 from lossgauge.errors import InvalidArgumentError
 from lossgauge.wire import Limits
@@ -174,11 +174,7 @@ class JsonBody(BodyKind):
 KINDS: dict[str, BodyKind] = {
     "safetensors": SafetensorsBody(),
     "multipart": MultipartBody(),
-    "npy": JsonBody("npy"),
-    "raw": JsonBody("raw"),
-    "list": JsonBody("list"),
-    "png": JsonBody("png"),
-    "packbits": JsonBody("packbits"),
+    **{name: JsonBody(name) for name, encoding in BY_NAME.items() if "of" in vars(encoding)},
 }
 
 
