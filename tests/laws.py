@@ -159,9 +159,14 @@ CERTAIN_LOGITS_STAY_FINITE = Law(EVERY)
 SAME_BITS = Law(EVERY)
 
 FLOAT32_KEEPS_SIX_DIGITS = Law(
-    EVERY - OVERLAP_LOSSES - MIXES,
-    not_for=_each(OVERLAP_LOSSES | MIXES, "1 - ratio loses the digits of a small loss: held to 1e-6 of the range"),
+    EVERY, unless={"unequal smoothing: a loss that falls below 0 has no digits where it is 0": _smoothed_unequally}
 )
+
+
+def float32_floor(spec: MetricSpec) -> float:
+    """What float32 may be off by where it is not 1e-6 of the score."""
+    return 1e-6 if FLOAT32_KEEPS_SIX_DIGITS.exempts(spec) else 1e-12
+
 
 FOCAL = frozenset(spec.name for spec in VARIANTS if any(part.name == "focal_loss" for part in _parts(spec)))
 

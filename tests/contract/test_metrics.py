@@ -1,7 +1,7 @@
 """Every metric through the real client is its reference's."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from lossgauge import Client
@@ -9,8 +9,12 @@ from lossgauge.metrics import CATALOGUE, MetricSpec
 from lossgauge.wire import Score
 
 from tests.contract.cases import CASES, arguments, fitting, halves, in_float32, name_of
+from tests.laws import float32_floor
 from tests.reference import Case
-from tests.scoring import differences
+from tests.scoring import Precision, differences
+
+Floor = Callable[[MetricSpec], float]
+"""What a score may be off by where that is more than its tolerance."""
 
 
 def scored(client: Client, specs: Sequence[MetricSpec], **asked: Any) -> dict[str, Score]:
@@ -19,24 +23,24 @@ def scored(client: Client, specs: Sequence[MetricSpec], **asked: Any) -> dict[st
     return {key: score for answer in answers for key, score in answer.scores.items()}
 
 
-def check(client: Client, case: Case, precision: Literal["float32", "float64"], tolerance: float, floor: float) -> None:
+def check(client: Client, case: Case, precision: Precision, tolerance: float, floor: Floor) -> None:
     """Every variant that fits the case is the reference's."""
     expected = fitting(case)
     found = scored(client, [spec for spec, _ in expected.values()], **arguments(case, precision=precision))
-    wrong = {key: differences(expected[key][1], found[key], tolerance, floor) for key in expected}
+    wrong = {key: differences(want, found[key], tolerance, floor(spec)) for key, (spec, want) in expected.items()}
     assert {key: where for key, where in wrong.items() if where} == {}
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_float64_is_the_reference_s(client: Client, case: Case) -> None:
     """In float64 every score of every variant is the reference's to 1e-9, and undefined for the same reason."""
-    check(client, case, "float64", 1e-9, 1e-12)
+    check(client, case, "float64", 1e-9, lambda spec: 1e-12)
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_float32_is_the_reference_s(client: Client, case: Case) -> None:
     """In float32 every score of every variant is the reference's to 1e-6."""
-    check(client, in_float32(case), "float32", 1e-6, 1e-6)
+    check(client, in_float32(case), "float32", 1e-6, float32_floor)
 
 
 def test_every_metric_of_the_catalogue_is_asked_for() -> None:
