@@ -78,9 +78,14 @@ def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], tog
         mean=mean,
         std=None if mean is None else math.sqrt(math.fsum((n - mean) ** 2 for n in numbers) / len(numbers)),
         pooled=whole,
+        pooled_undefined=_reason(together) if numbers and whole is None else None,
         counted=len(numbers),
         skipped=len(scores) - len(numbers),
     )
+
+
+def _reason(together: Score | None) -> str | None:
+    return together.undefined if together else "mixed_kinds"
 
 
 def plan_for(question: Question) -> Plan:

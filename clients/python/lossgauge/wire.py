@@ -184,11 +184,28 @@ Semantics = dict[str, dict[str, Any]]
 Timings = dict[str, float]
 
 
+class Asked(Answer):
+    """What was asked of every pair, with every default written out; the metrics are in `semantics`."""
+
+    task: Task
+    prediction_kind: PredictionKind
+    target_kind: TargetKind
+    channel_axis: int
+    num_classes: int | None
+    ignore_index: int | None
+    threshold: float
+
+
+COMPUTED_IN = "What the pass computed in."
+
+
 class ScoreResponse(Answer):
-    """The scores of one pair; `semantics` holds every metric with every default written out."""
+    """The scores of one pair; `asked` and `semantics` hold every choice with every default written out."""
 
     id: str | None = None
     scores: dict[str, Score]
+    precision: Precision | None = Field(default=None, description=COMPUTED_IN)
+    asked: Asked | None = None
     semantics: Semantics
     timing_ms: Timings = Field(description="receive, decode, queue, compute and total, in milliseconds.")
     engine: EngineInfo
@@ -200,6 +217,7 @@ class ScoredItem(Answer):
     id: str | None = None
     index: int
     scores: dict[str, Score]
+    precision: Precision | None = Field(default=None, description=COMPUTED_IN)
 
 
 class FailedItem(Answer):
@@ -217,6 +235,10 @@ class Summary(Answer):
     mean: Number | None = Field(description="Mean of the items' values.")
     std: Number | None = Field(description="Their standard deviation (divided by n).")
     pooled: Number | None = Field(description="The score of the items' summed statistics.")
+    pooled_undefined: str | None = Field(
+        default=None,
+        description="Why `pooled` is null where there is a mean: the score's own reason, `mixed_kinds` or `several_requests`.",
+    )
     counted: int = Field(description="Items in the mean.")
     skipped: int = Field(description="Items that are not: undefined, or problems.")
 
@@ -226,6 +248,7 @@ class BatchResponse(Answer):
 
     items: list[ScoredItem | FailedItem]
     summary: dict[str, Summary]
+    asked: Asked | None = None
     semantics: Semantics
     timing_ms: Timings
     engine: EngineInfo
