@@ -73,19 +73,16 @@ def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], tog
     numbers = [value for value in values if value is not None]
     mean = math.fsum(numbers) / len(numbers) if numbers else None
     whole = together.value if together else None
+    reason = together.undefined if together else "mixed_kinds"
     return Summary(
         value=whole if spec.pooling == "batch" else mean,
         mean=mean,
         std=None if mean is None else math.sqrt(math.fsum((n - mean) ** 2 for n in numbers) / len(numbers)),
         pooled=whole,
-        pooled_undefined=_reason(together) if numbers and whole is None else None,
+        pooled_undefined=reason if numbers and whole is None else None,
         counted=len(numbers),
         skipped=len(scores) - len(numbers),
     )
-
-
-def _reason(together: Score | None) -> str | None:
-    return together.undefined if together else "mixed_kinds"
 
 
 def plan_for(question: Question) -> Plan:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidati
 
 from lossgauge.encodings import Array
 from lossgauge.metrics import CATALOGUE, MetricSpec
-from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.metrics.spec import Forbidden, PredictionKind, Task
 
 Precision = Literal["float32", "float64"]
 TargetKind = Literal["labels", "probabilities"]
@@ -70,16 +70,28 @@ class Question(Message):
 
     @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
-        keys = [metric.answer_key for metric in self.metrics]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise ValueError(f"two metrics answer to {', '.join(map(repr, twice))}; give one of them a key of its own")
+        places: dict[str, int] = {}
+        for place, metric in enumerate(self.metrics):
+            first = places.setdefault(metric.answer_key, place)
+            if first != place:
+                found = f"two metrics ({first} and {place}) answer to {metric.answer_key!r}"
+                at = () if metric.key is None else ("key",)
+                raise Forbidden(f"{found}; give one of them a key of its own", "metrics", place, *at)
         return self
 
     @model_validator(mode="after")
     def _labels_need_a_number_of_classes(self) -> Self:
         if self.task == "multiclass" and self.prediction_kind == "labels" and self.num_classes is None:
-            raise ValueError("num_classes is needed for task 'multiclass' with prediction_kind 'labels'")
+            needed = "num_classes is needed for task 'multiclass' with prediction_kind 'labels'; found none"
+            raise Forbidden(needed, "num_classes")
+        return self
+
+    @model_validator(mode="after")
+    def _a_mask_has_no_classes(self) -> Self:
+        for name in ("num_classes", "channel_axis"):
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if self.task == "binary" and value != default:
+                raise Forbidden(f"{name} says nothing of task 'binary', which has no classes; found {value}", name)
         return self
 
 
@@ -101,6 +113,10 @@ class BatchItem(Message):
     weight: Array | None = None
 
 
+STACK = ("prediction", "target", "weight", "ids")
+ITEMS_OR_STACK = "give either items, or both prediction and target stacked along their first axis"
+
+
 class BatchRequest(Question):
     """Many pairs, as `items`, or stacked along the first axis of `prediction`, `target` and `weight`."""
 
@@ -114,10 +130,13 @@ class BatchRequest(Question):
 
     @model_validator(mode="after")
     def _items_or_stacked(self) -> Self:
-        stacked = self.prediction is not None and self.target is not None
-        loose = any(part is not None for part in (self.prediction, self.target, self.weight, self.ids))
-        if (self.items is None) == (not stacked) or (self.items is not None and loose):
-            raise ValueError("give either items, or both prediction and target stacked along their first axis")
+        stacked = [name for name in STACK if getattr(self, name) is not None]
+        if self.items is not None and stacked:
+            raise Forbidden(f"{ITEMS_OR_STACK}; found items and {' and '.join(stacked)}", stacked[0])
+        missing = [name for name in ("prediction", "target") if name not in stacked]
+        if self.items is None and missing:
+            found = f"{' and '.join(stacked)} without {' and '.join(missing)}" if stacked else "neither"
+            raise Forbidden(f"{ITEMS_OR_STACK}; found {found}", *(missing[:1] if stacked else ()))
         return self
 
 
