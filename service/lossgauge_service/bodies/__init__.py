@@ -14,6 +14,7 @@ from lossgauge_service.errors import UnsupportedMediaType
 
 __all__ = ["READERS", "Body", "Envelope", "opened", "receive"]
 
+UTF_8 = "utf-8"
 READERS: dict[str, Reader] = {
     "application/json": json.read,
     "multipart/form-data": multipart.read,
@@ -50,7 +51,11 @@ def _reader_of(content_type: str) -> tuple[Reader, Parameters]:
     if reader is None:
         found = f"found {content_type[:80]!r}" if content_type else "there is none"
         raise UnsupportedMediaType(f"Content-Type must be one of {', '.join(READERS)}; {found}")
-    return reader, {key.decode("latin-1"): value.decode("latin-1") for key, value in parameters.items()}
+    told = {key.decode("latin-1"): value.decode("latin-1") for key, value in parameters.items()}
+    charset = told.get("charset", UTF_8)
+    if charset.lower() != UTF_8:
+        raise UnsupportedMediaType(f"the charset of Content-Type must be {UTF_8}; found {charset[:80]!r}")
+    return reader, told
 
 
 def _coding_of(content_encoding: str) -> str | None:

@@ -1,5 +1,6 @@
 """Every refusal is a problem: code, pointer, status, media type, and words that help."""
 
+import json
 from typing import Any
 
 import httpx
@@ -178,6 +179,24 @@ async def test_another_media_type(client: httpx.AsyncClient, content_type: str |
     answer = await client.post("/v1/score", content=b"{}", headers=headers)
     assert is_problem(answer, 415, "unsupported_media_type")
     assert "application/json, multipart/form-data, application/x-safetensors" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-safetensors"])
+@pytest.mark.parametrize("charset", ["latin-1", "utf-16", '"ISO-8859-1"'])
+async def test_another_charset(client: httpx.AsyncClient, media_type: str, charset: str) -> None:
+    """A charset other than utf-8 is refused by its name, not read as what it is not."""
+    headers = {"Content-Type": f"{media_type}; charset={charset}"}
+    answer = await client.post("/v1/score", content=b"{}", headers=headers)
+    assert is_problem(answer, 415, "unsupported_media_type")
+    assert charset.strip('"') in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"'])
+async def test_the_charset_of_json(client: httpx.AsyncClient, score_request: Document, charset: str) -> None:
+    """The charset that JSON has may be said."""
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    answer = await client.post("/v1/score", content=json.dumps(score_request), headers=headers)
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "gzip, zstd", "base64"])
