@@ -82,7 +82,7 @@ async def test_a_key_that_stands_twice_behind_a_long_string(
     client: httpx.AsyncClient, score_request: Document, before: str
 ) -> None:
     """Long strings, however they end, hide no key."""
-    body = '{"id": "%s", "task": "multilabel", ' % before + json.dumps(score_request)[1:]
+    body = f'{{"id": "{before}", "task": "multilabel", ' + json.dumps(score_request)[1:]
     answer = await client.post("/v1/score", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
     assert "the key 'task' stands twice" in answer.json()["detail"]
