@@ -7,14 +7,13 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from lossgauge_service.bodies import json, multipart, safetensors
-from lossgauge_service.bodies.envelope import Envelope, Parameters, Reader
+from lossgauge_service.bodies.envelope import UTF_8, Envelope, Parameters, Reader, check_charset
 from lossgauge_service.bodies.inflate import CODINGS, inflated
 from lossgauge_service.bodies.read import received
 from lossgauge_service.errors import UnsupportedMediaType
 
 __all__ = ["READERS", "Body", "Envelope", "opened", "receive"]
 
-UTF_8 = "utf-8"
 READERS: dict[str, Reader] = {
     "application/json": json.read,
     "multipart/form-data": multipart.read,
@@ -52,9 +51,7 @@ def _reader_of(content_type: str) -> tuple[Reader, Parameters]:
         found = f"found {content_type[:80]!r}" if content_type else "there is none"
         raise UnsupportedMediaType(f"Content-Type must be one of {', '.join(READERS)}; {found}")
     told = {key.decode("latin-1"): value.decode("latin-1") for key, value in parameters.items()}
-    charset = told.get("charset", UTF_8)
-    if charset.lower() != UTF_8:
-        raise UnsupportedMediaType(f"the charset of Content-Type must be {UTF_8}; found {charset[:80]!r}")
+    check_charset(told.get("charset", UTF_8))
     return reader, told
 
 

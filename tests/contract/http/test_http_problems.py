@@ -23,7 +23,7 @@ DOCUMENT_PROBLEMS: list[tuple[Document, str, str, str]] = [
     ({"metrics": [{**FOCAL, "alpha": -1}]}, "invalid_parameter", "/metrics/0/alpha", "greater than or equal to 0"),
     ({"metrics": [{**FOCAL, "alpha": [0.5, -1]}]}, "invalid_parameter", "/metrics/0/alpha/1", "found -1"),
     ({"metrics": [{**FOCAL, "clip": [0.1, 2]}]}, "invalid_parameter", "/metrics/0/clip/1", "found 2"),
-    ({"metrics": [{**FOCAL, "clip_leak": True}]}, "invalid_parameter", "/metrics/0/clip_leak", "found clip None"),
+    ({"metrics": [{**FOCAL, "clip_leak": True}]}, "invalid_parameter", "/metrics/0/clip_leak", "found no clip"),
     ({"metrics": [{"name": "dice", "empty": {"both": "x"}}]}, "invalid_parameter", "/metrics/0/empty/both", "'skip'"),
     (
         {"metrics": [{"name": "combined_loss", "terms": [{"metric": {"name": "dic"}}]}]},
@@ -189,6 +189,19 @@ async def test_another_charset(client: httpx.AsyncClient, media_type: str, chars
     answer = await client.post("/v1/score", content=b"{}", headers=headers)
     assert is_problem(answer, 415, "unsupported_media_type")
     assert charset.strip('"') in answer.json()["detail"]
+
+
+async def test_another_charset_of_a_form_s_document(client: httpx.AsyncClient, score_request: Document) -> None:
+    """The part that holds the JSON is utf-8 too."""
+    document = json.dumps(score_request).encode()
+    sent = {
+        charset: await client.post(
+            "/v1/score", files={"request": ("r.json", document, f"application/json; charset={charset}")}
+        )
+        for charset in ("latin-1", "utf-8")
+    }
+    assert is_problem(sent["latin-1"], 415, "unsupported_media_type")
+    assert sent["utf-8"].status_code == 200
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"'])

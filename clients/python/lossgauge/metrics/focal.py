@@ -56,6 +56,7 @@ class FocalLoss(PixelLoss):
     @model_validator(mode="after")
     def _leak_needs_clip(self) -> Self:
         if self.clip_leak and (self.clip is None or self.alpha is None or self.alpha_mode != "balanced"):
-            found = f"clip {self.clip}, alpha {self.alpha} and alpha_mode {self.alpha_mode!r}"
+            missing = [f"no {name}" for name in ("clip", "alpha") if getattr(self, name) is None]
+            found = " and ".join(missing or [f"alpha_mode {self.alpha_mode!r}"])
             raise Forbidden(f"clip_leak needs clip, alpha and alpha_mode 'balanced'; found {found}", "clip_leak")
         return self
