@@ -4,11 +4,15 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.settings import InvalidSettings, Settings, load
+
+if TYPE_CHECKING:
+    from lossgauge_service.engine import Engine
 
 GRACE_S = 30
 
@@ -29,9 +33,11 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     from lossgauge_service.app import create_app  # not above: it loads torch, and a wrong setting is told at once
 
-    print(f"lossgauge: documentation at {_address(settings)}/docs", file=sys.stderr, flush=True)
+    app = create_app(settings, _engine_of(settings))
+    address = _address(settings)
+    print(f"lossgauge: documentation at {address}/docs, ready at {address}/health/ready", file=sys.stderr, flush=True)
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         http=BoundedHeaders,
@@ -43,12 +49,20 @@ def serve(settings: Settings) -> None:
 
 def warm_up(settings: Settings) -> None:
     """Compile every kernel into the cache, so that a service that starts later finds them there."""
-    from lossgauge_service.service import engine_of  # not above, as in `serve`
-
-    engine = engine_of(settings)
+    engine = _engine_of(settings)
     engine.warm_up()
     cache = f", kept in {settings.kernel_cache}" if engine.info.kernel == "compiled" else ""
     print(f"lossgauge: {engine.info.kernel} kernels for {engine.info.device} are ready{cache}", file=sys.stderr)
+
+
+def _engine_of(settings: Settings) -> "Engine":
+    """The engine that the settings describe; one line where this machine has no such device or compiler."""
+    from lossgauge_service.service import engine_of  # not above, as in `serve`
+
+    try:
+        return engine_of(settings)
+    except RuntimeError as missing:
+        sys.exit(f"lossgauge: {missing}")
 
 
 COMMANDS: dict[str, Callable[[Settings], None]] = {"serve": serve, "warm-up": warm_up}
@@ -73,7 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
     for name in names:
         field = Settings.model_fields[name]
-        parser.add_argument(f"--{name}", help=f"{field.description} Default: {field.default}.")
+        default = "" if field.default is None else f" Default: {field.default}."
+        parser.add_argument(f"--{name}", help=f"{field.description}{default}")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from lossgauge.wire import EngineInfo, Score
+from lossgauge.wire import Asked, EngineInfo, Question, Score
 from starlette.responses import Response
 
 from lossgauge_service.plan import Plan
+from lossgauge_service.samples import Sample
 
 STEPS = ("receive", "decode", "queue", "compute")
 MEDIA_TYPE = "application/json"
@@ -33,11 +34,12 @@ class Stopwatch:
         return {**{step: self.laps.get(step, 0.0) for step in STEPS}, "total": _ms(time.perf_counter() - self.started)}
 
 
-def answer(content: dict[str, Any], plan: Plan, engine: EngineInfo, watch: Stopwatch) -> Response:
-    """The answer: its content, the semantics, the times and the engine."""
+def answer(content: dict[str, Any], question: Question, plan: Plan, engine: EngineInfo, watch: Stopwatch) -> Response:
+    """The answer: its content, what was asked with every default, the times and the engine."""
     times = watch.times()
     document = {
         **content,
+        "asked": {name: getattr(question, name) for name in Asked.model_fields},
         "semantics": plan.semantics,
         "timing_ms": times,
         "engine": engine.model_dump(),
@@ -46,9 +48,10 @@ def answer(content: dict[str, Any], plan: Plan, engine: EngineInfo, watch: Stopw
     return Response(orjson.dumps(document), headers=headers, media_type=MEDIA_TYPE)
 
 
-def scores_document(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
-    """Scores as they travel: the value always, the rest where it is given."""
-    return {key: _score_document(score) for key, score in scores.items()}
+def scores_document(scores: dict[str, Score], sample: Sample) -> dict[str, Any]:
+    """A sample's scores as they travel, with the value always and the rest where it is given, and their precision."""
+    documents = {key: _score_document(score) for key, score in scores.items()}
+    return {"scores": documents, "precision": sample.case.precision}
 
 
 def _score_document(score: Score) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from lossgauge_service import errors, openapi
 from lossgauge_service.engine import Engine
+from lossgauge_service.head import Head
 from lossgauge_service.problems import HANDLERS, Problems, Statuses
 from lossgauge_service.request_id import RequestId
 from lossgauge_service.routes import batch, catalogue, health, limits, root, score
@@ -20,7 +21,7 @@ from lossgauge_service.settings import Settings
 
 ROUTES = (score.router, batch.router, catalogue.router, limits.router, health.router, root.router)
 
-MIDDLEWARE = (Middleware(RequestId),)
+MIDDLEWARE = (Middleware(RequestId), Middleware(Head))
 
 STATUS: Statuses = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -73,11 +73,13 @@ def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], tog
     numbers = [value for value in values if value is not None]
     mean, std = mean_and_std(numbers)
     whole = together.value if together else None
+    reason = together.undefined if together else "mixed_kinds"
     return Summary(
         value=whole if spec.pooling == "batch" else mean,
         mean=mean,
         std=std,
         pooled=whole,
+        pooled_undefined=reason if numbers and whole is None else None,
         counted=len(numbers),
         skipped=len(scores) - len(numbers),
     )

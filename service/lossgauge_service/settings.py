@@ -35,7 +35,7 @@ class Settings(BaseSettings):
         default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$", description="auto, cpu, cuda or cuda:N."
     )
     kernel: Literal["auto", "compiled", "eager"] = Field(
-        default="auto", description="auto compiles where there is a compiler."
+        default="auto", description="auto, compiled or eager; auto compiles where there is a compiler."
     )
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="Threads of the CPU engine; torch's choice by default."
@@ -79,7 +79,8 @@ def load(environment: Mapping[str, str], **given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as invalid:
-        raise InvalidSettings("; ".join(_complaint(error) for error in invalid.errors(include_url=False))) from None
+        complaints = [_complaint(error, given) for error in invalid.errors(include_url=False)]
+        raise InvalidSettings("; ".join(complaints)) from None
 
 
 def _check_known(name: str) -> None:
@@ -89,5 +90,7 @@ def _check_known(name: str) -> None:
         raise InvalidSettings(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ""))
 
 
-def _complaint(error: Any) -> str:
-    return f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg']}; found {str(error['input'])[:80]!r}"
+def _complaint(error: Any, given: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0])
+    source = f"--{name}" if name in given else f"{PREFIX}{name.upper()}"
+    return f"{source}: {error['msg']}; found {str(error['input'])[:80]!r}"

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from lossgauge.encodings import BY_NAME
 from lossgauge.metrics import CATALOGUE
+from lossgauge.metrics.spec import Forbidden
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -137,7 +138,9 @@ def _unknown_tag(error: ErrorDetails, model: type[BaseModel], document: Any) -> 
 
 
 def _rule(error: ErrorDetails, model: type[BaseModel], document: Any) -> Complaint:
-    return Complaint(pointer_to(_path(document, error["loc"])), str(error["ctx"]["error"]))
+    broken = error["ctx"]["error"]
+    at = broken.at if isinstance(broken, Forbidden) else ()
+    return Complaint(pointer_to([*_path(document, error["loc"]), *at]), str(broken))
 
 
 WRITERS: Mapping[str, Callable[[ErrorDetails, type[BaseModel], Any], Complaint]] = {

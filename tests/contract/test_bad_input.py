@@ -148,9 +148,30 @@ BAD_QUESTIONS: list[tuple[str, Document, type[errors.ProblemError], str, list[st
     ),
     (
         *("together", {"metrics": [{"name": "focal_loss", "clip": [0.9, 0.1]}]}, errors.InvalidParameterError),
-        *("/metrics/0", ["low < high"]),
+        *("/metrics/0/clip", ["low < high", "found [0.9, 0.1]"]),
     ),
-    ("twice", {"metrics": ["dice", m.Dice(soft=True)]}, errors.InvalidParameterError, "", ["'dice'", "key"]),
+    (
+        *("twice", {"metrics": ["dice", "iou", m.Dice(soft=True)]}, errors.InvalidParameterError),
+        *("/metrics/2", ["(0 and 2)", "'dice'", "key"]),
+    ),
+    (
+        *("a key twice", {"metrics": ["dice", {"name": "iou", "key": "dice"}]}, errors.InvalidParameterError),
+        *("/metrics/1/key", ["(0 and 1)", "'dice'"]),
+    ),
+    (
+        *("alpha", {"metrics": [{"name": "focal_loss", "alpha": 1.5}]}, errors.InvalidParameterError),
+        *("/metrics/0/alpha", ["[0, 1]", "found 1.5"]),
+    ),
+    (
+        *("weightings", {"metrics": [m.CrossEntropy(alpha=0.5).model_dump() | {"pos_weight": 2.0}]}),
+        *(errors.InvalidParameterError, "/metrics/0/alpha", ["found pos_weight and alpha"]),
+    ),
+    (
+        *("squares", {"metrics": ["dice", {"name": "iou", "squared": True, "soft_target": "l1"}]}),
+        *(errors.InvalidParameterError, "/metrics/1/squared", ["exclude each other"]),
+    ),
+    ("classes of a mask", {"num_classes": 2}, errors.InvalidParameterError, "/num_classes", ["'binary'", "found 2"]),
+    ("axis of a mask", {"channel_axis": -1}, errors.InvalidParameterError, "/channel_axis", ["'binary'", "found -1"]),
     ("none", {"metrics": []}, errors.InvalidParameterError, "/metrics", ["1 or more"]),
     (
         "task",
@@ -163,7 +184,7 @@ BAD_QUESTIONS: list[tuple[str, Document, type[errors.ProblemError], str, list[st
     ("threshold", {"threshold": 1.5}, errors.InvalidParameterError, "/threshold", ["1.5", "less than or equal to 1"]),
     (
         *("classes", {"task": "multiclass", "prediction_kind": "labels"}, errors.InvalidParameterError),
-        *("", ["num_classes is needed"]),
+        *("/num_classes", ["num_classes is needed"]),
     ),
     (
         *("axis", {"task": "multilabel", "channel_axis": 2}, errors.ShapeMismatchError),
@@ -254,7 +275,7 @@ BAD_ENCODINGS: dict[str, tuple[Document, str, str, list[str]]] = {
     "npy: cut": ({"encoding": "npy", "data": b64(NPY[:-1])}, "undecodable_array", "/data", ["23", "24"]),
     "npy: trailing": ({"encoding": "npy", "data": b64(NPY + b"x")}, "undecodable_array", "/data", ["25", "24"]),
     "npy: code": (in_npy("__import__('os').getpid()"), "undecodable_array", "/data", []),
-    "npy: terabytes": (declared("<f8", "(1099511627776,)"), "limit_exceeded", "/data", ["67108864"]),
+    "npy: terabytes": (declared("<f8", "(1099511627776,)"), "limit_exceeded", "/data", ["[1099511627776]", "67108864"]),
     "npy: overflow": (declared("<f8", "(4294967296, 4294967296, 4294967296)"), "limit_exceeded", "/data", ["67108864"]),
     "npy: negative": (declared("<f8", "(-1,)"), "undecodable_array", "/data", ["negative"]),
     "raw: dtype": (in_raw(dtype="complex64"), "invalid_dtype", "/dtype", ["'complex64'", "bfloat16"]),

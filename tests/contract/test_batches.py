@@ -99,6 +99,7 @@ def test_a_batch_longer_than_the_service_takes(client: Client) -> None:
     assert (answer.requests, [item.index for item in answer]) == (2, [*range(limit + 2)])
     assert answer.column("dice") == [values[place % 3] for place in range(limit + 2)]
     assert all(isinstance(item, ScoredItem) for item in answer)
+    assert (answer.summary["dice"].pooled, answer.summary["dice"].pooled_undefined) == (None, "several_requests")
 
 
 def test_the_summary_is_of_the_items(client: Client) -> None:

@@ -13,6 +13,7 @@ from lossgauge.bodies import KINDS, Encoding
 from lossgauge.encodings import BY_NAME
 from lossgauge.encodings.part import READERS
 from lossgauge.wire import Score
+from PIL import Image
 
 from tests.contract.carriers import (
     BODIES,
@@ -255,3 +256,15 @@ def test_a_narrow_float_is_computed_in_float32(caller: httpx.Client, client: Cli
 
 def _first(name: str) -> Arrays:
     return STACKS[name].sample(0)
+
+
+@pytest.mark.parametrize("encoding", KINDS)
+def test_a_one_bit_image_is_a_mask(url: str, encoding: Encoding) -> None:
+    """A 1-bit PIL image, whose array holds the byte 255 for true, is sent as the mask that it shows."""
+    mask = np.eye(8, dtype=bool)
+    image = Image.fromarray(mask)
+    assert np.asarray(image).view(np.uint8).max() == 255
+    with Client(url, retries=0, encoding=encoding) as client:
+        answer = client.score(image, mask, prediction_kind="labels", metrics=["confusion"])
+        turned = client.score(mask, image, prediction_kind="labels", metrics=["confusion"])
+    assert [answer["confusion"], turned["confusion"]] == [0, 0]

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
-from lossgauge import AsyncClient, BatchResult, Client, FailedItem, ProblemError, ScoreResult
+from lossgauge import AsyncClient, BatchResult, Client, FailedItem, ProblemError, ScoredItem, ScoreResult
 from lossgauge import metrics as m
 from lossgauge.metrics import CATALOGUE, MetricSpec
 
@@ -135,6 +135,19 @@ def _thresholds(node: Any) -> list[Any]:
         return []
     own = [node["threshold"]] if "threshold" in node else []
     return own + [found for child in node.values() for found in _thresholds(child)]
+
+
+def test_results_say_what_was_asked_and_in_which_precision(client: Client) -> None:
+    """The question with its defaults and the precision are in the results of a pair, of a batch and of its items."""
+    case = case_of("binary", "logits", masked=True)
+    asked = arguments(case, metrics="cross_entropy")
+    pair = {role: asked.pop(role) for role in ("prediction", "target", "weight")}
+    one = client.score(**pair, **asked)
+    many = client.score_batch([pair, {**pair, "prediction": case.prediction.astype("float32")}], **asked)
+    assert one.asked is not None
+    assert one.asked.model_dump() == {**options(case), "channel_axis": 0}
+    assert (many.asked, one.precision) == (one.asked, "float64")
+    assert [item.precision for item in many if isinstance(item, ScoredItem)] == ["float64", "float32"]
 
 
 def test_options_left_out_are_the_defaults(client: Client) -> None:

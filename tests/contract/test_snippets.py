@@ -48,8 +48,10 @@ def ran(command: str, url: str, folder: Path) -> dict[str, Any]:
 
 
 def test_the_curl_of_the_readme(url: str, client: Client, tmp_path: Path) -> None:
-    """The first screen's curl scores what its client snippet scores."""
-    [command] = commands("README.md")
+    """The first screen's curl waits until the service is ready, and scores what its client snippet scores."""
+    start, command = snippets("README.md", "sh")[0].split("\n", 1)
+    assert start.startswith("scripts/serve &")
+    assert f"until curl -sf -o /dev/null {DEFAULT_URL}/health/ready" in command
     document = ran(command, url, tmp_path)
     expected = client.score(
         PREDICTION.astype(np.float32), TARGET, metrics=["dice", "focal_loss"], prediction_kind="probabilities"

@@ -103,7 +103,15 @@ def _checked(array: NDArray[Any], pointer: str) -> NDArray[Any]:
         array = array.astype(np.float32)
     if array.dtype.name not in NAMES:
         raise InvalidArgumentError(f"dtype {array.dtype} cannot be sent; {', '.join(NAMES)} can", pointer=pointer)
+    if array.dtype.kind == "b":
+        array = _of_zeros_and_ones(array)
     return array.astype(array.dtype.newbyteorder("<"), order="C", copy=False, subok=False)
+
+
+def _of_zeros_and_ones(mask: NDArray[Any]) -> NDArray[Any]:
+    """The mask with 1 for true: a 1-bit PIL image lends its own bytes, in which true is 255."""
+    stored = mask.view(np.uint8)
+    return mask if mask.size == 0 or stored.max() <= 1 else stored != 0
 
 
 def _named(value: Any) -> str:

@@ -46,14 +46,15 @@ class BatchJob:
         if not self._answers:
             raise _refusal(items)
         first, requests = self._answers[0], len(self._answers)
-        return BatchResult(items, self._summary(items), first.semantics, self._timings(), first.engine, requests)
+        summary, timings = self._summary(items), self._timings()
+        return BatchResult(items, summary, first.semantics, timings, first.engine, requests, first.asked)
 
     def _summary(self, items: Sequence[Item]) -> Mapping[str, wire.Summary]:
         first = self._answers[0]
         if len(self._answers) == 1 and len(first.items) == len(items):
             return first.summary
-        pooled = {key: summary.pooled for key, summary in first.summary.items()} if len(self._answers) == 1 else {}
-        return {key: _summary(items, key, first.semantics.get(key, {}), pooled.get(key)) for key in first.summary}
+        known = first.summary if len(self._answers) == 1 else dict.fromkeys(first.summary)
+        return {key: _summary(items, key, first.semantics.get(key, {}), whole) for key, whole in known.items()}
 
     def _timings(self) -> wire.Timings:
         names = self._answers[0].timing_ms
@@ -62,7 +63,7 @@ class BatchJob:
 
 def _item(item: wire.ScoredItem | wire.FailedItem, index: int) -> Item:
     if isinstance(item, wire.ScoredItem):
-        return ScoredItem(item.id, item.scores, index)
+        return ScoredItem(item.id, item.scores, index, item.precision)
     return FailedItem(index, item.id, error_of(_in_whole_batch(item.problem, item.index, index)))
 
 
@@ -74,13 +75,20 @@ def _in_whole_batch(problem: wire.Problem, local: int, index: int) -> wire.Probl
     return problem.model_copy(update={"pointer": f"/items/{index}{problem.pointer[len(here) :]}"})
 
 
-def _summary(items: Sequence[Item], key: str, semantics: Mapping[str, Any], pooled: float | None) -> wire.Summary:
-    """The summary over the items of several answers; see `BatchResult` for what cannot be had."""
+def _summary(items: Sequence[Item], key: str, semantics: Mapping[str, Any], whole: wire.Summary | None) -> wire.Summary:
+    """The summary over all items; `whole` is that of the one answer, None where there are several."""
     values = [item[key] for item in items if isinstance(item, ScoredItem) and item.get(key) is not None]
     mean, std = mean_and_std(values)
-    value = pooled if semantics.get("pooling") == "batch" else mean
-    skipped = len(items) - len(values)
-    return wire.Summary(value=value, mean=mean, std=std, pooled=pooled, counted=len(values), skipped=skipped)
+    pooled = whole.pooled if whole else None
+    return wire.Summary(
+        value=pooled if semantics.get("pooling") == "batch" else mean,
+        mean=mean,
+        std=std,
+        pooled=pooled,
+        pooled_undefined=whole.pooled_undefined if whole else "several_requests" if values else None,
+        counted=len(values),
+        skipped=len(items) - len(values),
+    )
 
 
 def _refusal(items: Sequence[Item]) -> Exception:

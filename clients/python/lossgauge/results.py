@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn, overload
 
 from lossgauge.errors import LossgaugeError, ProblemError, UndefinedScore
-from lossgauge.wire import EngineInfo, MetricDescription, Problem, Score, ScoreResponse, Semantics, Summary, Timings
+from lossgauge.wire import (
+    Asked,
+    EngineInfo,
+    MetricDescription,
+    Precision,
+    Problem,
+    Score,
+    ScoreResponse,
+    Semantics,
+    Summary,
+    Timings,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,7 +63,7 @@ class Scores(Mapping[str, float]):
 
 @dataclass(frozen=True, repr=False)
 class ScoredItem(Scores):
-    """An item of a batch that was scored.
+    """An item of a batch that was scored; `precision` is what it was computed in.
 
     >>> ScoredItem(id="a", scores={"dice": Score(value=0.5)}, index=3)
     ScoredItem(index=3, id='a')
@@ -60,6 +71,7 @@ class ScoredItem(Scores):
     """
 
     index: int
+    precision: Precision | None = None
 
     def _told(self) -> str:
         return f"index={self.index}, id={self.id!r}"
@@ -69,8 +81,8 @@ class ScoredItem(Scores):
 class ScoreResult(Scores):
     """The answer to `score`: the scores, and what they mean.
 
-    `semantics` holds each metric with every default written out, `timing_ms` where the time went, `engine` what
-    computed.
+    `semantics` holds each metric and `asked` the rest of the question, with every default written out, `precision` what
+    the pass computed in, `timing_ms` where the time went, `engine` what computed.
 
     >>> engine = EngineInfo(version="0.1.0", device="cpu", kernel="eager")
     >>> answer = ScoreResponse(scores={"dice": Score(value=0.5)}, semantics={}, timing_ms={}, engine=engine)
@@ -81,11 +93,14 @@ class ScoreResult(Scores):
     semantics: Semantics
     timing_ms: Timings
     engine: EngineInfo
+    asked: Asked | None = None
+    precision: Precision | None = None
 
     @classmethod
     def of(cls, answer: ScoreResponse) -> "ScoreResult":
         """The result of an answer."""
-        return cls(answer.id, answer.scores, answer.semantics, answer.timing_ms, answer.engine)
+        told = (answer.semantics, answer.timing_ms, answer.engine, answer.asked, answer.precision)
+        return cls(answer.id, answer.scores, *told)
 
     def _told(self) -> str:
         return f"id={self.id!r}, {self.engine.device}, {self.engine.kernel}"
@@ -139,9 +154,10 @@ Item = ScoredItem | FailedItem
 class BatchResult(Sequence[Item]):
     """The answer to `score_batch`: the items in the order in which they were given.
 
-    `summary[key]` has mean, std, pooled, counted and skipped. A batch longer than the service takes at once was sent in
-    several `requests`: mean, std, counted and skipped are those of all items all the same, but sums do not travel, so
-    `pooled` (and `value` of a metric with pooling "batch") is None then.
+    `summary[key]` has mean, std, pooled, counted and skipped; `semantics` and `asked` are as in `ScoreResult`. A batch
+    longer than the service takes at once was sent in several `requests`: mean, std, counted and skipped are those of all
+    items all the same, but sums do not travel, so `pooled` (and `value` of a metric with pooling "batch") is None then,
+    and `pooled_undefined` is "several_requests".
 
     >>> engine = EngineInfo(version="0.1.0", device="cpu", kernel="eager")
     >>> items = (ScoredItem("a", {"dice": Score(value=0.5)}, 0), FailedItem(1, "b", LossgaugeError("no")))
@@ -156,6 +172,7 @@ class BatchResult(Sequence[Item]):
     timing_ms: Timings
     engine: EngineInfo
     requests: int
+    asked: Asked | None = None
 
     @overload
     def __getitem__(self, index: int) -> Item: ...

@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidati
 
 from lossgauge.encodings import Array
 from lossgauge.metrics import CATALOGUE, MetricSpec
-from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.metrics.spec import Forbidden, PredictionKind, Task
 
 Precision = Literal["float32", "float64"]
 TargetKind = Literal["labels", "probabilities"]
@@ -70,16 +70,28 @@ class Question(Message):
 
     @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
-        keys = [metric.answer_key for metric in self.metrics]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise ValueError(f"two metrics answer to {', '.join(map(repr, twice))}; give one of them a key of its own")
+        places: dict[str, int] = {}
+        for place, metric in enumerate(self.metrics):
+            first = places.setdefault(metric.answer_key, place)
+            if first != place:
+                found = f"two metrics ({first} and {place}) answer to {metric.answer_key!r}"
+                at = () if metric.key is None else ("key",)
+                raise Forbidden(f"{found}; give one of them a key of its own", "metrics", place, *at)
         return self
 
     @model_validator(mode="after")
     def _labels_need_a_number_of_classes(self) -> Self:
         if self.task == "multiclass" and self.prediction_kind == "labels" and self.num_classes is None:
-            raise ValueError("num_classes is needed for task 'multiclass' with prediction_kind 'labels'")
+            needed = "num_classes is needed for task 'multiclass' with prediction_kind 'labels'; found none"
+            raise Forbidden(needed, "num_classes")
+        return self
+
+    @model_validator(mode="after")
+    def _a_mask_has_no_classes(self) -> Self:
+        for name in ("num_classes", "channel_axis"):
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if self.task == "binary" and value != default:
+                raise Forbidden(f"{name} says nothing of task 'binary', which has no classes; found {value}", name)
         return self
 
 
@@ -101,6 +113,10 @@ class BatchItem(Message):
     weight: Array | None = None
 
 
+STACK = ("prediction", "target", "weight", "ids")
+ITEMS_OR_STACK = "give either items, or both prediction and target stacked along their first axis"
+
+
 class BatchRequest(Question):
     """Many pairs, as `items`, or stacked along the first axis of `prediction`, `target` and `weight`."""
 
@@ -114,10 +130,13 @@ class BatchRequest(Question):
 
     @model_validator(mode="after")
     def _items_or_stacked(self) -> Self:
-        stacked = self.prediction is not None and self.target is not None
-        loose = any(part is not None for part in (self.prediction, self.target, self.weight, self.ids))
-        if (self.items is None) == (not stacked) or (self.items is not None and loose):
-            raise ValueError("give either items, or both prediction and target stacked along their first axis")
+        stacked = [name for name in STACK if getattr(self, name) is not None]
+        if self.items is not None and stacked:
+            raise Forbidden(f"{ITEMS_OR_STACK}; found items and {' and '.join(stacked)}", stacked[0])
+        missing = [name for name in ("prediction", "target") if name not in stacked]
+        if self.items is None and missing:
+            found = f"{' and '.join(stacked)} without {' and '.join(missing)}" if stacked else "neither"
+            raise Forbidden(f"{ITEMS_OR_STACK}; found {found}", *(missing[:1] if stacked else ()))
         return self
 
 
@@ -184,11 +203,28 @@ Semantics = dict[str, dict[str, Any]]
 Timings = dict[str, float]
 
 
+class Asked(Answer):
+    """What was asked of every pair, with every default written out; the metrics are in `semantics`."""
+
+    task: Task
+    prediction_kind: PredictionKind
+    target_kind: TargetKind
+    channel_axis: int
+    num_classes: int | None
+    ignore_index: int | None
+    threshold: float
+
+
+COMPUTED_IN = "What the pass computed in."
+
+
 class ScoreResponse(Answer):
-    """The scores of one pair; `semantics` holds every metric with every default written out."""
+    """The scores of one pair; `asked` and `semantics` hold every choice with every default written out."""
 
     id: str | None = None
     scores: dict[str, Score]
+    precision: Precision | None = Field(default=None, description=COMPUTED_IN)
+    asked: Asked | None = None
     semantics: Semantics
     timing_ms: Timings = Field(description="receive, decode, queue, compute and total, in milliseconds.")
     engine: EngineInfo
@@ -200,6 +236,7 @@ class ScoredItem(Answer):
     id: str | None = None
     index: int
     scores: dict[str, Score]
+    precision: Precision | None = Field(default=None, description=COMPUTED_IN)
 
 
 class FailedItem(Answer):
@@ -217,6 +254,10 @@ class Summary(Answer):
     mean: Number | None = Field(description="Mean of the items' values.")
     std: Number | None = Field(description="Their standard deviation (divided by n).")
     pooled: Number | None = Field(description="The score of the items' summed statistics.")
+    pooled_undefined: str | None = Field(
+        default=None,
+        description="Why `pooled` is null where there is a mean: the score's own reason, `mixed_kinds` or `several_requests`.",
+    )
     counted: int = Field(description="Items in the mean.")
     skipped: int = Field(description="Items that are not: undefined, or problems.")
 
@@ -226,6 +267,7 @@ class BatchResponse(Answer):
 
     items: list[ScoredItem | FailedItem]
     summary: dict[str, Summary]
+    asked: Asked | None = None
     semantics: Semantics
     timing_ms: Timings
     engine: EngineInfo

@@ -7,7 +7,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from lossgauge_service.bodies import json, multipart, safetensors
-from lossgauge_service.bodies.envelope import Envelope, Parameters, Reader
+from lossgauge_service.bodies.envelope import UTF_8, Envelope, Parameters, Reader, check_charset
 from lossgauge_service.bodies.inflate import CODINGS, inflated
 from lossgauge_service.bodies.read import received
 from lossgauge_service.errors import UnsupportedMediaType
@@ -50,7 +50,9 @@ def _reader_of(content_type: str) -> tuple[Reader, Parameters]:
     if reader is None:
         found = f"found {content_type[:80]!r}" if content_type else "there is none"
         raise UnsupportedMediaType(f"Content-Type must be one of {', '.join(READERS)}; {found}")
-    return reader, {key.decode("latin-1"): value.decode("latin-1") for key, value in parameters.items()}
+    told = {key.decode("latin-1"): value.decode("latin-1") for key, value in parameters.items()}
+    check_charset(told.get("charset", UTF_8))
+    return reader, told
 
 
 def _coding_of(content_encoding: str) -> str | None:

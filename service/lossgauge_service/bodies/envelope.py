@@ -7,6 +7,10 @@ from typing import Any
 from lossgauge.encodings.base import Attachments
 from lossgauge.wire import Limits
 
+from lossgauge_service.errors import UnsupportedMediaType
+
+UTF_8 = "utf-8"
+
 
 @dataclass(frozen=True)
 class Envelope:
@@ -19,3 +23,9 @@ class Envelope:
 Parameters = Mapping[str, str]
 Reader = Callable[[bytearray, Parameters, Limits], Envelope]
 """Reads a body, given its media type's parameters."""
+
+
+def check_charset(charset: str) -> None:
+    """Refuse another charset than that of JSON."""
+    if charset.lower() != UTF_8:
+        raise UnsupportedMediaType(f"the charset of Content-Type must be {UTF_8}; found {charset[:80]!r}")

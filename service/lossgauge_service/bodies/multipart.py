@@ -7,7 +7,7 @@ from lossgauge.wire import Limits
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
-from lossgauge_service.bodies.envelope import Envelope, Parameters
+from lossgauge_service.bodies.envelope import UTF_8, Envelope, Parameters, check_charset
 from lossgauge_service.bodies.json import small_document_of
 from lossgauge_service.errors import LimitExceeded, Malformed
 
@@ -20,7 +20,13 @@ def read(body: bytearray, parameters: Parameters, limits: Limits) -> Envelope:
     document = parts.pop(DOCUMENT, None)
     if document is None:
         raise Malformed(f"the body has no part {DOCUMENT!r}, which holds the JSON; found {_names(parts)}")
+    check_charset(_charset_of(document))
     return Envelope(small_document_of(bytes(document.content), limits, f"the part {DOCUMENT!r}"), parts)
+
+
+def _charset_of(part: Part) -> str:
+    _, options = parse_options_header(part.media_type)
+    return options.get(b"charset", UTF_8.encode()).decode("latin-1")
 
 
 def _names(parts: dict[str, Part]) -> str:

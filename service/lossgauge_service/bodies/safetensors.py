@@ -10,10 +10,10 @@ from lossgauge_service.errors import LimitExceeded, LossgaugeError, Malformed
 
 
 def read(body: bytearray, parameters: Parameters, limits: Limits) -> Envelope:
-    """The document and the tensors."""
+    """The document and the tensors; a bad tensor is left to the array that uses it."""
     caps = Caps(array_elements=limits.array_elements, dimensions=limits.dimensions)
     try:
-        metadata, tensors = safetensors.read(body, caps, limits.parts, limits.document_bytes)
+        metadata, tensors = safetensors.read_each(body, caps, limits.parts, limits.document_bytes)
     except ArrayRejected as rejected:
         raise _error_of(rejected) from None
     if safetensors.REQUEST not in metadata:

@@ -82,15 +82,16 @@ def _answered(job: Job, outcomes: Outcomes, service: Service, watch: Stopwatch) 
     results = job.results(outcomes)
     watch.lap("compute")
     items = [
-        {"id": item.id, "index": index, **_document(result, service)}
+        {"id": item.id, "index": index, **_document(item, result, service)}
         for index, (item, result) in enumerate(zip(job.items, results, strict=True))
     ]
     scores = [result if isinstance(result, dict) else None for result in results]
     summary = {key: one.model_dump() for key, one in job.plan.summary(scores, outcomes.groups).items()}
-    return answer({"items": items, "summary": summary}, job.plan, service.engine.info, watch)
+    return answer({"items": items, "summary": summary}, job.asked, job.plan, service.engine.info, watch)
 
 
-def _document(result: Result, service: Service) -> dict[str, Any]:
+def _document(item: Item, result: Result, service: Service) -> dict[str, Any]:
     if isinstance(result, LossgaugeError):
         return {"problem": service.problems.problem_of(result).model_dump(exclude_none=True)}
-    return {"scores": scores_document(result)}
+    assert isinstance(item.outcome, Sample)
+    return scores_document(result, item.outcome)

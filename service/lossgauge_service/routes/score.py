@@ -38,7 +38,7 @@ async def score(request: Request) -> Response:
     asked, plan, sample = await run_sync(_decoded, body, service)
     watch.lap("decode")
     outcomes = await service.batcher.run(plan, [sample], partial(watch.lap, "queue"))
-    return await run_sync(_answered, asked, plan, outcomes, service, watch)
+    return await run_sync(_answered, asked, plan, sample, outcomes, service, watch)
 
 
 def _decoded(body: Body, service: Service) -> tuple[ScoreRequest, Plan, Sample]:
@@ -49,9 +49,12 @@ def _decoded(body: Body, service: Service) -> tuple[ScoreRequest, Plan, Sample]:
     return asked, plan, decoder.sample(asked, asked)
 
 
-def _answered(asked: ScoreRequest, plan: Plan, outcomes: Outcomes, service: Service, watch: Stopwatch) -> Response:
+def _answered(
+    asked: ScoreRequest, plan: Plan, sample: Sample, outcomes: Outcomes, service: Service, watch: Stopwatch
+) -> Response:
     [scores] = plan.scores(outcomes)
     watch.lap("compute")
     if isinstance(scores, LossgaugeError):
         raise scores
-    return answer({"id": asked.id, "scores": scores_document(scores)}, plan, service.engine.info, watch)
+    content = {"id": asked.id, **scores_document(scores, sample)}
+    return answer(content, asked, plan, service.engine.info, watch)

@@ -54,11 +54,45 @@ async def test_json_depth(client: httpx.AsyncClient, depth: int) -> None:
     assert (answer.status_code, answer.json()["limit"]) == (422, "json_depth")
 
 
-async def test_a_key_that_stands_twice(client: httpx.AsyncClient, score_request: Document) -> None:
-    """Of a key that stands twice the last value counts."""
-    body = '{"task": "multilabel", ' + json.dumps(score_request)[1:]
+@pytest.mark.parametrize(
+    ("key", "once", "twice"),
+    [
+        ("task", '{"task": ', '{"task": "multilabel", "task": '),
+        ("task", '{"task": ', '{"\\u0074ask": "multilabel", "task" : '),
+        ("name", '["dice"]', '[{"name": "dice", "name": "iou"}]'),
+        ("id", '{"task": ', '{"id": "a:b", "id": "\\u003a", "task": '),
+        ("data", '"data": ', '"data": {"a": {}}, "data": '),
+    ],
+)
+async def test_a_key_that_stands_twice(
+    client: httpx.AsyncClient, score_request: Document, key: str, once: str, twice: str
+) -> None:
+    """A key that an object has twice is malformed, however it is written: one of its values would be ignored."""
+    body = json.dumps(score_request).replace(once, twice, 1)
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post("/v1/score", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    assert f"the key {key!r} stands twice" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "before", ["A" * 10_000, "A" * 9_999 + "\\\\", "A" * 9_999 + '\\"' + "A" * 10_000, ":" * 10_000]
+)
+async def test_a_key_that_stands_twice_behind_a_long_string(
+    client: httpx.AsyncClient, score_request: Document, before: str
+) -> None:
+    """Long strings, however they end, hide no key."""
+    body = f'{{"id": "{before}", "task": "multilabel", ' + json.dumps(score_request)[1:]
     answer = await client.post("/v1/score", content=body, headers={"Content-Type": "application/json"})
-    assert answer.json()["scores"] == {"dice": {"value": 0.8}}
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    assert "the key 'task' stands twice" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["a:b", '"a": 1, "a": 2', "\\", ":" * 200])
+async def test_colons_in_a_string_are_no_keys(client: httpx.AsyncClient, score_request: Document, name: str) -> None:
+    """What looks like keys inside a string is a string."""
+    answer = await client.post("/v1/score", json={**score_request, "id": name})
+    assert (answer.status_code, answer.json()["id"]) == (200, name)
 
 
 @pytest.mark.parametrize("coding", COMPRESS)

@@ -56,6 +56,26 @@ async def test_alive_and_ready(client: httpx.AsyncClient) -> None:
     assert (await client.get("/health/ready")).json() == {"ready": True, "reason": None}
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/health/live", "/health/ready", "/v1/limits", "/v1/metrics", "/v1/metrics/dice", "/docs", "/openapi.json"],
+)
+async def test_head_is_get_without_a_body(client: httpx.AsyncClient, path: str) -> None:
+    """What a probe asks by HEAD has the status and the headers of GET, and no body."""
+    got, head = await client.get(path), await client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    differ = ("x-request-id",)
+    assert {key: value for key, value in head.headers.items() if key not in differ} == {
+        key: value for key, value in got.headers.items() if key not in differ
+    }
+
+
+async def test_head_of_what_is_not_there(client: httpx.AsyncClient) -> None:
+    """HEAD is refused as GET is."""
+    answers = [await client.head(path) for path in ("/nothing", "/v1/score")]
+    assert [(answer.status_code, answer.content) for answer in answers] == [(404, b""), (405, b"")]
+
+
 async def test_warming_up(serving: Any, slow: Slow, score_request: Document) -> None:
     """While warming up the service is alive, not ready, and refuses to score for now; then it scores."""
     async with serving(slow, warm=False) as client:

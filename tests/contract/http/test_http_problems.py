@@ -1,5 +1,6 @@
 """Every refusal is a problem: code, pointer, status, media type, and words that help."""
 
+import json
 from typing import Any
 
 import httpx
@@ -16,13 +17,13 @@ DOCUMENT_PROBLEMS: list[tuple[Document, str, str, str]] = [
     ({"metrics": [{"gamma": 1}]}, "invalid_parameter", "/metrics/0/name", "'name' is required"),
     ({"metrics": [5]}, "invalid_parameter", "/metrics/0", "must be an object; found 5"),
     ({"metrics": []}, "invalid_parameter", "/metrics", "must have 1 or more"),
-    ({"metrics": ["dice", "dice"]}, "invalid_parameter", "", "two metrics answer to 'dice'"),
+    ({"metrics": ["dice", "dice"]}, "invalid_parameter", "/metrics/1", "two metrics (0 and 1) answer to 'dice'"),
     ({"metrics": [{**FOCAL, "gamma": -1}]}, "invalid_parameter", "/metrics/0/gamma", "0; found -1"),
     ({"metrics": [{**FOCAL, "gama": 1}]}, "invalid_parameter", "/metrics/0/gama", "did you mean 'gamma'"),
     ({"metrics": [{**FOCAL, "alpha": -1}]}, "invalid_parameter", "/metrics/0/alpha", "greater than or equal to 0"),
     ({"metrics": [{**FOCAL, "alpha": [0.5, -1]}]}, "invalid_parameter", "/metrics/0/alpha/1", "found -1"),
     ({"metrics": [{**FOCAL, "clip": [0.1, 2]}]}, "invalid_parameter", "/metrics/0/clip/1", "found 2"),
-    ({"metrics": [{**FOCAL, "clip_leak": True}]}, "invalid_parameter", "/metrics/0", "clip_leak needs"),
+    ({"metrics": [{**FOCAL, "clip_leak": True}]}, "invalid_parameter", "/metrics/0/clip_leak", "found no clip"),
     ({"metrics": [{"name": "dice", "empty": {"both": "x"}}]}, "invalid_parameter", "/metrics/0/empty/both", "'skip'"),
     (
         {"metrics": [{"name": "combined_loss", "terms": [{"metric": {"name": "dic"}}]}]},
@@ -35,6 +36,12 @@ DOCUMENT_PROBLEMS: list[tuple[Document, str, str, str]] = [
         "invalid_parameter",
         "/metrics/0/dice/smooth_numerator",
         "found -2",
+    ),
+    (
+        {"metrics": [{"name": "combined_loss", "terms": [{"metric": {**FOCAL, "clip": [0.5, 0.5]}}]}]},
+        "invalid_parameter",
+        "/metrics/0/terms/0/metric/clip",
+        "found [0.5, 0.5]",
     ),
     ({"task": "foo"}, "invalid_parameter", "/task", "'binary', 'multiclass' or 'multilabel'; found 'foo'"),
     ({"thresold": 0.5}, "invalid_parameter", "/thresold", "did you mean 'threshold'"),
@@ -119,8 +126,10 @@ async def test_array_bytes_are_never_echoed(client: httpx.AsyncClient, score_req
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
-        ({"items": [{}], "ids": ["a"]}, ""),
-        ({"prediction": {"encoding": "list", "data": [[1.0]]}}, ""),
+        ({"items": [{}], "ids": ["a"]}, "/ids"),
+        ({"items": [{}], "target": {"encoding": "list", "data": [[1.0]]}, "ids": ["a"]}, "/target"),
+        ({"prediction": {"encoding": "list", "data": [[1.0]]}}, "/target"),
+        ({"ids": ["a"]}, "/prediction"),
         ({}, ""),
         ({"items": []}, "/items"),
         ({"items": {}}, "/items"),
@@ -170,6 +179,37 @@ async def test_another_media_type(client: httpx.AsyncClient, content_type: str |
     answer = await client.post("/v1/score", content=b"{}", headers=headers)
     assert is_problem(answer, 415, "unsupported_media_type")
     assert "application/json, multipart/form-data, application/x-safetensors" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-safetensors"])
+@pytest.mark.parametrize("charset", ["latin-1", "utf-16", '"ISO-8859-1"'])
+async def test_another_charset(client: httpx.AsyncClient, media_type: str, charset: str) -> None:
+    """A charset other than utf-8 is refused by its name, not read as what it is not."""
+    headers = {"Content-Type": f"{media_type}; charset={charset}"}
+    answer = await client.post("/v1/score", content=b"{}", headers=headers)
+    assert is_problem(answer, 415, "unsupported_media_type")
+    assert charset.strip('"') in answer.json()["detail"]
+
+
+async def test_another_charset_of_a_form_s_document(client: httpx.AsyncClient, score_request: Document) -> None:
+    """The part that holds the JSON is utf-8 too."""
+    document = json.dumps(score_request).encode()
+    sent = {
+        charset: await client.post(
+            "/v1/score", files={"request": ("r.json", document, f"application/json; charset={charset}")}
+        )
+        for charset in ("latin-1", "utf-8")
+    }
+    assert is_problem(sent["latin-1"], 415, "unsupported_media_type")
+    assert sent["utf-8"].status_code == 200
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"'])
+async def test_the_charset_of_json(client: httpx.AsyncClient, score_request: Document, charset: str) -> None:
+    """The charset that JSON has may be said."""
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    answer = await client.post("/v1/score", content=json.dumps(score_request), headers=headers)
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "gzip, zstd", "base64"])

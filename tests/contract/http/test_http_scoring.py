@@ -55,6 +55,36 @@ async def test_answers_are_messages_of_the_contract(
     assert BatchResponse.model_validate(many.json()).summary["dice"].skipped == 1
 
 
+async def test_an_answer_echoes_the_question(client: httpx.AsyncClient, pair: Document) -> None:
+    """All that was asked of the arrays is in the answer, defaults written out, with the precision of each sample."""
+    asked = {"task": "multilabel", "prediction_kind": "probabilities", "channel_axis": -1, "threshold": 0.25}
+    defaults = {"target_kind": "labels", "num_classes": None, "ignore_index": None}
+    narrow = {
+        **pair,
+        "prediction": {"encoding": "raw", "dtype": "float32", "shape": [2, 2], "data": "AAAA" * 5 + "AA=="},
+    }
+    one = await client.post("/v1/score", json={**asked, **pair, "metrics": ["dice"]})
+    many = await client.post("/v1/score/batch", json={**asked, "metrics": ["dice"], "items": [pair, {}, narrow]})
+    assert one.json()["asked"] == many.json()["asked"] == asked | defaults
+    assert one.json()["precision"] == "float64"
+    assert [item.get("precision") for item in many.json()["items"]] == ["float64", None, "float32"]
+
+
+async def test_items_of_two_kinds_say_why_they_are_not_pooled(client: httpx.AsyncClient) -> None:
+    """A null has its reason: two and three labels have a mean and no sum."""
+    arrays = [{"encoding": "list", "data": [[1, 0]] * labels} for labels in (2, 3)]
+    items = [{"prediction": array, "target": array} for array in arrays]
+    asked = {"task": "multilabel", "prediction_kind": "labels", "metrics": ["dice"]}
+    summaries = [
+        (await client.post("/v1/score/batch", json={**asked, "items": some})).json()["summary"]["dice"]
+        for some in (items, items[:1])
+    ]
+    assert [(one["mean"], one["pooled"], one["pooled_undefined"]) for one in summaries] == [
+        (1.0, None, "mixed_kinds"),
+        (1.0, 1.0, None),
+    ]
+
+
 async def test_server_timing_tells_every_step(client: httpx.AsyncClient, score_request: Document) -> None:
     """The header Server-Timing names the steps of the body's timing_ms."""
     answer = await client.post("/v1/score", json=score_request)
@@ -129,6 +159,7 @@ async def test_a_batch_of_nothing_but_problems(client: httpx.AsyncClient, questi
         "mean": None,
         "std": None,
         "pooled": None,
+        "pooled_undefined": None,
         "counted": 0,
         "skipped": 2,
     }

@@ -1,10 +1,15 @@
 """Settings: from arguments and LOSSGAUGE_* variables; what is not known is refused."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import uvicorn
+from lossgauge_service.__main__ import main
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
 
@@ -27,10 +32,13 @@ def test_an_unknown_setting_is_refused(name: str) -> None:
     ("name", "value"),
     [("port", "x"), ("port", "70000"), ("device", "tpu"), ("device", "cuda:x"), ("kernel", "fast"), ("threads", "0")],
 )
-def test_a_value_that_is_not_allowed(name: str, value: str) -> None:
-    """A wrong value is refused by the setting's name."""
-    with pytest.raises(InvalidSettings, match=f"LOSSGAUGE_{name.upper()}"):
+def test_a_value_that_is_not_allowed(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A wrong value is refused by the name under which it was given: the option's, or the variable's."""
+    with pytest.raises(InvalidSettings, match=f"^--{name}: "):
         load({}, **{name: value})
+    monkeypatch.setenv(f"LOSSGAUGE_{name.upper()}", value)
+    with pytest.raises(InvalidSettings, match=f"^LOSSGAUGE_{name.upper()}: "):
+        load({})
 
 
 def test_the_kernel_cache_follows_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -52,5 +60,51 @@ def test_the_command_refuses_what_it_does_not_know() -> None:
     command = [sys.executable, "-m", "lossgauge_service", "serve", "--port", "x"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert "LOSSGAUGE_PORT" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("lossgauge: error: --port: ")
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "warm-up"])
+def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Where there is no GPU, the command that asks for one ends with one line."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--device", "cuda"])
+    assert ended.value.code == "lossgauge: device 'cuda' was asked for, and torch finds no CUDA device"
+
+
+def test_the_port_of_a_variable_is_served_and_announced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LOSSGAUGE_PORT is where the service listens, and what it says when it starts."""
+    served: dict[str, Any] = {}
+    monkeypatch.setenv("LOSSGAUGE_PORT", "8055")
+    monkeypatch.setattr(uvicorn, "run", lambda app, **given: served.update(given))
+    main(["serve", "--device", "cpu", "--kernel", "eager"])
+    assert (served["host"], served["port"]) == ("127.0.0.1", 8055)
+    assert "http://127.0.0.1:8055/docs" in capsys.readouterr().err
+
+
+def test_the_script_leaves_the_settings_to_the_command(tmp_path: Path) -> None:
+    """`scripts/serve` adds nothing to its arguments, so that a variable counts."""
+    stubs = {"scripts/install": "", ".venv/bin/lossgauge": 'echo "$LOSSGAUGE_PORT" "$@"'}
+    stubs["scripts/serve"] = (Path(__file__).parents[3] / "scripts/serve").read_text()
+    for name, text in stubs.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text if text.startswith("#!") else f"#!/usr/bin/env bash\n{text}\n")
+        path.chmod(0o755)
+    environment = {**os.environ, "LOSSGAUGE_PORT": "8055"}
+    script = [str(tmp_path / "scripts/serve"), "--device", "cpu"]
+    ended = subprocess.run(script, capture_output=True, text=True, check=True, env=environment)
+    assert ended.stdout == "8055 serve --device cpu\n"
+
+
+@pytest.mark.parametrize("command", ["serve", "warm-up"])
+def test_the_help_names_values_and_defaults(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """The help says which kernels there are, and names no default where there is none."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "auto, compiled or eager" in told
+    assert "None" not in told

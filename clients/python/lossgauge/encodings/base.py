@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 AnyArray = NDArray[Any]
 Buffer = bytes | bytearray | memoryview
+MOST_SHOWN = 100
 
 
 class ArrayRejected(ValueError):
@@ -47,9 +48,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Tensor:
-    """An array of a safetensors body."""
+    """A tensor of a safetensors body: its array, or why it has none."""
 
-    array: AnyArray
+    array: AnyArray | ArrayRejected
 
 
 Attachments = Mapping[str, Part | Tensor]
@@ -79,13 +80,19 @@ def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], caps: Caps, pointe
     if any(axis < 0 for axis in shape):
         raise ArrayRejected("a shape has no negative axis", pointer=pointer)
     if any(axis > caps.array_elements for axis in shape) or _span(shape) > caps.array_elements:
-        raise over_limit("array_elements", f"more than the {caps.array_elements} elements that are allowed", pointer)
+        detail = f"shape {_shown(shape)} has more than the {caps.array_elements} elements that are allowed"
+        raise over_limit("array_elements", detail, pointer)
     return math.prod(shape) * dtype.itemsize
 
 
 def over_limit(limit: str, detail: str, pointer: str = "") -> ArrayRejected:
     """The error of an array that is over a cap."""
     return ArrayRejected(detail, code="limit_exceeded", pointer=pointer, limit=limit)
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    text = str([*shape])
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}.."
 
 
 def _span(shape: tuple[int, ...]) -> int:

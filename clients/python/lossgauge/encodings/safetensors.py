@@ -53,10 +53,19 @@ def write(document: bytes | str, tensors: Mapping[str, AnyArray]) -> bytes:
 def read(
     body: Buffer, caps: Caps, max_tensors: int, max_header_bytes: int = MOST_HEADER_BYTES
 ) -> tuple[dict[str, str], dict[str, AnyArray]]:
+    """As `read_each`, of a body whose every tensor must be good: the first that is not is raised."""
+    metadata, tensors = read_each(body, caps, max_tensors, max_header_bytes)
+    return metadata, {name: _good(tensor) for name, tensor in tensors.items()}
+
+
+def read_each(
+    body: Buffer, caps: Caps, max_tensors: int, max_header_bytes: int = MOST_HEADER_BYTES
+) -> tuple[dict[str, str], dict[str, AnyArray | ArrayRejected]]:
     """The metadata of a body and its tensors by name: views of the body where it is aligned; BF16 becomes float32.
 
-    The format's every rule is checked: the tensors cover the data without gap or overlap, each of the size of its shape
-    and dtype. The cap on elements is left to whoever uses a tensor, so that one too large spoils no other.
+    The format's every rule is checked. A header that is none, or tensors that do not cover the data without gap or
+    overlap, spoil the body. A dtype that is not allowed, a size that is not that of shape and dtype, or a bool that is
+    none is the error of its tensor alone. The cap on elements is left to whoever uses a tensor.
     """
     view = memoryview(body)
     header, start = _header(view, max_header_bytes)
@@ -66,6 +75,12 @@ def read(
     entries = [_entry(name, value) for name, value in header.items()]
     _check_coverage(entries, len(view) - start)
     return metadata, {entry.name: _array(entry, view[start:], caps) for entry in entries}
+
+
+def _good(tensor: AnyArray | ArrayRejected) -> AnyArray:
+    if isinstance(tensor, ArrayRejected):
+        raise tensor
+    return tensor
 
 
 def _bytes_of(array: AnyArray) -> memoryview:
@@ -124,11 +139,8 @@ def _entry(name: str, value: object) -> Entry:
         raise _malformed(f"tensor {shown} has other keys than dtype, shape and data_offsets")
     if not _is_whole(value["shape"]) or not _is_whole(value["data_offsets"]) or len(value["data_offsets"]) != 2:
         raise _malformed(f"shape or data_offsets of tensor {shown} are not whole numbers")
-    if not isinstance(value["dtype"], str) or value["dtype"] not in STORED:
-        found = value["dtype"] if isinstance(value["dtype"], str) else type(value["dtype"]).__name__
-        raise invalid_dtype(found, "", tuple(STORED))
-    begin, end = value["data_offsets"]
-    return Entry(name, value["dtype"], tuple(value["shape"]), begin, end)
+    code = value["dtype"] if isinstance(value["dtype"], str) else type(value["dtype"]).__name__
+    return Entry(name, code, tuple(value["shape"]), *value["data_offsets"])
 
 
 def _is_whole(value: object) -> bool:
@@ -147,15 +159,17 @@ def _check_coverage(entries: list[Entry], size: int) -> None:
         raise _malformed(f"its tensors end at {expected}; its data has {size} bytes")
 
 
-def _array(entry: Entry, data: memoryview, caps: Caps) -> AnyArray:
+def _array(entry: Entry, data: memoryview, caps: Caps) -> AnyArray | ArrayRejected:
     try:
         return _checked_array(entry, data[entry.begin : entry.end], caps)
     except ArrayRejected as found:
         detail = f"tensor {entry.name[:100]!r}: {found.detail}"
-        raise ArrayRejected(detail, code=found.code, limit=found.limit) from None
+        return ArrayRejected(detail, code=found.code, limit=found.limit)
 
 
 def _checked_array(entry: Entry, data: memoryview, caps: Caps) -> AnyArray:
+    if entry.code not in STORED:
+        raise invalid_dtype(entry.code, "", tuple(STORED))
     dtype = STORED[entry.code]
     check_size(len(data), check_shape(entry.shape, dtype, _of_any_size(caps, len(data))), "")
     array = array_over(data, dtype, entry.shape)

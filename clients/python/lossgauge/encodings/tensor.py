@@ -3,7 +3,7 @@
 from typing import Literal
 
 from lossgauge.encodings.attachments import attached
-from lossgauge.encodings.base import AnyArray, Attachments, Caps, Encoded, Tensor, check_shape
+from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps, Encoded, Tensor, check_shape
 
 
 class TensorArray(Encoded):
@@ -15,5 +15,7 @@ class TensorArray(Encoded):
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """The tensor of this name, as it lies in the body."""
         array = attached(attachments, self.name, Tensor).array
+        if isinstance(array, ArrayRejected):
+            raise array.with_traceback(None)
         check_shape(array.shape, array.dtype, caps, "/name")
         return array

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lossgauge.metrics.pixel_loss import PixelLoss
-from lossgauge.metrics.spec import SOFT_KINDS, About, Each, NonNegative, Probability
+from lossgauge.metrics.spec import SOFT_KINDS, About, Each, Forbidden, NonNegative, Probability
 
 __all__ = ["CrossEntropy"]
 
@@ -49,5 +49,6 @@ class CrossEntropy(PixelLoss):
     def _one_weighting(self) -> Self:
         given = [n for n in ("class_weights", "pos_weight", "alpha", "balance") if getattr(self, n) is not None]
         if len(given) > 1:
-            raise ValueError(f"give one of class_weights, pos_weight, alpha and balance, not {' and '.join(given)}")
+            allowed = "class_weights, pos_weight, alpha and balance"
+            raise Forbidden(f"give one of {allowed}; found {' and '.join(given)}", given[1])
         return self

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lossgauge.metrics.pixel_loss import PixelLoss
-from lossgauge.metrics.spec import SOFT_KINDS, About, Each, NonNegative
+from lossgauge.metrics.spec import SOFT_KINDS, About, Each, Forbidden, NonNegative
 
 __all__ = ["FocalLoss"]
 
@@ -50,11 +50,13 @@ class FocalLoss(PixelLoss):
     @model_validator(mode="after")
     def _alpha_in_range(self) -> Self:
         if self.alpha_mode == "balanced" and isinstance(self.alpha, float) and self.alpha > 1:
-            raise ValueError("alpha must be in [0, 1] when alpha_mode is 'balanced'")
+            raise Forbidden(f"alpha must be in [0, 1] when alpha_mode is 'balanced'; found {self.alpha}", "alpha")
         return self
 
     @model_validator(mode="after")
     def _leak_needs_clip(self) -> Self:
         if self.clip_leak and (self.clip is None or self.alpha is None or self.alpha_mode != "balanced"):
-            raise ValueError("clip_leak needs clip, alpha and alpha_mode 'balanced'")
+            missing = [f"no {name}" for name in ("clip", "alpha") if getattr(self, name) is None]
+            found = " and ".join(missing or [f"alpha_mode {self.alpha_mode!r}"])
+            raise Forbidden(f"clip_leak needs clip, alpha and alpha_mode 'balanced'; found {found}", "clip_leak")
         return self

@@ -4,7 +4,17 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lossgauge.metrics.spec import About, Each, Empty, MetricSpec, NonNegative, Probability, Task, Thresholded
+from lossgauge.metrics.spec import (
+    About,
+    Each,
+    Empty,
+    Forbidden,
+    MetricSpec,
+    NonNegative,
+    Probability,
+    Task,
+    Thresholded,
+)
 
 __all__ = ["Dice", "DiceLoss", "Iou", "IouLoss", "MeanIou"]
 
@@ -44,7 +54,7 @@ class Overlap(ClassAveraged):
     @model_validator(mode="after")
     def _l1_has_no_squares(self) -> Self:
         if self.squared and self.soft_target == "l1":
-            raise ValueError("squared and soft_target 'l1' exclude each other")
+            raise Forbidden("squared and soft_target 'l1' exclude each other; found both", "squared")
         return self
 
 

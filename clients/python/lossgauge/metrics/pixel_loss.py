@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lossgauge.metrics.spec import BoundaryWeight, MetricSpec, Probability
+from lossgauge.metrics.spec import BoundaryWeight, Forbidden, MetricSpec, Probability
 
 __all__: list[str] = []
 
@@ -37,5 +37,5 @@ class PixelLoss(MetricSpec):
     @model_validator(mode="after")
     def _clip_is_an_interval(self) -> Self:
         if self.clip is not None and not self.clip[0] < self.clip[1]:
-            raise ValueError("clip must be [low, high] with low < high")
+            raise Forbidden(f"clip must be [low, high] with low < high; found {list(self.clip)}", "clip")
         return self

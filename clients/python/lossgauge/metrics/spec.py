@@ -20,6 +20,14 @@ Each = Annotated[list[Element], Field(strict=False)]
 """A list that a tuple may be given for."""
 
 
+class Forbidden(ValueError):
+    """What other values of a message forbid; `at` is the path, in the message, of what has to change."""
+
+    def __init__(self, detail: str, *at: str | int) -> None:
+        super().__init__(detail)
+        self.at = at
+
+
 @dataclass(frozen=True)
 class About:
     """What the catalogue tells of a metric beside its parameters."""
