@@ -183,6 +183,17 @@ def test_class_tiles_hold_every_element_once(sizes: list[tuple[int, int]], weigh
         assert same(one, gathered(mine, place, classes=sizes[place][0]))
 
 
+def test_what_is_copied_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many short rows go in several lots, each row whole and in its place."""
+    monkeypatch.setattr("lossgauge_service.engine.tiles.STAGED_TILES", 3)
+    rows = rows_of([5, ROW_TILE + 1, 7, 4 * ROW_TILE, 1], weighted=True)
+    tiles = tiles_of(rows)
+    assert [part.owners.tolist() for part in tiles] == [[0, 1, 1], [2], [3, 3, 3, 3], [4]]
+    assert all(
+        same(one, gathered([part for part in tiles if place in part.owners], place)) for place, one in enumerate(rows)
+    )
+
+
 # ---------------------------------------------------------------------------------------------------------------- ledger
 
 

@@ -148,7 +148,8 @@ def _class_factors(spec: CrossEntropy, totals: TotalSums, case: Case) -> tuple[A
         return np.array(spec.pos_weight), 1.0
     if spec.balance is not None:
         weight = np.maximum(totals.weight, np.finfo(float).tiny)
-        return totals.negative / weight, totals.positive / weight
+        with np.errstate(invalid="ignore"):
+            return totals.negative / weight, totals.positive / weight
     return (1.0, 1.0) if spec.alpha is None else (spec.alpha, 1 - spec.alpha)
 
 
