@@ -31,18 +31,23 @@ class TotalSums(NamedTuple):
 
 
 class MomentSums(NamedTuple):
-    """Sums of v times p, p t, p^2, t^2, min(p, t), the lesser of the two, and of what is apart, with no digit lost.
+    """Sums of v times p, p t, min(p, t), the lesser of the two, and of what is apart, with no digit lost.
 
-    apart: p + t - 2 p t; gap: |p - t|, the same for a hard target; gap2: (p - t)^2.
+    apart: p + t - 2 p t; gap: |p - t|, the same for a hard target.
     """
 
     p: Values
     pt: Values
-    pp: Values
-    tt: Values
     least: Values
     apart: Values
     gap: Values
+
+
+class SquareSums(NamedTuple):
+    """Sums of v times p^2, t^2 and (p - t)^2."""
+
+    pp: Values
+    tt: Values
     gap2: Values
 
 
@@ -93,6 +98,13 @@ class Moments:
 
 
 @dataclass(frozen=True)
+class Squares:
+    """The sums of squares that V-Net's dice divides by."""
+
+    weight: BoundaryWeight | None = None
+
+
+@dataclass(frozen=True)
 class Entropy:
     """(1 - pt)^gamma * CE, over the positives and over the negatives.
 
@@ -126,8 +138,8 @@ class Pairs:
     weight: BoundaryWeight | None = None
 
 
-Statistic = Totals | Moments | Entropy | Counts | Pairs
-Sum = TotalSums | MomentSums | EntropySums | CountSums | PairSums
+Statistic = Totals | Moments | Squares | Entropy | Counts | Pairs
+Sum = TotalSums | MomentSums | SquareSums | EntropySums | CountSums | PairSums
 Kind = TypeVar("Kind")
 
 
@@ -145,6 +157,10 @@ class Sums:
     def moments(self, key: Moments) -> MomentSums:
         """The sums of a `Moments`."""
         return self._of(key, MomentSums)
+
+    def squares(self, key: Squares) -> SquareSums:
+        """The sums of a `Squares`."""
+        return self._of(key, SquareSums)
 
     def entropy(self, key: Entropy) -> EntropySums:
         """The sums of an `Entropy`."""

@@ -23,14 +23,15 @@ LOADS = st.builds(
     st.lists(NUMBERS, unique=True, max_size=7).map(tuple),
     st.lists(CLIPS, unique=True, max_size=7).map(tuple),
     st.lists(NUMBERS, unique=True, max_size=7).map(tuple),
+    st.booleans(),
 )
-FIELDS = ("moments", "entropy", "gammas", "clips", "cuts")
+FIELDS = ("moments", "entropy", "gammas", "clips", "cuts", "squares")
 MANY = settings(max_examples=400)
 
 
 def parts_of(load: Load) -> Iterator[object]:
     """Everything that a load asks for."""
-    yield from ["moments"] * load.moments + ["entropy"] * load.entropy
+    yield from ["moments"] * load.moments + ["entropy"] * load.entropy + ["squares"] * load.squares
     for group in ("gammas", "clips", "cuts"):
         yield from ((group, value) for value in getattr(load, group))
 
@@ -86,6 +87,7 @@ def test_compiled_kernels_hold_whatever_can_be_asked(variant: Variant) -> None:
         gammas=(1.0, 2.0) if floats and not variant.soft else (),
         clips=(Clip(),) if floats else (),
         cuts=(0.5,),
+        squares=floats,
     )
     assert can_hold(shapes, load)
 
@@ -93,7 +95,7 @@ def test_compiled_kernels_hold_whatever_can_be_asked(variant: Variant) -> None:
 @pytest.mark.parametrize("variant", COMPILED_CLASSES, ids=str)
 def test_compiled_class_kernels_hold_whatever_can_be_asked(variant: Variant) -> None:
     """The same for classes, which have no thresholds."""
-    assert can_hold(list(COMPILED_CLASSES[variant]), Load(True, True, (2.0,), (Clip(),)))
+    assert can_hold(list(COMPILED_CLASSES[variant]), Load(True, True, (2.0,), (Clip(),), squares=True))
 
 
 @pytest.mark.parametrize("variant", [Variant(), Variant(soft=True), Variant(weighted=True)], ids=str)
@@ -101,7 +103,8 @@ def test_compiled_class_kernels_hold_whatever_can_be_asked(variant: Variant) -> 
 def test_columns_keep_their_parameters(variant: Variant, load: Load) -> None:
     """In a kernel with room to spare, the columns of what was asked are found, each once, and no others."""
     exact = load.keys(row_columns(load.shape, variant))
-    roomy = KernelShape(load.moments, load.entropy, len(load.gammas) + 3, len(load.clips) + 1, len(load.cuts) + 2)
+    more = len(load.gammas) + 3, len(load.clips) + 1, len(load.cuts) + 2
+    roomy = KernelShape(load.moments, load.entropy, *more, load.squares)
     names = row_columns(roomy, variant)
     assert sorted(map(repr, load.keys(names).values())) == sorted(map(repr, exact.values()))
     assert len(set(exact.values())) == len(exact) == len(row_columns(load.shape, variant))

@@ -21,11 +21,11 @@ from lossgauge_service.engine.softplus import log1p_exp, sigmoid
 ROW_TILE = 512
 """Elements of a tile of a mask: so few that a constant's rounding errors, 32 sums of one sign in each lane, stay below 1e-6."""
 
-HARD_MOMENTS = ["pt", "missed", "extra", "missed2", "extra2"]
-"""Sums of v t p, v t (1 - p), v (1 - t) p, v t (1 - p)^2 and v (1 - t) p^2: of a good prediction the last four are what keeps digits."""
+HARD_MOMENTS, HARD_SQUARES = ["pt", "missed", "extra"], ["missed2", "extra2"]
+"""Sums of v t p, v t (1 - p), v (1 - t) p; v t (1 - p)^2 and v (1 - t) p^2: what a good prediction misses keeps its digits."""
 
-SOFT_MOMENTS = ["p", "pt", "pp", "tt", "least", "gap", "gap2", "apart"]
-"""Sums of v times p, p t, p^2, t^2, min(p, t), |p - t|, (p - t)^2 and p (1 - t) + t (1 - p)."""
+SOFT_MOMENTS, SOFT_SQUARES = ["p", "pt", "least", "apart", "gap"], ["pp", "tt", "gap2"]
+"""Sums of v times p, p t, min(p, t), p (1 - t) + t (1 - p), |p - t|; p^2, t^2 and (p - t)^2."""
 
 HUGE = 1e30
 """Stands for an infinite s: 0 * HUGE is 0 where 0 * inf is not a number."""
@@ -40,6 +40,7 @@ class KernelShape:
     gammas: int = 0
     clips: int = 0
     cuts: int = 0
+    squares: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def row_sums(
     low, high = x.amin(-1).to(dtype), x.amax(-1).to(dtype)
     columns = [sides.valid.sum(-1), sides.positive.sum(-1), sides.negative.sum(-1), low, high]
     values = x.to(dtype)
-    if shape.moments or shape.entropy or shape.gammas or shape.clips:
+    if shape.moments or shape.squares or shape.entropy or shape.gammas or shape.clips:
         soft = _soft_columns if variant.soft else _hard_columns
         columns += soft(values, sides, gammas, clips, shape, variant)
     count = _fractional_counts if variant.fractional else _whole_counts
@@ -111,6 +112,7 @@ def row_columns(shape: KernelShape, variant: Variant) -> list[str]:
     """The names of the columns of `row_sums`, those of a group numbered. cut: above it; miss: not above it."""
     names = ["count", "positive", "negative", "low", "high"]
     names += (SOFT_MOMENTS if variant.soft else HARD_MOMENTS) if shape.moments else []
+    names += (SOFT_SQUARES if variant.soft else HARD_SQUARES) if shape.squares else []
     names += ["entropy+", "entropy-"] if shape.entropy else []
     misses = shape.cuts if variant.fractional else 0
     groups = (("gamma", shape.gammas), ("clip", shape.clips), ("cut", shape.cuts), ("miss", misses))
@@ -204,7 +206,9 @@ def _hard_columns(
     x: Tensor, sides: Sides, gammas: Tensor, clips: Tensor, shape: KernelShape, variant: Variant
 ) -> list[Tensor]:
     of = Entropies(x, sides.share, variant.kind, {})
+    both = (sides.positive, sides.negative)
     columns = _moments(of, sides) if shape.moments else []
+    columns += [_squares(side, of.miss()) for side in both] if shape.squares else []
     columns += _summed(of, sides, of.ce) if shape.entropy else []
     for gamma in gammas[: shape.gammas].unbind():
         columns += _summed(of, sides, partial(_modulated, of, gamma))
@@ -214,9 +218,8 @@ def _hard_columns(
 
 
 def _moments(of: Entropies, sides: Sides) -> list[Tensor]:
-    both = (sides.positive, sides.negative)
-    missed, squared = [(side * of.miss()).sum(-1) for side in both], [_squares(side, of.miss()) for side in both]
-    return [(sides.positive * of.p()).sum(-1), *missed, *squared]
+    missed, extra = [(side * of.miss()).sum(-1) for side in (sides.positive, sides.negative)]
+    return [(sides.positive * of.p()).sum(-1), missed, extra]
 
 
 def _squares(weight: Tensor, value: Tensor) -> Tensor:
@@ -266,10 +269,10 @@ def _soft_columns(
     t, weight = sides.share, sides.weight
     columns = []
     if shape.moments:
-        columns += [(weight * p).sum(-1), (sides.positive * p).sum(-1), _squares(weight, p)]
-        columns += [(sides.positive * t).sum(-1), (weight * torch.minimum(p, t)).sum(-1)]
-        columns += [(weight * (p - t).abs()).sum(-1), _squares(weight, p - t)]
-        columns += [(weight * (p * (1 - t) + t * q)).sum(-1)]
+        columns += [(weight * p).sum(-1), (sides.positive * p).sum(-1), (weight * torch.minimum(p, t)).sum(-1)]
+        columns += [(weight * (p * (1 - t) + t * q)).sum(-1), (weight * (p - t).abs()).sum(-1)]
+    if shape.squares:
+        columns += [_squares(weight, p), (sides.positive * t).sum(-1), _squares(weight, p - t)]
     for clip in clips[: shape.clips].unbind():
         columns += _soft_clipped(a, b, t, sides.positive, sides.negative, clip)
     return columns
@@ -328,12 +331,11 @@ def class_sums(
     if shape == KernelShape():
         return torch.stack(columns)
     p, q, ce, s, every = _class_entropies(x, hot, top, variant.kind)
+    # where nothing counts there is no class, and 1 - pt may be anything
+    missed, others = torch.where(weight > 0, q, 0)[:, None, :], weight[:, None, :] * (1 - hot)
     if shape.moments:
-        # where nothing counts there is no class, and 1 - pt may be anything
-        missed = torch.where(weight > 0, q, 0)[:, None, :]
-        rest = weight[:, None, :] * (1 - hot)
-        columns += [(weighted_hot * p).sum(-1), (weighted_hot * missed).sum(-1), (rest * p).sum(-1)]
-        columns += [_squares(weighted_hot, missed), _squares(rest, p)]
+        columns += [(weighted_hot * p).sum(-1), (weighted_hot * missed).sum(-1), (others * p).sum(-1)]
+    columns += [_squares(weighted_hot, missed), _squares(others, p)] if shape.squares else []
     columns += [_by_class(ce, hot, weight)] if shape.entropy else []
     for gamma in gammas[: shape.gammas].unbind():
         columns.append(_by_class(torch.exp(-gamma * s) * ce, hot, weight))
@@ -347,6 +349,7 @@ def class_columns(shape: KernelShape, variant: Variant) -> list[str]:
     names = ["low", "high", "count", "weight", "guess", "hit"]
     names += ["fp", "fn", "tn"] if variant.fractional else []
     names += HARD_MOMENTS if shape.moments else []
+    names += HARD_SQUARES if shape.squares else []
     names += ["entropy"] if shape.entropy else []
     for group, number in (("gamma", shape.gammas), ("clip", shape.clips)):
         names += [f"{group}{i}" for i in range(number)]

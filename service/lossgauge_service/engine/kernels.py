@@ -20,7 +20,7 @@ from lossgauge_service.engine.expressions import (
 from lossgauge_service.engine.loads import Clip, Key, Load, shared_out
 from lossgauge_service.engine.tiles import CLASS_TILE, Tiles
 
-MOST = KernelShape(moments=True, entropy=True, gammas=8, clips=4, cuts=16)
+MOST = KernelShape(moments=True, entropy=True, gammas=8, clips=4, cuts=16, squares=True)
 """What one eager launch computes at most."""
 
 BLOCK = 2**25
@@ -34,11 +34,11 @@ SOFT_SHAPES = (
     KernelShape(moments=True, entropy=True, gammas=1, cuts=1),
     KernelShape(moments=True, entropy=True, gammas=1, cuts=10),
     KernelShape(gammas=8),
-    KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=1),
+    KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=1, squares=True),
 )
-WHOLE_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10),)
-TARGET_SHAPES = (KernelShape(moments=True, clips=2, cuts=1),)
-CLASS_SHAPES = (KernelShape(), KernelShape(moments=True, entropy=True, gammas=1, clips=2))
+WHOLE_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10, squares=True),)
+TARGET_SHAPES = (KernelShape(moments=True, clips=2, cuts=1, squares=True),)
+CLASS_SHAPES = (KernelShape(), KernelShape(moments=True, entropy=True, gammas=1, clips=2, squares=True))
 COMPILED_ROWS: dict[Variant, tuple[KernelShape, ...]] = {
     Variant("labels"): COUNT_SHAPES[:1],
     Variant("labels", weighted=True): COUNT_SHAPES[:1],
@@ -211,7 +211,8 @@ def _class_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]
 def _filled(shape: KernelShape) -> Load:
     gammas = tuple(i + 1.0 for i in range(shape.gammas))
     clips = tuple(Clip(gamma=float(i)) for i in range(shape.clips))
-    return Load(shape.moments, shape.entropy, gammas, clips, tuple(float(i) for i in range(shape.cuts)))
+    cuts = tuple(float(i) for i in range(shape.cuts))
+    return Load(shape.moments, shape.entropy, gammas, clips, cuts, shape.squares)
 
 
 def _example_rows(variant: Variant) -> Tiles:

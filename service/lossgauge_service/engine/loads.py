@@ -51,18 +51,19 @@ def _minus_log(p: float) -> float:
 
 @dataclass(frozen=True)
 class Load:
-    """What a pass sums: the moments or not, the plain cross-entropy or not, gammas, clipped terms, and cuts."""
+    """What a pass sums: the moments or not, the plain cross-entropy or not, gammas, clipped terms, cuts, and the squares or not."""
 
     moments: bool = False
     entropy: bool = False
     gammas: tuple[float, ...] = ()
     clips: tuple[Clip, ...] = ()
     cuts: tuple[float, ...] = ()
+    squares: bool = False
 
     @property
     def shape(self) -> KernelShape:
         """The kernel that this load fills exactly."""
-        return KernelShape(self.moments, self.entropy, len(self.gammas), len(self.clips), len(self.cuts))
+        return KernelShape(self.moments, self.entropy, len(self.gammas), len(self.clips), len(self.cuts), self.squares)
 
     def part(self, shape: KernelShape) -> "Load":
         """As much of it as fits a shape."""
@@ -72,6 +73,7 @@ class Load:
             self.gammas[: shape.gammas],
             self.clips[: shape.clips],
             self.cuts[: shape.cuts],
+            self.squares and shape.squares,
         )
 
     def without(self, part: "Load") -> "Load":
@@ -82,6 +84,7 @@ class Load:
             self.gammas[len(part.gammas) :],
             self.clips[len(part.clips) :],
             self.cuts[len(part.cuts) :],
+            self.squares and not part.squares,
         )
 
     def keys(self, names: Sequence[str]) -> dict[int, Key]:
@@ -140,4 +143,4 @@ def _best(load: Load, shapes: Sequence[KernelShape]) -> KernelShape:
 
 
 def _filled(load: Load) -> int:
-    return load.moments + load.entropy + len(load.gammas) + len(load.clips) + len(load.cuts)
+    return load.moments + load.squares + load.entropy + len(load.gammas) + len(load.clips) + len(load.cuts)

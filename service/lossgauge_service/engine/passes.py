@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from lossgauge.metrics import BoundaryWeight
@@ -23,6 +23,8 @@ from lossgauge_service.statistics import (
     MomentSums,
     Pairs,
     PairSums,
+    Squares,
+    SquareSums,
     Statistic,
     Sum,
     Totals,
@@ -31,6 +33,7 @@ from lossgauge_service.statistics import (
 )
 from lossgauge_service.weights import boundary_weights
 
+Kind = TypeVar("Kind", MomentSums, SquareSums)
 Columns = dict[Key, Values]
 """Sums by column, (samples, classes)."""
 
@@ -50,14 +53,15 @@ class Pass:
 
     @cached_property
     def load(self) -> Load:
-        """What the kernel sums."""
+        """What the kernel sums. The squares are made with the help of the moments."""
         terms = [key for key in self.statistics if isinstance(key, Entropy)]
         plain = dict.fromkeys(term.gamma for term in terms if self._is_plain(term))
         clips = tuple(dict.fromkeys(clip_of(term) for term in terms if not self._is_plain(term)))
         cuts = tuple(dict.fromkeys(self.cut(key) for key in self.statistics if isinstance(key, Counts)))
-        moments = any(isinstance(key, Moments) for key in self.statistics)
+        moments, squares = (any(isinstance(key, kind) for key in self.statistics) for kind in (Moments, Squares))
         gammas = tuple(gamma for gamma in plain if gamma != 0)
-        return Load(moments, 0 in plain, gammas, clips, () if self.case.task == "multiclass" else cuts)
+        cuts = () if self.case.task == "multiclass" else cuts
+        return Load(moments or squares, 0 in plain, gammas, clips, cuts, squares)
 
     def _is_plain(self, term: Entropy) -> bool:
         return not (self.case.soft or term.clip or term.log_floor or term.every)
@@ -118,21 +122,30 @@ def _mask_sum(the_pass: Pass, key: Statistic, columns: Columns) -> Sum:
     if isinstance(key, Totals):
         return TotalSums(columns["count"], columns["positive"], columns["negative"])
     if isinstance(key, Moments):
-        if the_pass.case.soft:
-            return MomentSums(*(columns[name] for name in MomentSums._fields))
-        return _hard_moments(columns, columns["positive"])
+        return _named(MomentSums, columns) if the_pass.case.soft else _hard_moments(columns)
+    if isinstance(key, Squares):
+        return _named(SquareSums, columns) if the_pass.case.soft else _hard_squares(columns, columns["positive"])
     if isinstance(key, Entropy):
         return EntropySums(columns[the_pass.column(key, "+")], columns[the_pass.column(key, "-")])
     assert isinstance(key, Counts)
     return CountSums(*_hits(the_pass, the_pass.cut(key), columns))
 
 
-def _hard_moments(columns: Columns, target: Values) -> MomentSums:
-    pt, missed, extra = columns["pt"], columns["missed"], columns["extra"]
+def _named(kind: type[Kind], columns: Columns) -> Kind:
+    """A record whose members are columns by their names."""
+    return kind(**{name: columns[name] for name in kind._fields})
+
+
+def _hard_moments(columns: Columns) -> MomentSums:
+    pt, apart = columns["pt"], columns["missed"] + columns["extra"]
+    return MomentSums(p=pt + columns["extra"], pt=pt, least=pt, apart=apart, gap=apart)
+
+
+def _hard_squares(columns: Columns, target: Values) -> SquareSums:
+    missed, missed2, extra2 = columns["missed"], columns["missed2"], columns["extra2"]
     # sum of p^2 over the positives: loses digits only where it is small beside sum t^2, to which it is added
-    squares = np.maximum(target - 2 * missed + columns["missed2"], 0) + columns["extra2"]
-    apart = missed + extra
-    return MomentSums(pt + extra, pt, squares, target, pt, apart, apart, columns["missed2"] + columns["extra2"])
+    positives = np.maximum(target - 2 * missed + missed2, 0)
+    return SquareSums(pp=positives + extra2, tt=target, gap2=missed2 + extra2)
 
 
 def _hits(the_pass: Pass, cut: float, columns: Columns) -> tuple[Values, Values, Values, Values]:
@@ -159,7 +172,9 @@ def _class_sum(the_pass: Pass, samples: Sequence[Sample], key: Statistic, column
     if isinstance(key, Totals):
         return TotalSums(columns["count"], weight, np.zeros_like(weight))
     if isinstance(key, Moments):
-        return _hard_moments(columns, weight)
+        return _hard_moments(columns)
+    if isinstance(key, Squares):
+        return _hard_squares(columns, weight)
     if isinstance(key, Entropy):
         loss = columns[the_pass.column(key, "")]
         return EntropySums(loss, np.zeros_like(loss))

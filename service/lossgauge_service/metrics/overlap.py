@@ -31,7 +31,7 @@ from lossgauge_service.metrics.values import (
     stacked,
 )
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import CountSums, Moments, Statistic, Sums, Totals, Values
+from lossgauge_service.statistics import CountSums, Moments, Squares, Statistic, Sums, Totals, Values
 
 
 class Areas(NamedTuple):
@@ -45,7 +45,9 @@ class Areas(NamedTuple):
 
 
 def _needs(spec: Overlap, case: Case) -> list[Statistic]:
-    return [Totals(), Moments() if _reads_moments(spec, case) else counts_key(spec, case)]
+    if not _reads_moments(spec, case):
+        return [Totals(), counts_key(spec, case)]
+    return [Totals(), Moments(), *([Squares()] if spec.squared else [])]
 
 
 def _reads_moments(spec: Overlap, case: Case) -> bool:
@@ -63,7 +65,8 @@ def _areas(spec: Overlap, sums: Sums, case: Case) -> Areas:
         # (p + t - |p - t|) / 2 is the lesser of the two
         return Areas(m.least, m.p, targeted, m.p + targeted, m.gap)
     if spec.squared:
-        return Areas(m.pt, m.p, targeted, m.pp + m.tt, m.gap2)
+        s = sums.squares(Squares())
+        return Areas(m.pt, m.p, targeted, s.pp + s.tt, s.gap2)
     return Areas(m.pt, m.p, targeted, m.p + targeted, m.apart)
 
 
