@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lossgauge_service.engine.expressions import KernelShape, Variant, row_columns
 from lossgauge_service.engine.kernels import COMPILED_CLASSES, COMPILED_ROWS, MOST
@@ -24,14 +24,19 @@ LOADS = st.builds(
     st.lists(CLIPS, unique=True, max_size=7).map(tuple),
     st.lists(NUMBERS, unique=True, max_size=7).map(tuple),
     st.booleans(),
+    st.booleans(),
 )
-FIELDS = ("moments", "entropy", "gammas", "clips", "cuts", "squares")
+FLAGS = ("moments", "entropy", "squares", "quadratic")
+FIELDS = (*FLAGS, "gammas", "clips", "cuts")
+ONE_OF_EACH = KernelShape(True, True, 1, 1, 1, True, True)
+SHAPE_LISTS = st.lists(SHAPES, max_size=5).map(lambda shapes: [*shapes, ONE_OF_EACH])
+"""Kernels that can hold any load between them."""
 MANY = settings(max_examples=400)
 
 
 def parts_of(load: Load) -> Iterator[object]:
     """Everything that a load asks for."""
-    yield from ["moments"] * load.moments + ["entropy"] * load.entropy + ["squares"] * load.squares
+    yield from (flag for flag in FLAGS if getattr(load, flag))
     for group in ("gammas", "clips", "cuts"):
         yield from ((group, value) for value in getattr(load, group))
 
@@ -43,19 +48,17 @@ def can_hold(shapes: list[KernelShape], load: Load) -> bool:
 
 
 @MANY
-@given(load=LOADS, shapes=st.lists(SHAPES, min_size=1, max_size=5))
+@given(load=LOADS, shapes=SHAPE_LISTS)
 def test_each_part_is_computed_once(load: Load, shapes: list[KernelShape]) -> None:
     """Over any kernels that can hold it at all, a load is computed wholly, and nothing of it twice."""
-    assume(can_hold(shapes, load))
     launches = list(shared_out(load, shapes))
     assert Counter(part for _, launch in launches for part in parts_of(launch)) == Counter(parts_of(load))
 
 
 @MANY
-@given(load=LOADS, shapes=st.lists(SHAPES, min_size=1, max_size=5))
+@given(load=LOADS, shapes=SHAPE_LISTS)
 def test_each_launch_fits_its_kernel(load: Load, shapes: list[KernelShape]) -> None:
     """A kernel is one of the list, and never asked for more than it computes."""
-    assume(can_hold(shapes, load))
     for shape, launch in shared_out(load, shapes):
         assert shape in shapes
         assert all(getattr(launch.shape, name) <= getattr(shape, name) for name in FIELDS)
@@ -88,6 +91,7 @@ def test_compiled_kernels_hold_whatever_can_be_asked(variant: Variant) -> None:
         clips=(Clip(),) if floats else (),
         cuts=(0.5,),
         squares=floats,
+        quadratic=floats and not variant.soft,
     )
     assert can_hold(shapes, load)
 
@@ -95,7 +99,7 @@ def test_compiled_kernels_hold_whatever_can_be_asked(variant: Variant) -> None:
 @pytest.mark.parametrize("variant", COMPILED_CLASSES, ids=str)
 def test_compiled_class_kernels_hold_whatever_can_be_asked(variant: Variant) -> None:
     """The same for classes, which have no thresholds."""
-    assert can_hold(list(COMPILED_CLASSES[variant]), Load(True, True, (2.0,), (Clip(),), squares=True))
+    assert can_hold(list(COMPILED_CLASSES[variant]), Load(True, True, (3.0,), (Clip(),), squares=True, quadratic=True))
 
 
 @pytest.mark.parametrize("variant", [Variant(), Variant(soft=True), Variant(weighted=True)], ids=str)
@@ -104,7 +108,7 @@ def test_columns_keep_their_parameters(variant: Variant, load: Load) -> None:
     """In a kernel with room to spare, the columns of what was asked are found, each once, and no others."""
     exact = load.keys(row_columns(load.shape, variant))
     more = len(load.gammas) + 3, len(load.clips) + 1, len(load.cuts) + 2
-    roomy = KernelShape(load.moments, load.entropy, *more, load.squares)
+    roomy = KernelShape(load.moments, load.entropy, *more, load.squares, load.quadratic)
     names = row_columns(roomy, variant)
     assert sorted(map(repr, load.keys(names).values())) == sorted(map(repr, exact.values()))
     assert len(set(exact.values())) == len(exact) == len(row_columns(load.shape, variant))

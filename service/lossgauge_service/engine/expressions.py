@@ -33,7 +33,7 @@ HUGE = 1e30
 
 @dataclass(frozen=True, order=True)
 class KernelShape:
-    """How many of each statistic one kernel computes."""
+    """How many of each statistic one kernel computes. quadratic: (1 - pt)^2 CE, the focal loss that most ask for, has no exponential."""
 
     moments: bool = False
     entropy: bool = False
@@ -41,6 +41,7 @@ class KernelShape:
     clips: int = 0
     cuts: int = 0
     squares: bool = False
+    quadratic: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def row_sums(
     low, high = x.amin(-1).to(dtype), x.amax(-1).to(dtype)
     columns = [sides.valid.sum(-1), sides.positive.sum(-1), sides.negative.sum(-1), low, high]
     values = x.to(dtype)
-    if shape.moments or shape.squares or shape.entropy or shape.gammas or shape.clips:
+    if shape != KernelShape(cuts=shape.cuts):
         soft = _soft_columns if variant.soft else _hard_columns
         columns += soft(values, sides, gammas, clips, shape, variant)
     count = _fractional_counts if variant.fractional else _whole_counts
@@ -114,6 +115,7 @@ def row_columns(shape: KernelShape, variant: Variant) -> list[str]:
     names += (SOFT_MOMENTS if variant.soft else HARD_MOMENTS) if shape.moments else []
     names += (SOFT_SQUARES if variant.soft else HARD_SQUARES) if shape.squares else []
     names += ["entropy+", "entropy-"] if shape.entropy else []
+    names += ["quadratic+", "quadratic-"] if shape.quadratic else []
     misses = shape.cuts if variant.fractional else 0
     groups = (("gamma", shape.gammas), ("clip", shape.clips), ("cut", shape.cuts), ("miss", misses))
     return names + [f"{group}{i}{side}" for group, number in groups for i in range(number) for side in "+-"]
@@ -210,6 +212,7 @@ def _hard_columns(
     columns = _moments(of, sides) if shape.moments else []
     columns += [_squares(side, of.miss()) for side in both] if shape.squares else []
     columns += _summed(of, sides, of.ce) if shape.entropy else []
+    columns += _summed(of, sides, partial(_quadratic, of)) if shape.quadratic else []
     for gamma in gammas[: shape.gammas].unbind():
         columns += _summed(of, sides, partial(_modulated, of, gamma))
     for clip in clips[: shape.clips].unbind():
@@ -224,6 +227,11 @@ def _moments(of: Entropies, sides: Sides) -> list[Tensor]:
 
 def _squares(weight: Tensor, value: Tensor) -> Tensor:
     return (weight * (value * value)).sum(-1)
+
+
+def _quadratic(of: Entropies) -> Tensor:
+    miss = of.miss()
+    return miss * miss * of.ce()
 
 
 def _modulated(of: Entropies, gamma: Tensor) -> Tensor:
@@ -337,6 +345,7 @@ def class_sums(
         columns += [(weighted_hot * p).sum(-1), (weighted_hot * missed).sum(-1), (others * p).sum(-1)]
     columns += [_squares(weighted_hot, missed), _squares(others, p)] if shape.squares else []
     columns += [_by_class(ce, hot, weight)] if shape.entropy else []
+    columns += [_by_class(q * q * ce, hot, weight)] if shape.quadratic else []
     for gamma in gammas[: shape.gammas].unbind():
         columns.append(_by_class(torch.exp(-gamma * s) * ce, hot, weight))
     for clip in clips[: shape.clips].unbind():
@@ -351,6 +360,7 @@ def class_columns(shape: KernelShape, variant: Variant) -> list[str]:
     names += HARD_MOMENTS if shape.moments else []
     names += HARD_SQUARES if shape.squares else []
     names += ["entropy"] if shape.entropy else []
+    names += ["quadratic"] if shape.quadratic else []
     for group, number in (("gamma", shape.gammas), ("clip", shape.clips)):
         names += [f"{group}{i}" for i in range(number)]
     return names

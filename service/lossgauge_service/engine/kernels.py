@@ -20,7 +20,7 @@ from lossgauge_service.engine.expressions import (
 from lossgauge_service.engine.loads import Clip, Key, Load, shared_out
 from lossgauge_service.engine.tiles import CLASS_TILE, Tiles
 
-MOST = KernelShape(moments=True, entropy=True, gammas=8, clips=4, cuts=16, squares=True)
+MOST = KernelShape(moments=True, entropy=True, gammas=8, clips=4, cuts=16, squares=True, quadratic=True)
 """What one eager launch computes at most."""
 
 BLOCK = 2**25
@@ -31,14 +31,18 @@ CACHED_BLOCK = 2**18
 
 COUNT_SHAPES = (KernelShape(cuts=1), KernelShape(cuts=10))
 SOFT_SHAPES = (
+    KernelShape(moments=True, entropy=True, cuts=1, quadratic=True),
+    KernelShape(moments=True, entropy=True, cuts=10, quadratic=True),
     KernelShape(moments=True, entropy=True, gammas=1, cuts=1),
-    KernelShape(moments=True, entropy=True, gammas=1, cuts=10),
     KernelShape(gammas=8),
-    KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=1, squares=True),
+    KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=1, squares=True, quadratic=True),
 )
-WHOLE_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10, squares=True),)
+WHOLE_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10, squares=True, quadratic=True),)
 TARGET_SHAPES = (KernelShape(moments=True, clips=2, cuts=1, squares=True),)
-CLASS_SHAPES = (KernelShape(), KernelShape(moments=True, entropy=True, gammas=1, clips=2, squares=True))
+CLASS_SHAPES = (
+    KernelShape(),
+    KernelShape(moments=True, entropy=True, gammas=1, clips=2, squares=True, quadratic=True),
+)
 COMPILED_ROWS: dict[Variant, tuple[KernelShape, ...]] = {
     Variant("labels"): COUNT_SHAPES[:1],
     Variant("labels", weighted=True): COUNT_SHAPES[:1],
@@ -212,7 +216,7 @@ def _filled(shape: KernelShape) -> Load:
     gammas = tuple(i + 1.0 for i in range(shape.gammas))
     clips = tuple(Clip(gamma=float(i)) for i in range(shape.clips))
     cuts = tuple(float(i) for i in range(shape.cuts))
-    return Load(shape.moments, shape.entropy, gammas, clips, cuts, shape.squares)
+    return Load(shape.moments, shape.entropy, gammas, clips, cuts, shape.squares, shape.quadratic)
 
 
 def _example_rows(variant: Variant) -> Tiles:

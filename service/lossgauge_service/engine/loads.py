@@ -51,7 +51,7 @@ def _minus_log(p: float) -> float:
 
 @dataclass(frozen=True)
 class Load:
-    """What a pass sums: the moments or not, the plain cross-entropy or not, gammas, clipped terms, cuts, and the squares or not."""
+    """What a pass sums: moments, the plain cross-entropy, gammas, clipped terms, cuts, squares, and the focal loss of gamma 2."""
 
     moments: bool = False
     entropy: bool = False
@@ -59,11 +59,20 @@ class Load:
     clips: tuple[Clip, ...] = ()
     cuts: tuple[float, ...] = ()
     squares: bool = False
+    quadratic: bool = False
 
     @property
     def shape(self) -> KernelShape:
         """The kernel that this load fills exactly."""
-        return KernelShape(self.moments, self.entropy, len(self.gammas), len(self.clips), len(self.cuts), self.squares)
+        return KernelShape(
+            self.moments,
+            self.entropy,
+            len(self.gammas),
+            len(self.clips),
+            len(self.cuts),
+            self.squares,
+            self.quadratic,
+        )
 
     def part(self, shape: KernelShape) -> "Load":
         """As much of it as fits a shape."""
@@ -74,6 +83,7 @@ class Load:
             self.clips[: shape.clips],
             self.cuts[: shape.cuts],
             self.squares and shape.squares,
+            self.quadratic and shape.quadratic,
         )
 
     def without(self, part: "Load") -> "Load":
@@ -85,6 +95,7 @@ class Load:
             self.clips[len(part.clips) :],
             self.cuts[len(part.cuts) :],
             self.squares and not part.squares,
+            self.quadratic and not part.quadratic,
         )
 
     def keys(self, names: Sequence[str]) -> dict[int, Key]:
@@ -143,4 +154,5 @@ def _best(load: Load, shapes: Sequence[KernelShape]) -> KernelShape:
 
 
 def _filled(load: Load) -> int:
-    return load.moments + load.squares + load.entropy + len(load.gammas) + len(load.clips) + len(load.cuts)
+    flags = load.moments + load.squares + load.entropy + load.quadratic
+    return flags + len(load.gammas) + len(load.clips) + len(load.cuts)

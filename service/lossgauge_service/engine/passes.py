@@ -33,6 +33,9 @@ from lossgauge_service.statistics import (
 )
 from lossgauge_service.weights import boundary_weights
 
+SPECIAL_GAMMAS = {0.0: "entropy", 2.0: "quadratic"}
+"""Gammas that have columns of their own: their powers need no exponential."""
+
 Kind = TypeVar("Kind", MomentSums, SquareSums)
 Columns = dict[Key, Values]
 """Sums by column, (samples, classes)."""
@@ -59,9 +62,9 @@ class Pass:
         clips = tuple(dict.fromkeys(clip_of(term) for term in terms if not self._is_plain(term)))
         cuts = tuple(dict.fromkeys(self.cut(key) for key in self.statistics if isinstance(key, Counts)))
         moments, squares = (any(isinstance(key, kind) for key in self.statistics) for kind in (Moments, Squares))
-        gammas = tuple(gamma for gamma in plain if gamma != 0)
+        gammas = tuple(gamma for gamma in plain if gamma not in SPECIAL_GAMMAS)
         cuts = () if self.case.task == "multiclass" else cuts
-        return Load(moments or squares, 0 in plain, gammas, clips, cuts, squares)
+        return Load(moments or squares, 0 in plain, gammas, clips, cuts, squares, 2 in plain)
 
     def _is_plain(self, term: Entropy) -> bool:
         return not (self.case.soft or term.clip or term.log_floor or term.every)
@@ -79,7 +82,8 @@ class Pass:
         """The kernel's column of a term: of its positives "+" or negatives "-", or of each class ""."""
         if not self._is_plain(key):
             return "clip", clip_of(key), side
-        return ("gamma", key.gamma, side) if key.gamma else f"entropy{side}"
+        special = SPECIAL_GAMMAS.get(key.gamma)
+        return ("gamma", key.gamma, side) if special is None else f"{special}{side}"
 
 
 class Passed(NamedTuple):
