@@ -15,7 +15,16 @@ from lossgauge_service.statistics import Entropy
 
 NUMBERS = st.integers(0, 20).map(float)
 CLIPS = st.integers(0, 20).map(lambda gamma: Clip(gamma=float(gamma)))
-SHAPES = st.builds(KernelShape, st.booleans(), st.booleans(), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
+SHAPES = st.builds(
+    KernelShape,
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.booleans(),
+    st.booleans(),
+)
 LOADS = st.builds(
     Load,
     st.booleans(),
