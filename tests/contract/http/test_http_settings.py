@@ -43,6 +43,7 @@ def test_a_value_that_is_not_allowed(monkeypatch: pytest.MonkeyPatch, name: str,
 
 def test_the_kernel_cache_follows_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Compiled kernels are kept under XDG_CACHE_HOME, or else under ~/.cache."""
+    monkeypatch.delenv("LOSSGAUGE_KERNEL_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Settings().kernel_cache == tmp_path / "lossgauge" / "kernels"
     monkeypatch.delenv("XDG_CACHE_HOME")
