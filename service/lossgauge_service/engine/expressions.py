@@ -43,6 +43,12 @@ class KernelShape:
     squares: bool = False
     quadratic: bool = False
 
+    @property
+    def reads_probabilities(self) -> bool:
+        """Whether it sums anything but counts."""
+        flags = self.moments or self.entropy or self.squares or self.quadratic
+        return flags or self.gammas > 0 or self.clips > 0
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -77,7 +83,7 @@ def row_sums(
     low, high = x.amin(-1).to(dtype), x.amax(-1).to(dtype)
     columns = [sides.valid.sum(-1), sides.positive.sum(-1), sides.negative.sum(-1), low, high]
     values = x.to(dtype)
-    if shape != KernelShape(cuts=shape.cuts):
+    if shape.reads_probabilities:
         soft = _soft_columns if variant.soft else _hard_columns
         columns += soft(values, sides, gammas, clips, shape, variant)
     count = _fractional_counts if variant.fractional else _whole_counts
@@ -336,7 +342,7 @@ def class_sums(
     if variant.fractional:
         rest = weight[:, None, :] - guess
         columns += [(guess * (1 - hot)).sum(-1), (rest * hot).sum(-1), (rest * (1 - hot)).sum(-1)]
-    if shape == KernelShape():
+    if not shape.reads_probabilities:
         return torch.stack(columns)
     p, q, ce, s, every = _class_entropies(x, hot, top, variant.kind)
     # where nothing counts there is no class, and 1 - pt may be anything
