@@ -1,5 +1,6 @@
 """A sample: a prediction and its target, checked, in the layout that the engine reads. Nothing is resized, clipped or guessed."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from lossgauge_service.errors import InvalidDtype, InvalidParameter, InvalidValu
 
 AnyArray = NDArray[Any]
 EXACT_INTEGERS = 2**53
+USUAL_WEIGHT = 2.0**30
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Sample:
     Masks (binary, multilabel): prediction and target (classes, pixels); target int8 of 1, 0 and -1 (ignored), or, where soft,
     floats with -1. Classes (multiclass): prediction (classes, pixels), or int32 labels (pixels,); target int32 (pixels,), -1 ignored.
     weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes. channel_axis: where the caller had
-    the classes, to speak of places as the caller does.
+    the classes, to speak of places as the caller does. weight_scale: what the weights were divided by.
     """
 
     case: Case
@@ -43,6 +45,7 @@ class Sample:
     weight: AnyArray | None
     shape: tuple[int, ...]
     channel_axis: int = 0
+    weight_scale: float = 1.0
 
     @property
     def elements(self) -> int:
@@ -120,6 +123,7 @@ def _of_masks(question: Question, prediction: AnyArray, target: AnyArray, weight
         None if weight is None else _rows(_mask_weight(question, weight, whole, dtype)),
         shape,
         question.channel_axis,
+        _weight_scale(weight),
     )
 
 
@@ -196,12 +200,21 @@ def _mask_weight(question: Question, weight: AnyArray, shape: tuple[int, ...], d
     return np.broadcast_to(values, shape)
 
 
+def _weight_scale(weight: AnyArray | None) -> float:
+    """1, or, where the largest weight is far from 1, a power of two near it: what is divided by it can be squared and summed."""
+    top = 1.0 if weight is None or not weight.size else float(np.max(weight))
+    if not 0 < top < math.inf or 1 / USUAL_WEIGHT <= top <= USUAL_WEIGHT:
+        return 1.0
+    return math.ldexp(1.0, math.frexp(top)[1] - 1)
+
+
 def _weight_values(weight: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     if not np.issubdtype(weight.dtype, np.number) and weight.dtype != bool:
         raise InvalidDtype(
             f"the weight has dtype {weight.dtype}; allowed are floats, integers and bool", pointer="/weight"
         )
-    values = _narrowed(weight, dtype)
+    scale = _weight_scale(weight)
+    values = _narrowed(weight if scale == 1 else weight / scale, dtype)
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
         raise _bad_values("/weight", "weight", weight, bad, f"finite {dtype} values >= 0")
@@ -240,6 +253,7 @@ def _of_classes(question: Question, prediction: AnyArray, target: AnyArray, weig
         _pixel_weight(weight, shape, precision),
         shape,
         question.channel_axis,
+        _weight_scale(weight),
     )
 
 

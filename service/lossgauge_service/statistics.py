@@ -190,6 +190,12 @@ class Sums:
         """All samples as one."""
         return self._each(lambda values: values.sum(0, keepdims=True))
 
+    def times(self, scales: Values) -> "Sums":
+        """The sums with each sample's weights multiplied by its scale."""
+        with np.errstate(over="ignore"):
+            tables = {key: _scaled(key, table, scales) for key, table in self.tables.items()}
+        return Sums(self.pixels, tables)
+
     def _each(self, function: Callable[[Values], Values]) -> "Sums":
         tables: dict[Statistic, Any] = {key: type(table)(*map(function, table)) for key, table in self.tables.items()}
         return Sums(function(self.pixels), tables)
@@ -198,6 +204,13 @@ class Sums:
         """Row by row: what two shards of the same samples have."""
         tables = {key: _added(table, other.tables[key]) for key, table in self.tables.items()}
         return Sums(self.pixels + other.pixels, tables)
+
+
+def _scaled(key: Statistic, table: Any, scales: Values) -> Any:
+    if key.weight is not None:
+        return table
+    scaled = type(table)(*(values * scales.reshape(-1, *[1] * (values.ndim - 1)) for values in table))
+    return scaled._replace(valid=table.valid) if isinstance(table, TotalSums) else scaled
 
 
 def _added(one: Any, two: Any) -> Any:

@@ -50,13 +50,45 @@ def test_a_small_class_weight_is_not_lost_beside_a_large_one(engine: Engine) -> 
     assert score.value == pytest.approx(math.log(2), rel=1e-12)
 
 
-def test_weights_whose_sum_is_infinite(engine: Engine) -> None:
+EVERY_KIND = (
+    m.FocalLoss(),
+    m.FocalLoss(gamma=3.0),
+    m.CrossEntropy(balance="inverse_frequency"),
+    m.Dice(),
+    m.DiceLoss(squared=True, smooth_numerator=0.0, smooth_denominator=0.0),
+    m.MeanIou(),
+    m.Accuracy(),
+    m.FBeta(),
+)
+
+
+@pytest.mark.parametrize("spec", [*EVERY_KIND, m.Confusion(), m.BceDice()], ids=lambda spec: spec.name)
+@pytest.mark.filterwarnings("error")
+def test_weights_whose_sum_is_infinite(engine: Engine, spec: MetricSpec) -> None:
     """Infinite is undefined, never 0."""
-    prediction, target = np.zeros(4, np.float32), np.array([0, 1, 1, 1])
-    weight = np.full(4, 3e38, np.float32)
-    for spec in (m.CrossEntropy(balance="inverse_frequency"), m.Confusion(), m.FocalLoss()):
-        score = scored(engine, spec, prediction - 1, target, weight)
-        assert (score.value, score.undefined) == (None, "infinite")
+    score = scored(engine, spec, np.full(4, -1.0), np.array([0, 1, 1, 1]), np.full(4, 1.7e308))
+    assert (score.value, score.undefined) == (None, "infinite")
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-46, 1e-36, 1e37, 3e38, 1e300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("spec", EVERY_KIND, ids=lambda spec: spec.name)
+def test_the_size_of_all_weights_does_not_matter(engine: Engine, spec: MetricSpec, dtype: type, size: float) -> None:
+    """Tiny or huge, as long as all are: the means are those of weights near 1."""
+    rng = np.random.default_rng(3)
+    prediction: AnyArray = rng.normal(0, 3, 600).astype(dtype)
+    target = rng.integers(0, 2, 600)
+    weight = rng.uniform(0.5, 1, 600)
+    found, expected = (scored(engine, spec, prediction, target, weight * by) for by in (size, 1.0))
+    assert found.value == pytest.approx(expected.value, rel=1e-6)
+
+
+def test_a_sum_has_the_weights_own_size(engine: Engine) -> None:
+    """What the weights were divided by on the way comes back."""
+    spec, weight = m.Confusion(), np.array([[2e-200, 3e-200, 5e-200]])
+    asked = {"prediction_kind": "labels"}
+    score = scored(engine, spec, np.array([[1, 0, 1]]), np.array([[1, 1, 0]]), weight, **asked).model_dump()
+    assert [score[name] for name in ("value", "tp", "fp", "fn")] == pytest.approx([8e-200, 2e-200, 5e-200, 3e-200])
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8])

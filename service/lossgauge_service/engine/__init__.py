@@ -84,6 +84,7 @@ class Engine:
             tables |= found.tables
             errors |= _out_of_range(samples, found)
         sums = Sums(np.array([float(_pixels(sample)) for sample in samples.values()]), tables)
+        sums = sums.times(np.array([sample.weight_scale for sample in samples.values()])) if case.weighted else sums
         if not errors:
             return Group(case, tuple(samples), sums), {}
         rows = {place: row for row, place in enumerate(samples) if place not in errors}

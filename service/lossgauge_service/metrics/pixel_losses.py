@@ -159,7 +159,9 @@ def _entropy_misfit(spec: CrossEntropy, case: Case) -> str | None:
         return "pos_weight, alpha and balance weigh positives against negatives; task 'multiclass' takes class_weights"
     beside = [name for name in ("clip", "log_floor", "class_weights") if getattr(spec, name) is not None]
     if multiclass and spec.label_smoothing and beside:
-        return f"label_smoothing of task 'multiclass' does not go with {beside[0]}"
+        return (
+            f"label_smoothing of task 'multiclass' goes without class_weights, clip and log_floor; {beside[0]} is given"
+        )
     if isinstance(spec.pos_weight, list) and len(spec.pos_weight) != case.classes:
         return _wrong_length("pos_weight", spec.pos_weight, case.classes)
     if spec.class_weights is not None:

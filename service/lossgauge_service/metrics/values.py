@@ -114,9 +114,12 @@ def _common(reasons: Reasons) -> Reasons:
 
 
 def nothing_to_score(totals: TotalSums) -> Reasons:
-    """Why nothing counts in a sample: every pixel is ignored, or weighs nothing. None where something does."""
+    """Why a sample has no score: every pixel is ignored, or weighs nothing, or all weigh more than a float64 holds. None where it has."""
     reasons = np.full(len(totals.valid), None, object)
-    reasons[totals.weight.sum(-1) == 0] = "no_weight"
+    with np.errstate(over="ignore"):
+        weight = totals.weight.sum(-1)
+    reasons[weight == 0] = "no_weight"
+    reasons[np.isinf(weight)] = "infinite"
     reasons[totals.valid.sum(-1) == 0] = "no_valid_pixels"
     return reasons
 
@@ -125,6 +128,7 @@ def scored(classes: Readings, totals: TotalSums) -> Readings:
     """The values of labels (samples, classes, ...), undefined for those of which nothing counts."""
     each = (..., *[None] * (classes.numbers.ndim - totals.valid.ndim))
     lost = classes.unless((totals.weight == 0)[each], "no_weight")
+    lost = lost.unless(np.isinf(totals.weight)[each], "infinite")
     return lost.unless((totals.valid == 0)[each], "no_valid_pixels")
 
 
