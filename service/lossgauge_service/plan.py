@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+import numpy as np
 from lossgauge.metrics import MetricSpec
 from lossgauge.spread import mean_and_std
 from lossgauge.wire import Question, Score, Semantics, Summary
@@ -43,7 +44,9 @@ class Plan:
 
     def _finished(self, sums: Sums, case: Case) -> list[dict[str, Score]]:
         pairs = zip(self.specs, self.implementations, strict=True)
-        columns = {spec.answer_key: part.finish(spec, sums, case) for spec, part in pairs}
+        # what overflows is found where it stands, and named `infinite`
+        with np.errstate(over="ignore", invalid="ignore"):
+            columns = {spec.answer_key: part.finish(spec, sums, case) for spec, part in pairs}
         return [dict(zip(columns, scores, strict=True)) for scores in zip(*columns.values(), strict=True)]
 
     @property
@@ -60,7 +63,8 @@ class Plan:
         """The scores of the items' summed statistics; none where the items are not of one kind."""
         if len({_kind(group.case) for group in groups}) != 1:
             return {}
-        together = reduce(Sums.__add__, [group.sums.pooled() for group in groups])
+        with np.errstate(over="ignore"):
+            together = reduce(Sums.__add__, [group.sums.pooled() for group in groups])
         return self._finished(together, groups[0].case)[0]
 
 

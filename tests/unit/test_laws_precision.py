@@ -105,6 +105,20 @@ def test_float32_agrees_with_float64(engine: Engine, case: Case) -> None:
     assert disagreements(double, single, 1e-6, 1e-6) == {}
 
 
+@pytest.mark.parametrize("gamma", [0.5, 1.5, 3.0, 5.0])
+@pytest.mark.parametrize("logit", [-2.0, 0.3, 2.5, 7.7, 11.0])
+def test_the_error_of_another_gamma_is_bounded(engine: Engine, gamma: float, logit: float) -> None:
+    """A focal loss of float32 is within 4e-7 (1 + gamma s) of float64's, s = -log(1 - pt), as the page on semantics says."""
+    case = Case(np.full(600, logit, np.float32), np.ones(600, int))
+    question = Question(task="binary", prediction_kind="logits", metrics=[m.FocalLoss(alpha=None, gamma=gamma)])
+    single, double = (
+        scores_of(engine, plan_for(asked), [sample_of(asked, case.prediction, case.target)])[0]["focal_loss"].value
+        for asked in (question, question.model_copy(update={"precision": "float64"}))
+    )
+    s = float(np.logaddexp(0, case.prediction[0], dtype=np.float64))
+    assert single == pytest.approx(double, rel=4e-7 * (1 + gamma * s), abs=0)
+
+
 # ---------------------------------------------------------------------------------------------------- what is computed in
 
 

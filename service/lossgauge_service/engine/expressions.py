@@ -109,7 +109,7 @@ def _fractional_counts(values: Tensor, sides: "Sides", positives: Tensor, cuts: 
 
 
 def _true(compare: Callable[..., Tensor], one: Tensor, other: Tensor | float) -> Tensor:
-    """1.0 where the comparison holds. Eagerly it is written as a float at once: a cast of booleans costs as much as nine products."""
+    """1.0 where the comparison holds. Eagerly it is written as a float at once: a cast of booleans is dear."""
     if torch.compiler.is_compiling():
         return compare(one, other).to(one.dtype)
     return compare(one, other, out=torch.empty_like(one))

@@ -60,7 +60,7 @@ def _leak(spec: FocalLoss, totals: TotalSums) -> EntropySums:
     low, high = spec.clip
     of_negative = spec.alpha * (1 - high) ** spec.gamma * _minus_log(high)
     of_positive = (1 - spec.alpha) * low**spec.gamma * _minus_log(1 - low)
-    return EntropySums(of_positive * totals.positive, of_negative * (totals.negative))
+    return EntropySums(of_positive * totals.positive, of_negative * totals.negative)
 
 
 def _minus_log(p: float) -> float:
@@ -122,8 +122,7 @@ def _smoothed_classes(spec: CrossEntropy, sums: Sums, case: Case) -> EntropySums
 def _smoothed_masks(spec: CrossEntropy, sums: Sums, factors: tuple[Any, Any]) -> EntropySums:
     """Each pixel's cross-entropy against its own class and against the other, the factor of a term being its class's."""
     plain, every = sums.entropy(_plain_key(spec)), sums.entropy(_every_key(spec))
-    with np.errstate(invalid="ignore"):
-        other = EntropySums(every.negative - plain.negative, every.positive - plain.positive)
+    other = EntropySums(every.negative - plain.negative, every.positive - plain.positive)
     own, moved = _of_each(factors, plain), _of_each(factors, other)
     share = spec.label_smoothing / 2
     return EntropySums(
@@ -148,8 +147,7 @@ def _class_factors(spec: CrossEntropy, totals: TotalSums, case: Case) -> tuple[A
         return np.array(spec.pos_weight), 1.0
     if spec.balance is not None:
         weight = np.maximum(totals.weight, np.finfo(float).tiny)
-        with np.errstate(invalid="ignore"):
-            return totals.negative / weight, totals.positive / weight
+        return totals.negative / weight, totals.positive / weight
     return (1.0, 1.0) if spec.alpha is None else (spec.alpha, 1 - spec.alpha)
 
 

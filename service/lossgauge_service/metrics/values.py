@@ -62,8 +62,7 @@ def undefined(shape: tuple[int, ...], reason: str) -> Readings:
 def ratio(numerator: Values, denominator: Values, reason: str | Reasons) -> Readings:
     """numerator / denominator, undefined for the reason where the denominator is 0."""
     zero = denominator == 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        return finite(numerator / np.where(zero, 1.0, denominator)).unless(zero, reason)
+    return finite(numerator / np.where(zero, 1.0, denominator)).unless(zero, reason)
 
 
 def stacked(readings: Sequence[Readings]) -> Readings:
@@ -116,8 +115,7 @@ def _common(reasons: Reasons) -> Reasons:
 def nothing_to_score(totals: TotalSums) -> Reasons:
     """Why a sample has no score: every pixel is ignored, or weighs nothing, or all weigh more than a float64 holds. None where it has."""
     reasons = np.full(len(totals.valid), None, object)
-    with np.errstate(over="ignore"):
-        weight = totals.weight.sum(-1)
+    weight = totals.weight.sum(-1)
     reasons[weight == 0] = "no_weight"
     reasons[np.isinf(weight)] = "infinite"
     reasons[totals.valid.sum(-1) == 0] = "no_valid_pixels"
