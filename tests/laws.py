@@ -28,7 +28,11 @@ SCORES = _family("overlap", direction="higher")
 OVERLAP_LOSSES = _family("overlap", direction="lower")
 PIXEL_LOSSES = _family("cross_entropy", "focal")
 MIXES = _family("combined")
-FAMILIES = (COUNTS, SCORES, OVERLAP_LOSSES, PIXEL_LOSSES, MIXES)
+RANKINGS = _family("ranking", "calibration")
+SURFACES = _family("surface")
+INSTANCES = _family("instances")
+BOXES = _family("boxes")
+FAMILIES = (COUNTS, SCORES, OVERLAP_LOSSES, PIXEL_LOSSES, MIXES, RANKINGS, SURFACES, INSTANCES, BOXES)
 EVERY = frozenset().union(*FAMILIES)
 
 Condition = Callable[[MetricSpec], bool]
@@ -102,19 +106,34 @@ def _ignored_counts(spec: MetricSpec) -> bool:
     return getattr(spec, "ignore_denominator", None) == "all"
 
 
+PLACED = SURFACES | INSTANCES
+BY_PLACE = "asks where the pixels lie"
+NO_PIXELS = "scores boxes, which have laws of their own"
+LABELS_ONLY = "takes labels only"
 BOUNDED = frozenset({"weighted_bce_dice"})
 BOUNDARY = "weights that are computed from where the pixels lie"
 TAKES_NO_LABELS = "takes no labels, so that prediction and target cannot change places"
 NO_FOCUS = "has no focal term"
 
-PERMUTED_PIXELS = Law(EVERY - BOUNDED, _each(BOUNDED, BOUNDARY), {BOUNDARY: _by_boundary})
+PERMUTED_PIXELS = Law(
+    EVERY - BOUNDED - PLACED - BOXES,
+    {**_each(BOUNDED, BOUNDARY), **_each(PLACED, BY_PLACE), **_each(BOXES, NO_PIXELS)},
+    {BOUNDARY: _by_boundary},
+)
 
-PADDED_AND_IGNORED = Law(EVERY, unless={"the mean divides by the ignored pixels too": _ignored_counts})
+PADDED_AND_IGNORED = Law(
+    EVERY - BOXES, _each(BOXES, NO_PIXELS), unless={"the mean divides by the ignored pixels too": _ignored_counts}
+)
 
-TILES_ADD_UP = Law(EVERY - BOUNDED, _each(BOUNDED, BOUNDARY), {BOUNDARY: _by_boundary})
+TILES_ADD_UP = Law(
+    EVERY - BOUNDED - PLACED - BOXES,
+    {**_each(BOUNDED, BOUNDARY), **_each(PLACED, BY_PLACE), **_each(BOXES, NO_PIXELS)},
+    {BOUNDARY: _by_boundary},
+)
 
 RENAMED_CLASSES = Law(
-    EVERY,
+    EVERY - BOXES,
+    _each(BOXES, NO_PIXELS),
     unless={
         "a parameter for each class, by its place": _per_class,
         "class 0 is the background": _has("include_background", False),
@@ -123,9 +142,10 @@ RENAMED_CLASSES = Law(
 )
 
 SWAPPED_MASKS = Law(
-    (EVERY - PIXEL_LOSSES - MIXES - {"precision", "recall", "specificity"}) | {"combined_loss"},
+    (EVERY - PIXEL_LOSSES - MIXES - RANKINGS - BOXES - {"precision", "recall", "specificity"}) | {"combined_loss"},
     not_for={
-        **_each(PIXEL_LOSSES | (MIXES - {"combined_loss"}), TAKES_NO_LABELS),
+        **_each(PIXEL_LOSSES | (MIXES - {"combined_loss"}) | RANKINGS, TAKES_NO_LABELS),
+        **_each(BOXES, NO_PIXELS),
         "precision": "swapped, it is recall",
         "recall": "swapped, it is precision",
         "specificity": "divides by the target's negatives",
@@ -140,7 +160,8 @@ SWAPPED_MASKS = Law(
 )
 
 PERFECT_IS_BEST = Law(
-    EVERY,
+    EVERY - BOXES,
+    _each(BOXES, NO_PIXELS),
     unless={
         "smoothing punishes certainty": lambda spec: bool(getattr(spec, "label_smoothing", 0)),
         "unequal smoothing, whose loss of an empty mask is below 0": _smoothed_unequally,
@@ -149,17 +170,25 @@ PERFECT_IS_BEST = Law(
 )
 
 WITHIN_ITS_RANGE = Law(
-    EVERY, unless={"unequal smoothing, of which the range says that it is for a = b": _smoothed_unequally}
+    EVERY - BOXES,
+    _each(BOXES, NO_PIXELS),
+    unless={"unequal smoothing, of which the range says that it is for a = b": _smoothed_unequally},
 )
 
-LOGITS_AND_THEIR_PROBABILITIES = Law(EVERY)
+LOGITS_AND_THEIR_PROBABILITIES = Law(
+    EVERY - INSTANCES - BOXES, {**_each(INSTANCES, LABELS_ONLY), **_each(BOXES, NO_PIXELS)}
+)
 
-CERTAIN_LOGITS_STAY_FINITE = Law(EVERY)
+CERTAIN_LOGITS_STAY_FINITE = Law(
+    EVERY - INSTANCES - BOXES, {**_each(INSTANCES, LABELS_ONLY), **_each(BOXES, NO_PIXELS)}
+)
 
-SAME_BITS = Law(EVERY)
+SAME_BITS = Law(EVERY - BOXES, _each(BOXES, NO_PIXELS))
 
 FLOAT32_KEEPS_SIX_DIGITS = Law(
-    EVERY, unless={"unequal smoothing: a loss that falls below 0 has no digits where it is 0": _smoothed_unequally}
+    EVERY - BOXES,
+    _each(BOXES, NO_PIXELS),
+    unless={"unequal smoothing: a loss that falls below 0 has no digits where it is 0": _smoothed_unequally},
 )
 
 
@@ -197,7 +226,7 @@ DICE_IS_OF_IOU = Law(
         **_each(frozenset({"iou", "iou_loss"}), "the other side of the law"),
         "mean_iou": "a mean over thresholds and both sides",
         **_each(COUNTS, "no overlap; fbeta of 1 is dice by a test of its own"),
-        **_each(PIXEL_LOSSES | MIXES, "no ratio of overlaps alone"),
+        **_each(PIXEL_LOSSES | MIXES | RANKINGS | SURFACES | INSTANCES | BOXES, "no ratio of overlaps alone"),
     },
 )
 

@@ -31,19 +31,23 @@ Asked = TypeVar("Asked", bound=Question)
 
 @dataclass(frozen=True)
 class Item:
-    """A place in a batch: a sample, or its error. `at` points to it; `label` names it where it has no pointer."""
+    """A place in a batch: a sample, or its error. `at` points to it; `label` names it where it has no pointer.
+
+    own: what errors point to that stands in the item, not in the request.
+    """
 
     id: str | None
     outcome: Sample | LossgaugeError
     at: str = ""
     label: str = ""
+    own: tuple[str, ...] = ROLES
 
     def told(self, error: LossgaugeError) -> LossgaugeError:
         """An error of this item's arrays, with its place in the request. A copy: items may share an error."""
         pointer = error.pointer or ""
-        of_arrays = pointer.startswith(ROLES)
+        of_item = pointer.startswith(self.own)
         return type(error)(
-            self.label + error.detail, pointer=self.at + pointer if of_arrays else error.pointer, **error.extras
+            self.label + error.detail, pointer=self.at + pointer if of_item else error.pointer, **error.extras
         )
 
 
@@ -86,9 +90,9 @@ class Decoder:
     def _item(self, question: Question, document: Any, at: str) -> Item:
         try:
             item = validated(BatchItem, document, at)
-            return Item(item.id, self.sample(question, item), at)
+            return Item(item.id, self.sample(_asked_of(question, item), item), at)
         except LossgaugeError as error:
-            return Item(_id_in(document), error, at)
+            return Item(_id_in(document), error, at, own=_own(document))
 
     def _stacked(self, request: BatchRequest) -> list[Item]:
         prediction, target, weight = self._arrays(request)
@@ -163,6 +167,16 @@ def _ids_for(count: int, ids: list[str] | None) -> list[str | None]:
     if len(ids) != count:
         raise InvalidParameter(f"{len(ids)} ids for {count} samples; give one for each", pointer="/ids")
     return [*ids]
+
+
+def _asked_of(question: Question, item: BatchItem) -> Question:
+    """The question with what an item says for itself."""
+    return question if item.spacing is None else question.model_copy(update={"spacing": item.spacing})
+
+
+def _own(document: Any) -> tuple[str, ...]:
+    given = isinstance(document, dict) and document.get("spacing") is not None
+    return (*ROLES, "/spacing") if given else ROLES
 
 
 def _id_in(document: Any) -> str | None:

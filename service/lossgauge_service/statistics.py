@@ -1,4 +1,4 @@
-"""What can be summed over the pixels of a sample: names of statistics, and the records their sums come back in.
+"""What can be summed over the pixels of a sample, or measured of it as a whole: keys, and the records that come back.
 
 A statistic is a key; its sums are float64 arrays (samples, classes), with one class for binary. Sums of tiles, samples and
 machines add up. How a statistic is computed per pixel stands in `engine/expressions.py`.
@@ -6,13 +6,17 @@ machines add up. How a statistic is computed per pixel stands in `engine/express
 v is a pixel's weight: 1, its weight map's value, or the weight computed from the target; 0 where the target says ignore.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
+import torch
 from lossgauge.metrics import BoundaryWeight
 from numpy.typing import NDArray
+
+from lossgauge_service.samples import Sample
 
 Values = NDArray[np.float64]
 
@@ -138,7 +142,27 @@ class Pairs:
     weight: BoundaryWeight | None = None
 
 
-Statistic = Totals | Moments | Squares | Entropy | Counts | Pairs
+Record = TypeVar("Record", bound=tuple[Any, ...])
+
+
+class Measure(ABC, Generic[Record]):
+    """What is found from a whole sample, not pixel by pixel. A frozen dataclass of what decides it, and how it is found.
+
+    Its record is a NamedTuple of arrays (classes, ...), of numbers or of objects that add up: those of several samples are
+    stacked, and pooled by adding them.
+    """
+
+    weight: ClassVar[None] = None
+
+    @abstractmethod
+    def measure(self, sample: Sample, device: torch.device) -> Record:
+        """The record of one sample. Raises `LossgaugeError` where it has none."""
+
+
+PixelStatistic = Totals | Moments | Squares | Entropy | Counts | Pairs
+"""What a pass sums."""
+
+Statistic = PixelStatistic | Measure[Any]
 Sum = TotalSums | MomentSums | SquareSums | EntropySums | CountSums | PairSums
 Kind = TypeVar("Kind")
 
@@ -148,7 +172,7 @@ class Sums:
     """The statistics of samples of one kind, a row each. `pixels` counts every element per class, ignored ones too."""
 
     pixels: Values
-    tables: Mapping[Statistic, Sum]
+    tables: Mapping[Statistic, Any]
 
     def totals(self, weight: BoundaryWeight | None = None) -> TotalSums:
         """The totals under a weighting."""
@@ -173,6 +197,11 @@ class Sums:
     def pairs(self, key: Pairs) -> PairSums:
         """The sums of a `Pairs`."""
         return self._of(key, PairSums)
+
+    def measured(self, key: Measure[Record]) -> Record:
+        """The records of a `Measure`, stacked along a first axis."""
+        record: Record = self.tables[key]
+        return record
 
     def _of(self, key: Statistic, kind: type[Kind]) -> Kind:
         table = self.tables[key]
@@ -207,7 +236,7 @@ class Sums:
 
 
 def _scaled(key: Statistic, table: Any, scales: Values) -> Any:
-    if key.weight is not None:
+    if key.weight is not None or isinstance(key, Measure):
         return table
     scaled = type(table)(*(values * scales.reshape(-1, *[1] * (values.ndim - 1)) for values in table))
     return scaled._replace(valid=table.valid) if isinstance(table, TotalSums) else scaled

@@ -1,22 +1,26 @@
 """Every metric of the catalogue in plain, slow float64 NumPy, straight from its formula: the tests' oracle."""
 
-from collections.abc import Callable
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lossgauge.metrics import MetricSpec
 
-from tests.reference import combined, counts, cross_entropy, focal, overlap
 from tests.reference.case import Case as Case
 from tests.reference.case import Expected as Expected
 from tests.reference.fit import require_fit
 
-REFERENCES: dict[str, Callable[[Any, Case], Expected]] = {
-    **focal.REFERENCES,
-    **cross_entropy.REFERENCES,
-    **overlap.REFERENCES,
-    **counts.REFERENCES,
-    **combined.REFERENCES,
-}
+Reference = Callable[[Any, Case], Expected]
+
+
+def _references() -> Iterator[tuple[str, Reference]]:
+    """Those of every file here that has a table `REFERENCES`."""
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        yield from getattr(importlib.import_module(module.name), "REFERENCES", {}).items()
+
+
+REFERENCES: dict[str, Reference] = dict(_references())
 
 
 def reference(spec: MetricSpec, case: Case) -> Expected:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from lossgauge import metrics as m
 from lossgauge.metrics.spec import PredictionKind
 from lossgauge.wire import Precision, Question
+from lossgauge_service.cuts import cut_of
 from lossgauge_service.engine import Engine
-from lossgauge_service.engine.cuts import cut_of
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Case, sample_of
 

@@ -39,6 +39,11 @@ def test_a_law_names_every_metric_once(name: str) -> None:
     assert set() == law.holds & set(law.not_for)
 
 
+def test_every_metric_is_held_to_a_law() -> None:
+    """No metric is excused from all of them."""
+    assert set(CATALOGUE) == frozenset().union(*(law.holds for law in LAWS.values()))
+
+
 def test_a_metric_is_of_one_family() -> None:
     """The families that the laws speak of divide the catalogue."""
     assert set(CATALOGUE) - laws.EVERY == set(), NEW_FILE

@@ -8,7 +8,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import httpx
@@ -66,6 +66,7 @@ class AsyncClient:
         channel_axis: int = 0,
         num_classes: int | None = None,
         threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
         precision: Precision | None = None,
         id: str | None = None,
     ) -> ScoreResult:
@@ -84,6 +85,7 @@ class AsyncClient:
             channel_axis=channel_axis,
             num_classes=num_classes,
             threshold=threshold,
+            spacing=spacing,
             precision=precision,
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
@@ -101,6 +103,7 @@ class AsyncClient:
         channel_axis: int = 0,
         num_classes: int | None = None,
         threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
         precision: Precision | None = None,
     ) -> BatchResult:
         """As `Client.score_batch`.
@@ -118,6 +121,7 @@ class AsyncClient:
             channel_axis=channel_axis,
             num_classes=num_classes,
             threshold=threshold,
+            spacing=spacing,
             precision=precision,
         )
         job = BatchJob(items, asked, self._kind, await self.limits())

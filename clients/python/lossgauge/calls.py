@@ -24,6 +24,7 @@ Metrics = MetricLike | Iterable[MetricLike]
 Model = TypeVar("Model", bound=BaseModel)
 
 PAIR_KEYS = ("prediction", "target", "weight")
+PLAIN_KEYS = ("id", "spacing")
 REQUIRED = ("prediction", "target")
 
 
@@ -76,12 +77,13 @@ def score_call(kind: BodyKind, asked: Document, item: Mapping[str, Any]) -> Call
 
 def packed_pair(kind: BodyKind, item: Mapping[str, Any], *, place: str = "", prefix: str = "") -> Pair:
     """An item packed: its arrays by `kind`, the rest as it is. `place` is where it stands in the request."""
-    check_keys(item, (*PAIR_KEYS, "id"), place)
+    check_keys(item, (*PAIR_KEYS, *PLAIN_KEYS), place)
     roles = [role for role in PAIR_KEYS if item.get(role) is not None]
     packed = {role: _packed(kind, prefix + role, item[role], f"{place}/{role}") for role in roles}
     document: Document = {role: part.document for role, part in packed.items()}
     attachments = tuple(part.attachment for part in packed.values() if part.attachment)
-    return Pair(document | ({} if item.get("id") is None else {"id": item["id"]}), attachments)
+    plain = {key: item[key] for key in PLAIN_KEYS if item.get(key) is not None}
+    return Pair(document | plain, attachments)
 
 
 def _packed(kind: BodyKind, name: str, value: ArrayLike, pointer: str) -> Packed:

@@ -16,7 +16,7 @@ Then `with Client("http://127.0.0.1:8000") as client: example(client)`. `AsyncCl
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import httpx
@@ -81,6 +81,7 @@ class Client:
         channel_axis: int = 0,
         num_classes: int | None = None,
         threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
         precision: Precision | None = None,
         id: str | None = None,
     ) -> ScoreResult:
@@ -102,6 +103,7 @@ class Client:
             channel_axis=channel_axis,
             num_classes=num_classes,
             threshold=threshold,
+            spacing=spacing,
             precision=precision,
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
@@ -119,6 +121,7 @@ class Client:
         channel_axis: int = 0,
         num_classes: int | None = None,
         threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
         precision: Precision | None = None,
     ) -> BatchResult:
         """Score many pairs, each a mapping with `prediction`, `target`, `weight` and `id`.
@@ -141,6 +144,7 @@ class Client:
             channel_axis=channel_axis,
             num_classes=num_classes,
             threshold=threshold,
+            spacing=spacing,
             precision=precision,
         )
         job = BatchJob(items, asked, self._kind, self.limits())

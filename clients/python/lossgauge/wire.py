@@ -44,6 +44,11 @@ NamedMetric = Annotated[
 # -------------------------------------------------------------------------------------------------------------- requests
 
 
+Spacing = Annotated[
+    list[Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]], Field(min_length=1, max_length=32)
+]
+
+
 class Question(Message):
     """What is asked of every pair of a request."""
 
@@ -62,6 +67,9 @@ class Question(Message):
         default=None, ge=-(2**31), lt=2**31, description="Pixels with this target label count nowhere."
     )
     threshold: float = Field(default=0.5, ge=0, le=1, description="The probability above which a pixel is positive.")
+    spacing: Spacing | None = Field(
+        default=None, description="The size of a pixel along each of its axes, for distances; 1 by default."
+    )
     precision: Precision | None = Field(
         default=None,
         description="What the pass computes in. By default float64 where the prediction is float64 and float32 otherwise.",
@@ -111,6 +119,7 @@ class BatchItem(Message):
     prediction: Array
     target: Array
     weight: Array | None = None
+    spacing: Spacing | None = Field(default=None, description="In place of the request's.")
 
 
 STACK = ("prediction", "target", "weight", "ids")
@@ -213,6 +222,7 @@ class Asked(Answer):
     num_classes: int | None
     ignore_index: int | None
     threshold: float
+    spacing: list[float] | None = None
 
 
 COMPUTED_IN = "What the pass computed in."

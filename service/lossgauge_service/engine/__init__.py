@@ -15,12 +15,13 @@ from lossgauge.wire import EngineInfo
 from torch.utils._triton import has_triton
 
 from lossgauge_service.engine.kernels import Kernels
+from lossgauge_service.engine.measuring import measured
 from lossgauge_service.engine.passes import Pass, Passed, run_pass
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Case, Sample, check_range
-from lossgauge_service.statistics import Statistic, Sum, Sums
+from lossgauge_service.statistics import Measure, PixelStatistic, Statistic, Sum, Sums
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,21 @@ class Engine:
         self, case: Case, statistics: tuple[Statistic, ...], samples: dict[int, Sample]
     ) -> tuple[Group | None, dict[int, LossgaugeError]]:
         """The good samples' sums, and the others' errors."""
+        summed = tuple(key for key in statistics if not isinstance(key, Measure))
+        sums, errors = self._summed(case, summed, samples)
+        good = {place: sample for place, sample in samples.items() if place not in errors}
+        records, unmeasured = measured([key for key in statistics if isinstance(key, Measure)], good, self.device)
+        errors |= unmeasured
+        rows = {place: row for row, place in enumerate(samples) if place not in errors}
+        if not rows:
+            return None, errors
+        kept = sums.rows(list(rows.values())) if errors else sums
+        return Group(case, tuple(rows), Sums(kept.pixels, {**kept.tables, **records})), errors
+
+    def _summed(
+        self, case: Case, statistics: tuple[PixelStatistic, ...], samples: dict[int, Sample]
+    ) -> tuple[Sums, dict[int, LossgaugeError]]:
+        """All samples' sums of pixels, and the errors of those whose values are not what they should be."""
         tables, errors = dict[Statistic, Sum](), dict[int, LossgaugeError]()
         for weight in dict.fromkeys(key.weight for key in statistics):
             the_pass = Pass(case, weight, tuple(key for key in statistics if key.weight == weight))
@@ -84,11 +100,8 @@ class Engine:
             tables |= found.tables
             errors |= _out_of_range(samples, found)
         sums = Sums(np.array([float(_pixels(sample)) for sample in samples.values()]), tables)
-        sums = sums.times(np.array([sample.weight_scale for sample in samples.values()])) if case.weighted else sums
-        if not errors:
-            return Group(case, tuple(samples), sums), {}
-        rows = {place: row for row, place in enumerate(samples) if place not in errors}
-        return (Group(case, tuple(rows), sums.rows(list(rows.values()))) if rows else None), errors
+        scales = np.array([sample.weight_scale for sample in samples.values()])
+        return (sums.times(scales) if case.weighted else sums), errors
 
 
 def _out_of_range(samples: dict[int, Sample], found: Passed) -> dict[int, LossgaugeError]:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from lossgauge.metrics import BoundaryWeight
 
-from lossgauge_service.engine.cuts import cut_of
+from lossgauge_service.cuts import cut_of
 from lossgauge_service.engine.expressions import Variant
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.loads import Key, Load, clip_of
@@ -23,6 +23,7 @@ from lossgauge_service.statistics import (
     MomentSums,
     Pairs,
     PairSums,
+    PixelStatistic,
     Squares,
     SquareSums,
     Statistic,
@@ -47,7 +48,7 @@ class Pass:
 
     case: Case
     weight: BoundaryWeight | None
-    statistics: tuple[Statistic, ...]
+    statistics: tuple[PixelStatistic, ...]
 
     @cached_property
     def variant(self) -> Variant:
@@ -112,7 +113,7 @@ def _masks(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passe
         ledger.enter(tiles.owners, kernels.rows(tiles, the_pass.load, the_pass.variant))
     shape = len(samples), the_pass.case.classes
     columns = {key: values.reshape(shape) for key, values in ledger.columns.items()}
-    tables = {key: _mask_sum(the_pass, key, columns) for key in the_pass.statistics}
+    tables: dict[Statistic, Sum] = {key: _mask_sum(the_pass, key, columns) for key in the_pass.statistics}
     return Passed(tables, columns["low"].min(1), columns["high"].max(1))
 
 
@@ -122,7 +123,7 @@ def _mask_rows(sample: Sample, boundary: BoundaryWeight | None) -> list[Row]:
     return [Row(*parts) for parts in zip(sample.prediction, sample.target, weights, strict=True)]
 
 
-def _mask_sum(the_pass: Pass, key: Statistic, columns: Columns) -> Sum:
+def _mask_sum(the_pass: Pass, key: PixelStatistic, columns: Columns) -> Sum:
     if isinstance(key, Totals):
         return TotalSums(columns["count"], columns["positive"], columns["negative"])
     if isinstance(key, Moments):
@@ -167,11 +168,11 @@ def _classes(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Pas
     for tiles in class_tiles([Row(sample.prediction, sample.target, sample.weight) for sample in samples]):
         ledger.enter(tiles.owners, kernels.classes(tiles, the_pass.load, the_pass.variant))
     columns = ledger.columns
-    tables = {key: _class_sum(the_pass, samples, key, columns) for key in the_pass.statistics}
+    tables: dict[Statistic, Sum] = {key: _class_sum(the_pass, samples, key, columns) for key in the_pass.statistics}
     return Passed(tables, columns["low"].min(1), columns["high"].max(1))
 
 
-def _class_sum(the_pass: Pass, samples: Sequence[Sample], key: Statistic, columns: Columns) -> Sum:
+def _class_sum(the_pass: Pass, samples: Sequence[Sample], key: PixelStatistic, columns: Columns) -> Sum:
     weight = columns["weight"]
     if isinstance(key, Totals):
         return TotalSums(columns["count"], weight, np.zeros_like(weight))
@@ -205,7 +206,7 @@ def _label_maps(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> 
     """The totals, the counts and the pairs of two label maps, from their confusion matrices."""
     matrices = np.stack([_matrix(sample.prediction, sample) for sample in samples])
     valid = np.stack([_class_sizes(sample) for sample in samples])
-    tables = {key: _pair_sum(key, matrices, valid) for key in the_pass.statistics}
+    tables: dict[Statistic, Sum] = {key: _pair_sum(key, matrices, valid) for key in the_pass.statistics}
     return Passed(tables, np.zeros(len(samples)), np.zeros(len(samples)))
 
 
@@ -213,7 +214,7 @@ def _class_sizes(sample: Sample) -> Values:
     return np.bincount(sample.target[sample.target >= 0], minlength=sample.case.classes).astype(np.float64)
 
 
-def _pair_sum(key: Statistic, matrices: Values, valid: Values) -> Sum:
+def _pair_sum(key: PixelStatistic, matrices: Values, valid: Values) -> Sum:
     if isinstance(key, Totals):
         return TotalSums(valid, matrices.sum(2), np.zeros_like(valid))
     if isinstance(key, Pairs):

@@ -49,7 +49,11 @@ def test_score_has_the_contract_s_fields_and_defaults() -> None:
 def test_score_batch_has_the_options_of_score() -> None:
     """What can be asked of a pair can be asked of a batch, with the same defaults."""
     pair, batch = parameters(Client.score), parameters(Client.score_batch)
-    options = {name: about for name, about in pair.items() if name not in BatchItem.model_fields}
+    options = {
+        name: about
+        for name, about in pair.items()
+        if name in Question.model_fields or name not in BatchItem.model_fields
+    }
     assert {name: about for name, about in batch.items() if name != "items"} == options
     assert set(options) == set(Question.model_fields)
 

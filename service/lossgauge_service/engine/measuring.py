@@ -1,0 +1,40 @@
+"""Measuring whole samples: each on its own, several at a time."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+
+from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.samples import Sample
+from lossgauge_service.statistics import Measure, Statistic
+
+Records = dict[Statistic, Any]
+
+
+def measured(
+    keys: Sequence[Measure[Any]], samples: Mapping[int, Sample], device: torch.device
+) -> tuple[Records, dict[int, LossgaugeError]]:
+    """The stacked records of the samples that have all of them, in their order, and the errors of the others, by place."""
+    if not keys or not samples:
+        return {}, {}
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        found = dict(
+            zip(samples, pool.map(lambda sample: _records(keys, sample, device), samples.values()), strict=True)
+        )
+    errors = {place: outcome for place, outcome in found.items() if isinstance(outcome, LossgaugeError)}
+    good = [outcome for outcome in found.values() if not isinstance(outcome, LossgaugeError)]
+    return {key: _stacked([records[key] for records in good]) for key in keys if good}, errors
+
+
+def _records(keys: Sequence[Measure[Any]], sample: Sample, device: torch.device) -> Records | LossgaugeError:
+    try:
+        return {key: key.measure(sample, device) for key in keys}
+    except LossgaugeError as error:
+        return error
+
+
+def _stacked(records: Sequence[Any]) -> Any:
+    return type(records[0])(*(np.stack(values) for values in zip(*records, strict=True)))

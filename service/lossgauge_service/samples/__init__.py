@@ -1,0 +1,79 @@
+"""Samples: pairs of arrays, checked, in the layout that the engine reads. Nothing is resized, clipped or guessed."""
+
+import numpy as np
+from lossgauge.wire import Question
+from numpy.typing import NDArray
+
+from lossgauge_service.errors import LossgaugeError, ShapeMismatch
+from lossgauge_service.samples.checks import bad_values
+from lossgauge_service.samples.classes import of_classes
+from lossgauge_service.samples.masks import of_masks
+from lossgauge_service.samples.sample import AnyArray as AnyArray
+from lossgauge_service.samples.sample import Case as Case
+from lossgauge_service.samples.sample import Sample as Sample
+
+
+def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None = None) -> Sample:
+    """Check one pair and lay it out. Raises `InvalidArray` errors that point to /prediction, /target or /weight."""
+    if prediction.ndim == 0 or prediction.size == 0:
+        raise ShapeMismatch(
+            f"the prediction has shape {list(prediction.shape)}: nothing to score", pointer="/prediction"
+        )
+    build = of_classes if question.task == "multiclass" else of_masks
+    return build(question, _without_shared_voids(question, prediction, target), target, weight)
+
+
+def _without_shared_voids(question: Question, prediction: AnyArray, target: AnyArray) -> AnyArray:
+    """Labels with 0 where prediction and target both say ignore: two annotators' masks may share a void."""
+    if question.prediction_kind != "labels" or question.ignore_index is None or prediction.shape != target.shape:
+        return prediction
+    void = (prediction == question.ignore_index) & (target == question.ignore_index)
+    return np.where(void, prediction.dtype.type(0), prediction) if void.any() else prediction
+
+
+def samples_of_stack(
+    question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None = None
+) -> list[Sample | LossgaugeError]:
+    """Check pairs stacked along the first axis; each is a sample or the error that it has."""
+    for name, array in (("target", target), ("weight", weight)):
+        if array is not None and (array.ndim == 0 or prediction.ndim == 0 or len(array) != len(prediction)):
+            raise ShapeMismatch(
+                f"the stacked {name} has shape {list(array.shape)} and the prediction {list(prediction.shape)}: the first axes differ",
+                pointer=f"/{name}",
+            )
+    weights = [None] * len(prediction) if weight is None else weight
+    return [_sample_or_error(question, *pair) for pair in zip(prediction, target, weights, strict=True)]
+
+
+def _sample_or_error(
+    question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None
+) -> Sample | LossgaugeError:
+    try:
+        return sample_of(question, prediction, target, weight)
+    except LossgaugeError as error:
+        return error
+
+
+def check_range(sample: Sample, low: float, high: float) -> None:
+    """Refuse what the pass found: NaN, infinity, and probabilities outside of [0, 1]. Raises `InvalidValues`."""
+    if sample.case.kind == "labels":
+        return
+    if not (np.isfinite(low) and np.isfinite(high)):
+        infinite = ~np.isfinite(sample.prediction)
+        raise bad_values(
+            "/prediction", "prediction", *_as_sent(sample, infinite), f"finite {sample.case.precision} values"
+        )
+    if sample.case.kind == "probabilities" and not (low >= 0 and high <= 1):
+        outside = (sample.prediction < 0) | (sample.prediction > 1)
+        raise bad_values("/prediction", "prediction", *_as_sent(sample, outside), "probabilities in [0, 1]")
+
+
+def _as_sent(sample: Sample, bad: NDArray[np.bool_]) -> tuple[AnyArray, NDArray[np.bool_]]:
+    """The prediction and its bad places, in the caller's axes."""
+    if sample.case.task == "binary":
+        return sample.prediction.reshape(sample.shape), bad.reshape(sample.shape)
+    whole = (sample.case.classes, *sample.shape)
+    return (
+        np.moveaxis(sample.prediction.reshape(whole), 0, sample.channel_axis),
+        np.moveaxis(bad.reshape(whole), 0, sample.channel_axis),
+    )

@@ -1,0 +1,50 @@
+"""A sample: a prediction and its target, checked, in the layout that the engine reads."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.wire import Precision
+from numpy.typing import NDArray
+
+AnyArray = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What kind of sample this is: everything that decides which kernel reads it and which metrics fit it."""
+
+    task: Task
+    kind: PredictionKind
+    classes: int
+    soft: bool = False
+    weighted: bool = False
+    precision: Precision = "float32"
+    sent: Literal["float16", "float32", "float64"] = "float32"
+    axes: int = 2
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One checked pair.
+
+    Masks (binary, multilabel): prediction and target (classes, pixels); target int8 of 1, 0 and -1 (ignored), or, where soft,
+    floats with -1. Classes (multiclass): prediction (classes, pixels), or int32 labels (pixels,); target int32 (pixels,), -1 ignored.
+    weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes. channel_axis: where the caller had
+    the classes, to speak of places as the caller does. weight_scale: what the weights were divided by. spacing: the size of a
+    pixel along each axis.
+    """
+
+    case: Case
+    prediction: AnyArray
+    target: AnyArray
+    weight: AnyArray | None
+    shape: tuple[int, ...]
+    channel_axis: int = 0
+    weight_scale: float = 1.0
+    spacing: tuple[float, ...] | None = None
+
+    @property
+    def elements(self) -> int:
+        """Elements of the prediction: what a pass over the sample costs."""
+        return int(self.prediction.size)
