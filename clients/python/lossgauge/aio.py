@@ -67,6 +67,7 @@ class AsyncClient:
         num_classes: int | None = None,
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
         id: str | None = None,
     ) -> ScoreResult:
@@ -86,6 +87,7 @@ class AsyncClient:
             num_classes=num_classes,
             threshold=threshold,
             spacing=spacing,
+            regions=regions,
             precision=precision,
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
@@ -104,6 +106,7 @@ class AsyncClient:
         num_classes: int | None = None,
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
     ) -> BatchResult:
         """As `Client.score_batch`.
@@ -122,6 +125,7 @@ class AsyncClient:
             num_classes=num_classes,
             threshold=threshold,
             spacing=spacing,
+            regions=regions,
             precision=precision,
         )
         job = BatchJob(items, asked, self._kind, await self.limits())

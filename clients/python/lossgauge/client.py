@@ -82,6 +82,7 @@ class Client:
         num_classes: int | None = None,
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
         id: str | None = None,
     ) -> ScoreResult:
@@ -104,6 +105,7 @@ class Client:
             num_classes=num_classes,
             threshold=threshold,
             spacing=spacing,
+            regions=regions,
             precision=precision,
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
@@ -122,6 +124,7 @@ class Client:
         num_classes: int | None = None,
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
     ) -> BatchResult:
         """Score many pairs, each a mapping with `prediction`, `target`, `weight` and `id`.
@@ -145,6 +148,7 @@ class Client:
             num_classes=num_classes,
             threshold=threshold,
             spacing=spacing,
+            regions=regions,
             precision=precision,
         )
         job = BatchJob(items, asked, self._kind, self.limits())

@@ -49,6 +49,9 @@ Spacing = Annotated[
 ]
 
 
+Region = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=256)]
+
+
 class Question(Message):
     """What is asked of every pair of a request."""
 
@@ -74,6 +77,11 @@ class Question(Message):
         default=None,
         description="What the pass computes in. By default float64 where the prediction is float64 and float32 otherwise.",
     )
+    regions: list[Region] | None = Field(
+        default=None,
+        min_length=1,
+        description="Unions of classes (multiclass): each region is scored as a mask of labels, in place of the classes.",
+    )
     metrics: list[NamedMetric] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -92,6 +100,14 @@ class Question(Message):
         if self.task == "multiclass" and self.prediction_kind == "labels" and self.num_classes is None:
             needed = "num_classes is needed for task 'multiclass' with prediction_kind 'labels'; found none"
             raise Forbidden(needed, "num_classes")
+        return self
+
+    @model_validator(mode="after")
+    def _regions_are_of_classes(self) -> Self:
+        if self.regions is not None and self.task != "multiclass":
+            raise Forbidden(
+                f"regions are unions of classes, for task 'multiclass'; found task {self.task!r}", "regions"
+            )
         return self
 
     @model_validator(mode="after")
@@ -223,6 +239,7 @@ class Asked(Answer):
     ignore_index: int | None
     threshold: float
     spacing: list[float] | None = None
+    regions: list[list[int]] | None = None
 
 
 COMPUTED_IN = "What the pass computed in."

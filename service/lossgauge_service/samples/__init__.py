@@ -1,13 +1,15 @@
 """Samples: pairs of arrays, checked, in the layout that the engine reads. Nothing is resized, clipped or guessed."""
 
+from collections.abc import Callable
+
 import numpy as np
 from lossgauge.wire import Question
-from numpy.typing import NDArray
 
 from lossgauge_service.errors import LossgaugeError, ShapeMismatch
-from lossgauge_service.samples.checks import bad_values
 from lossgauge_service.samples.classes import of_classes
 from lossgauge_service.samples.masks import of_masks
+from lossgauge_service.samples.ranges import check_range as check_range
+from lossgauge_service.samples.regions import of_regions
 from lossgauge_service.samples.sample import AnyArray as AnyArray
 from lossgauge_service.samples.sample import Case as Case
 from lossgauge_service.samples.sample import Sample as Sample
@@ -19,8 +21,13 @@ def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight
         raise ShapeMismatch(
             f"the prediction has shape {list(prediction.shape)}: nothing to score", pointer="/prediction"
         )
-    build = of_classes if question.task == "multiclass" else of_masks
-    return build(question, _without_shared_voids(question, prediction, target), target, weight)
+    return _builder(question)(question, _without_shared_voids(question, prediction, target), target, weight)
+
+
+def _builder(question: Question) -> Callable[[Question, AnyArray, AnyArray, AnyArray | None], Sample]:
+    if question.regions is not None:
+        return of_regions
+    return of_classes if question.task == "multiclass" else of_masks
 
 
 def _without_shared_voids(question: Question, prediction: AnyArray, target: AnyArray) -> AnyArray:
@@ -52,28 +59,3 @@ def _sample_or_error(
         return sample_of(question, prediction, target, weight)
     except LossgaugeError as error:
         return error
-
-
-def check_range(sample: Sample, low: float, high: float) -> None:
-    """Refuse what the pass found: NaN, infinity, and probabilities outside of [0, 1]. Raises `InvalidValues`."""
-    if sample.case.kind == "labels":
-        return
-    if not (np.isfinite(low) and np.isfinite(high)):
-        infinite = ~np.isfinite(sample.prediction)
-        raise bad_values(
-            "/prediction", "prediction", *_as_sent(sample, infinite), f"finite {sample.case.precision} values"
-        )
-    if sample.case.kind == "probabilities" and not (low >= 0 and high <= 1):
-        outside = (sample.prediction < 0) | (sample.prediction > 1)
-        raise bad_values("/prediction", "prediction", *_as_sent(sample, outside), "probabilities in [0, 1]")
-
-
-def _as_sent(sample: Sample, bad: NDArray[np.bool_]) -> tuple[AnyArray, NDArray[np.bool_]]:
-    """The prediction and its bad places, in the caller's axes."""
-    if sample.case.task == "binary":
-        return sample.prediction.reshape(sample.shape), bad.reshape(sample.shape)
-    whole = (sample.case.classes, *sample.shape)
-    return (
-        np.moveaxis(sample.prediction.reshape(whole), 0, sample.channel_axis),
-        np.moveaxis(bad.reshape(whole), 0, sample.channel_axis),
-    )
