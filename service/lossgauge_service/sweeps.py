@@ -114,7 +114,8 @@ class Sweeping:
         [mask] = _finished(self.columns, sums, case)
         beside = _beside(_mask_numbers(mask), auc)
         gammas = [
-            (gammas, _rows_of([grid.loss(None, gamma) for gamma in gammas], sums, case)) for gammas in _alike(grid)
+            (gammas, _rows_of([grid.loss(grid.alpha[0], gamma) for gamma in gammas], sums, case))
+            for gammas in _alike(grid)
         ]
         for alpha in grid.alpha:
             for some, rows in gammas:
