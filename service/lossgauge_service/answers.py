@@ -13,6 +13,7 @@ from lossgauge_service.samples import Sample
 
 STEPS = ("receive", "decode", "queue", "compute")
 MEDIA_TYPE = "application/json"
+CSV_MEDIA_TYPE = "text/csv"
 
 
 @dataclass
@@ -44,8 +45,16 @@ def answer(content: dict[str, Any], question: Question, plan: Plan, engine: Engi
         "timing_ms": times,
         "engine": engine.model_dump(),
     }
-    headers = {"Server-Timing": ", ".join(f"{step};dur={ms}" for step, ms in times.items())}
-    return Response(orjson.dumps(document), headers=headers, media_type=MEDIA_TYPE)
+    return Response(orjson.dumps(document), headers=_server_timing(times), media_type=MEDIA_TYPE)
+
+
+def csv_answer(text: str, watch: Stopwatch) -> Response:
+    """A table alone, and the times."""
+    return Response(text, headers=_server_timing(watch.times()), media_type=CSV_MEDIA_TYPE)
+
+
+def _server_timing(times: dict[str, float]) -> dict[str, str]:
+    return {"Server-Timing": ", ".join(f"{step};dur={ms}" for step, ms in times.items())}
 
 
 def scores_document(scores: dict[str, Score], sample: Sample) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from lossgauge.encodings import Array
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps
+from lossgauge.sweeps import SweepRequest
 from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest
 
 from lossgauge_service.bodies import Envelope
@@ -134,6 +135,13 @@ def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:
     """The request of a batch; its items are not read yet."""
     _check_length(envelope.document, "items", limits.items)
     return _asked(BatchRequest, envelope.document, limits)
+
+
+def sweep_request(envelope: Envelope, limits: Limits) -> SweepRequest:
+    """The request of a sweep."""
+    request = validated(SweepRequest, envelope.document)
+    _check_count("classes", request.num_classes or 0, limits.classes, "/num_classes")
+    return request
 
 
 def _asked(model: type[Asked], document: dict[str, Any], limits: Limits) -> Asked:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from lossgauge.sweeps import SweepRequest
 from lossgauge.wire import BatchRequest, Problem, ScoreRequest
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
@@ -15,6 +16,7 @@ PROBLEM_JSON = "application/problem+json"
 SPOKEN_BY_HAND: list[tuple[type[BaseModel], JsonSchemaMode]] = [
     (ScoreRequest, "validation"),
     (BatchRequest, "validation"),
+    (SweepRequest, "validation"),
     (Problem, "serialization"),
 ]
 WHEN = {

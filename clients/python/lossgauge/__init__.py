@@ -16,6 +16,7 @@ from lossgauge.errors import (
     UnreadableAnswer,
 )
 from lossgauge.results import BatchResult, FailedItem, MetricList, ScoredItem, ScoreResult
+from lossgauge.sweep_results import SweepResult
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ __all__ = [
     "ProblemError",
     "ScoreResult",
     "ScoredItem",
+    "SweepResult",
     "UndefinedScore",
     "UnreadableAnswer",
     "__version__",

@@ -63,16 +63,26 @@ def post(path: str, body: Body) -> Call:
     return Call("POST", path, body.content, headers)
 
 
+def subject(**options: Any) -> Document:
+    """What is said of the arrays; None stands for the service's default."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def question(metrics: Metrics, **options: Any) -> Document:
     """What is asked of every pair; None stands for the service's default."""
-    given = {name: value for name, value in options.items() if value is not None}
-    return given | {"metrics": [_metric(metric) for metric in _listed(metrics)]}
+    return subject(**options) | {"metrics": [_metric(metric) for metric in _listed(metrics)]}
 
 
 def score_call(kind: BodyKind, asked: Document, item: Mapping[str, Any]) -> Call:
     """The call that scores one pair."""
     pair = packed_pair(kind, item)
     return post("/v1/score", kind.body(asked | pair.document, pair.attachments))
+
+
+def sweep_call(kind: BodyKind, said: Document, swept: Document, item: Mapping[str, Any]) -> Call:
+    """The call that sweeps one pair."""
+    pair = packed_pair(kind, item)
+    return post("/v1/sweep", kind.body(said | {"sweep": swept} | pair.document, pair.attachments))
 
 
 def packed_pair(kind: BodyKind, item: Mapping[str, Any], *, place: str = "", prefix: str = "") -> Pair:

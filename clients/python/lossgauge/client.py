@@ -17,18 +17,31 @@ Then `with Client("http://127.0.0.1:8000") as client: example(client)`. `AsyncCl
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
 from lossgauge.arrays import ArrayLike
 from lossgauge.batches import BatchJob
 from lossgauge.bodies import Encoding, body_kind
-from lossgauge.calls import Call, Metrics, get, headers_of_client, question, read, score_call, settled
+from lossgauge.calls import (
+    Call,
+    Metrics,
+    get,
+    headers_of_client,
+    question,
+    read,
+    score_call,
+    settled,
+    subject,
+    sweep_call,
+)
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
 from lossgauge.metrics.spec import PredictionKind, Task
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
+from lossgauge.sweep_results import FocalGridLike, SweepResult
+from lossgauge.sweeps import CellNumber, MaskMetric, SweepResponse, SweptAverage
 from lossgauge.wire import Catalogue, Limits, Precision, ScoreResponse, TargetKind
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -155,6 +168,63 @@ class Client:
         for part in job.parts():
             job.take(part, self._send(part.call))
         return job.result()
+
+    def sweep(
+        self,
+        prediction: ArrayLike,
+        target: ArrayLike,
+        *,
+        thresholds: Sequence[float] | None = None,
+        focal: FocalGridLike | None = None,
+        threshold_side: Literal["greater", "greater_equal"] = "greater",
+        average: SweptAverage = "micro",
+        auc: bool = True,
+        best_by: MaskMetric = "dice",
+        best_cell_by: CellNumber = "value",
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
+        precision: Precision | None = None,
+        id: str | None = None,
+    ) -> SweepResult:
+        """Score one pair at many thresholds, and the focal loss at many alphas and gammas.
+
+        `focal` is a mapping with `alpha` and `gamma`, lists, and other parameters of `focal_loss`; what is not given is not
+        swept, and with neither `thresholds` nor `focal` both are, by default. The rest is as in `lossgauge.sweeps.Sweep`,
+        and in `score`.
+
+        >>> def example(client: Client) -> float:
+        ...     result = client.sweep([[0.9, 0.2]], [[1, 0]], thresholds=[0.5, 0.95], prediction_kind="probabilities")
+        ...     return result.best.threshold.threshold
+        """
+        said = subject(
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            spacing=spacing,
+            precision=precision,
+        )
+        swept = subject(
+            thresholds=thresholds,
+            focal=focal,
+            threshold_side=threshold_side,
+            average=average,
+            auc=auc,
+            best_by=best_by,
+            best_cell_by=best_cell_by,
+        )
+        item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
+        return SweepResult(read(self._send(sweep_call(self._kind, said, swept, item)), SweepResponse))
 
     def metrics(self) -> MetricList:
         """The metrics that the service computes, with their parameters.

@@ -52,8 +52,8 @@ Spacing = Annotated[
 Region = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=256)]
 
 
-class Question(Message):
-    """What is asked of every pair of a request."""
+class Subject(Message):
+    """What a request says of its arrays: what is in them, and what counts."""
 
     task: Task
     prediction_kind: PredictionKind = Field(description="What the prediction's values are; never guessed from them.")
@@ -82,18 +82,6 @@ class Question(Message):
         min_length=1,
         description="Unions of classes (multiclass): each region is scored as a mask of labels, in place of the classes.",
     )
-    metrics: list[NamedMetric] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _keys_are_unique(self) -> Self:
-        places: dict[str, int] = {}
-        for place, metric in enumerate(self.metrics):
-            first = places.setdefault(metric.answer_key, place)
-            if first != place:
-                found = f"two metrics ({first} and {place}) answer to {metric.answer_key!r}"
-                at = () if metric.key is None else ("key",)
-                raise Forbidden(f"{found}; give one of them a key of its own", "metrics", place, *at)
-        return self
 
     @model_validator(mode="after")
     def _labels_need_a_number_of_classes(self) -> Self:
@@ -116,6 +104,23 @@ class Question(Message):
             value, default = getattr(self, name), type(self).model_fields[name].default
             if self.task == "binary" and value != default:
                 raise Forbidden(f"{name} says nothing of task 'binary', which has no classes; found {value}", name)
+        return self
+
+
+class Question(Subject):
+    """What is asked of every pair of a request."""
+
+    metrics: list[NamedMetric] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _keys_are_unique(self) -> Self:
+        places: dict[str, int] = {}
+        for place, metric in enumerate(self.metrics):
+            first = places.setdefault(metric.answer_key, place)
+            if first != place:
+                found = f"two metrics ({first} and {place}) answer to {metric.answer_key!r}"
+                at = () if metric.key is None else ("key",)
+                raise Forbidden(f"{found}; give one of them a key of its own", "metrics", place, *at)
         return self
 
 

@@ -50,3 +50,19 @@ BATCH: dict[str, Any] = {
         },
     },
 }
+
+SWEEP: dict[str, Any] = {
+    "both": {
+        "summary": "Three thresholds, and the focal loss at two alphas and three gammas",
+        "value": {
+            **ASKED,
+            "prediction": PREDICTION,
+            "target": TARGET,
+            "sweep": {"thresholds": [0.3, 0.5, 0.8], "focal": {"alpha": [0.25, 0.5], "gamma": [1, 2, 3]}},
+        },
+    },
+    "defaults": {
+        "summary": "Ten thresholds and 49 cells",
+        "value": {**ASKED, "prediction": PREDICTION, "target": TARGET},
+    },
+}
