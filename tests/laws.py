@@ -81,7 +81,9 @@ def _by_boundary(spec: MetricSpec) -> bool:
 
 
 def _per_class(spec: MetricSpec) -> bool:
-    return any(isinstance(getattr(spec, name, None), list) for name in ("alpha", "class_weights", "pos_weight"))
+    return any(
+        isinstance(getattr(spec, name, None), list) for name in ("alpha", "class_weights", "pos_weight", "tolerance")
+    )
 
 
 def _one_sided(spec: MetricSpec) -> bool:
@@ -100,6 +102,15 @@ def _loses_where_both_are_empty(spec: MetricSpec) -> bool:
         and spec.about.direction == "lower"
         and rules.both not in (0.0, "formula", "undefined", "skip")
     )
+
+
+def _by_diagonal(spec: MetricSpec) -> bool:
+    rules = getattr(spec, "empty", None)
+    return rules is not None and "image_diagonal" in (rules.target, rules.prediction)
+
+
+def _directed(spec: MetricSpec) -> bool:
+    return getattr(spec, "directed", False) or getattr(spec, "symmetric", None) == "directed"
 
 
 def _ignored_counts(spec: MetricSpec) -> bool:
@@ -122,7 +133,13 @@ PERMUTED_PIXELS = Law(
 )
 
 PADDED_AND_IGNORED = Law(
-    EVERY - BOXES, _each(BOXES, NO_PIXELS), unless={"the mean divides by the ignored pixels too": _ignored_counts}
+    EVERY - BOXES - {"boundary_iou"},
+    {**_each(BOXES, NO_PIXELS), "boundary_iou": "its bands are as wide as a share of the image's diagonal"},
+    {
+        "the mean divides by the ignored pixels too": _ignored_counts,
+        "a missed object is as far as the image's diagonal": _by_diagonal,
+        "a mask goes on beyond the image's edge": _has("edge_is_border", False),
+    },
 )
 
 TILES_ADD_UP = Law(
@@ -155,6 +172,7 @@ SWAPPED_MASKS = Law(
         "a macro accuracy is the mean of the recalls": lambda spec: spec.name == "accuracy" and spec != m.Accuracy(),
         "recall and precision weigh differently": lambda spec: getattr(spec, "beta", 1.0) != 1.0,
         "another rule for an empty target than for an empty prediction": _one_sided,
+        "distances from the prediction to the target only": _directed,
         "takes no labels": _any_part(lambda part: "labels" not in part.about.kinds),
     },
 )

@@ -13,6 +13,8 @@ KERAS_CLIP = (0.001, 0.999)
 NO_RULES = m.Empty(both="formula", target="formula", prediction="formula")
 CONSTANTS = m.Empty(both=1.0, target=0.25, prediction="skip")
 UNDEFINED = m.Empty(both="skip", target="undefined", prediction="undefined")
+DISTANCES = m.DistanceEmpty(both="skip", target=7.5, prediction="skip")
+NO_DISTANCE_RULES = m.DistanceEmpty(both="formula", target="formula", prediction="formula")
 
 EXPLICIT: tuple[MetricSpec, ...] = (
     m.FocalLoss(),
@@ -88,6 +90,25 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.FocalDice(),
     m.FocalLogDice(focal_weight=2.0),
     m.WeightedBceDice(boundary=SMALL_BOUNDARY),
+    m.Hausdorff(),
+    m.Hausdorff(percentile=95.0, empty=DISTANCES),
+    m.Hausdorff(percentile=50.0, hd_mode="pooled", border="full", average="micro"),
+    m.Hausdorff(percentile=95.0, hd_mode="area_weighted", average="weighted"),
+    m.Hausdorff(hd_mode="area_weighted", edge_is_border=False, include_background=False),
+    m.Hausdorff(directed=True, percentile=0.0, empty=NO_DISTANCE_RULES),
+    m.Hausdorff(directed=True, average="micro"),
+    m.AverageSurfaceDistance(),
+    m.AverageSurfaceDistance(symmetric="masd", edge_is_border=False, empty=DISTANCES),
+    m.AverageSurfaceDistance(symmetric="directed", border="full", average="micro", empty=NO_DISTANCE_RULES),
+    m.AverageSurfaceDistance(average="micro", empty=DISTANCES),
+    m.SurfaceDice(),
+    m.SurfaceDice(tolerance=[0.0, 1.5]),
+    m.SurfaceDice(tolerance=0.0, nsd_mode="pooled_areas", average="micro"),
+    m.SurfaceDice(tolerance=1.5, nsd_mode="mean_of_fractions", border="full", edge_is_border=False),
+    m.BoundaryIou(),
+    m.BoundaryIou(dilation_ratio=0.4, average="micro", empty=CONSTANTS),
+    m.CentrelineDice(),
+    m.CentrelineDice(threshold=0.25, threshold_side="greater_equal", average="micro"),
 )
 
 

@@ -30,6 +30,7 @@ class Case:
     ignore_index: int | None = None
     threshold: float = 0.5
     num_classes: int | None = None
+    spacing: tuple[float, ...] | None = None
 
     @property
     def classes(self) -> int:

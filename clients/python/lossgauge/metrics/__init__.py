@@ -10,6 +10,7 @@ from lossgauge.metrics.overlap import *
 from lossgauge.metrics.spec import BoundaryWeight as BoundaryWeight
 from lossgauge.metrics.spec import Empty as Empty
 from lossgauge.metrics.spec import MetricSpec as MetricSpec
+from lossgauge.metrics.surface import *
 
 
 def _specs_in(namespace: dict[str, Any]) -> dict[str, type[MetricSpec]]:
