@@ -109,6 +109,17 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.BoundaryIou(dilation_ratio=0.4, average="micro", empty=CONSTANTS),
     m.CentrelineDice(),
     m.CentrelineDice(threshold=0.25, threshold_side="greater_equal", average="micro"),
+    m.InstanceFBeta(),
+    m.InstanceFBeta(beta=2.0, connectivity="faces", average="micro", pairs=3),
+    m.InstanceFBeta(iou_threshold=0.1, threshold_side="greater_equal", min_size=2, empty=CONSTANTS),
+    m.InstanceFBeta(iou_threshold=0.1, matching="optimal", average="weighted"),
+    m.InstancePrecision(),
+    m.InstancePrecision(thresholds=[0.0, 0.3], include_background=False, empty=UNDEFINED),
+    m.InstancePrecision(matching="optimal", thresholds=[0.2, 0.4], average="micro", pairs=2),
+    m.PanopticQuality(),
+    m.PanopticQuality(average="none", connectivity="faces", threshold_side="greater_equal", empty=NO_RULES),
+    m.PanopticQuality(instance_divisor=100),
+    m.PanopticQuality(crowd=[2, 3]),
 )
 
 

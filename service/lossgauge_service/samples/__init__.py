@@ -1,18 +1,27 @@
 """Samples: pairs of arrays, checked, in the layout that the engine reads. Nothing is resized, clipped or guessed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from lossgauge.metrics.spec import Task
 from lossgauge.wire import Question
 
 from lossgauge_service.errors import LossgaugeError, ShapeMismatch
 from lossgauge_service.samples.classes import of_classes
+from lossgauge_service.samples.instances import of_instances
 from lossgauge_service.samples.masks import of_masks
 from lossgauge_service.samples.ranges import check_range as check_range
 from lossgauge_service.samples.regions import of_regions
 from lossgauge_service.samples.sample import AnyArray as AnyArray
 from lossgauge_service.samples.sample import Case as Case
 from lossgauge_service.samples.sample import Sample as Sample
+
+BUILDERS: Mapping[Task, Callable[[Question, AnyArray, AnyArray, AnyArray | None], Sample]] = {
+    "binary": of_masks,
+    "multilabel": of_masks,
+    "multiclass": of_classes,
+    "instances": of_instances,
+}
 
 
 def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None = None) -> Sample:
@@ -21,13 +30,8 @@ def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight
         raise ShapeMismatch(
             f"the prediction has shape {list(prediction.shape)}: nothing to score", pointer="/prediction"
         )
-    return _builder(question)(question, _without_shared_voids(question, prediction, target), target, weight)
-
-
-def _builder(question: Question) -> Callable[[Question, AnyArray, AnyArray, AnyArray | None], Sample]:
-    if question.regions is not None:
-        return of_regions
-    return of_classes if question.task == "multiclass" else of_masks
+    build = BUILDERS[question.task] if question.regions is None else of_regions
+    return build(question, _without_shared_voids(question, prediction, target), target, weight)
 
 
 def _without_shared_voids(question: Question, prediction: AnyArray, target: AnyArray) -> AnyArray:

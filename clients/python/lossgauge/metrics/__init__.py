@@ -6,6 +6,7 @@ from lossgauge.metrics.combined import *
 from lossgauge.metrics.counts import *
 from lossgauge.metrics.cross_entropy import *
 from lossgauge.metrics.focal import *
+from lossgauge.metrics.instances import *
 from lossgauge.metrics.overlap import *
 from lossgauge.metrics.spec import BoundaryWeight as BoundaryWeight
 from lossgauge.metrics.spec import Empty as Empty
