@@ -53,7 +53,7 @@ class Client:
     """Scores predictions against targets over HTTP.
 
     `encoding` is how arrays travel: "safetensors" (the fast way) or "multipart", or inside a JSON document as "npy",
-    "raw", "list", "png" or "packbits". `timeout` is in seconds, for each attempt. A call that fails on the way, or is
+    "raw", "list", "png", "packbits" or "coco_rle". `timeout` is in seconds, for each attempt. A call that fails on the way, or is
     answered with 408, 429 or 5xx, is sent again `retries` times (see `lossgauge.retry`). `transport` is httpx's;
     `sleep` waits. One client may be used for many calls: it keeps its connections.
 
