@@ -77,6 +77,9 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.Recall(average="weighted", empty=UNDEFINED),
     m.Specificity(),
     m.Specificity(average="micro"),
+    m.Specificity(no_negatives=0.0),
+    m.Specificity(no_negatives="skip", average="weighted"),
+    m.FocalLoss(alpha=None, denominator="elements"),
     m.FBeta(),
     m.FBeta(beta=2.0, average="weighted"),
     m.CombinedLoss(

@@ -15,11 +15,11 @@ from lossgauge_service.engine import Engine
 from lossgauge_service.head import Head
 from lossgauge_service.problems import HANDLERS, Problems, Statuses
 from lossgauge_service.request_id import RequestId
-from lossgauge_service.routes import batch, catalogue, health, limits, root, score
+from lossgauge_service.routes import batch, catalogue, health, limits, presets, root, score
 from lossgauge_service.service import running
 from lossgauge_service.settings import Settings
 
-ROUTES = (score.router, batch.router, catalogue.router, limits.router, health.router, root.router)
+ROUTES = (score.router, batch.router, catalogue.router, presets.router, limits.router, health.router, root.router)
 
 MIDDLEWARE = (Middleware(RequestId), Middleware(Head))
 

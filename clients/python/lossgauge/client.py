@@ -27,9 +27,10 @@ from lossgauge.bodies import Encoding, body_kind
 from lossgauge.calls import Call, Metrics, get, headers_of_client, question, read, score_call, settled
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
 from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
-from lossgauge.wire import Catalogue, Limits, Precision, ScoreResponse, TargetKind
+from lossgauge.wire import Catalogue, Limits, Precision, Presets, ScoreResponse, TargetKind
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -83,6 +84,7 @@ class Client:
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
         precision: Precision | None = None,
+        preset: PresetName | None = None,
         id: str | None = None,
     ) -> ScoreResult:
         """Score one prediction against its target.
@@ -105,6 +107,7 @@ class Client:
             threshold=threshold,
             spacing=spacing,
             precision=precision,
+            preset=preset,
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
         return ScoreResult.of(read(self._send(score_call(self._kind, asked, item)), ScoreResponse))
@@ -123,6 +126,7 @@ class Client:
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
         precision: Precision | None = None,
+        preset: PresetName | None = None,
     ) -> BatchResult:
         """Score many pairs, each a mapping with `prediction`, `target`, `weight` and `id`.
 
@@ -146,6 +150,7 @@ class Client:
             threshold=threshold,
             spacing=spacing,
             precision=precision,
+            preset=preset,
         )
         job = BatchJob(items, asked, self._kind, self.limits())
         for part in job.parts():
@@ -159,6 +164,15 @@ class Client:
         ...     return client.metrics()["dice"].formula
         """
         return MetricList(read(self._send(get("/v1/metrics")), Catalogue).metrics)
+
+    def presets(self) -> dict[str, Preset]:
+        """The libraries whose choices can be taken, each with what it says of every metric.
+
+        >>> def example(client: Client) -> str:
+        ...     return client.presets()["monai"].recipes[0].function
+        """
+        listed = read(self._send(get("/v1/presets")), Presets).presets
+        return {preset.name: preset for preset in listed}
 
     def limits(self) -> Limits:
         """The service's caps, asked for once.

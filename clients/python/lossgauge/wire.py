@@ -7,6 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidati
 from lossgauge.encodings import Array
 from lossgauge.metrics import CATALOGUE, MetricSpec
 from lossgauge.metrics.spec import Forbidden, PredictionKind, Task
+from lossgauge.presets import Preset, PresetName
+from lossgauge.presets.applied import with_presets
 
 Precision = Literal["float32", "float64"]
 TargetKind = Literal["labels", "probabilities"]
@@ -74,7 +76,15 @@ class Question(Message):
         default=None,
         description="What the pass computes in. By default float64 where the prediction is float64 and float32 otherwise.",
     )
+    preset: PresetName | None = Field(
+        default=None, description="The library whose choices are taken where a metric gives none. `GET /v1/presets`."
+    )
     metrics: list[NamedMetric] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _presets_are_resolved(cls, question: Any) -> Any:
+        return with_presets(question, CATALOGUE)
 
     @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
@@ -223,6 +233,7 @@ class Asked(Answer):
     ignore_index: int | None
     threshold: float
     spacing: list[float] | None = None
+    preset: str | None = None
 
 
 COMPUTED_IN = "What the pass computed in."
@@ -333,3 +344,9 @@ class Catalogue(Answer):
     """Every metric that the service computes."""
 
     metrics: list[MetricDescription]
+
+
+class Presets(Answer):
+    """Every library whose choices can be taken."""
+
+    presets: list[Preset]
