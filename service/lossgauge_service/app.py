@@ -15,7 +15,7 @@ from lossgauge_service.engine import Engine
 from lossgauge_service.head import Head
 from lossgauge_service.problems import HANDLERS, Problems, Statuses
 from lossgauge_service.request_id import RequestId
-from lossgauge_service.routes import batch, catalogue, health, limits, root, score, sweep
+from lossgauge_service.routes import batch, catalogue, health, limits, presets, root, score, sweep
 from lossgauge_service.service import running
 from lossgauge_service.settings import Settings
 
@@ -24,6 +24,7 @@ ROUTES = (
     batch.router,
     sweep.router,
     catalogue.router,
+    presets.router,
     limits.router,
     health.router,
     root.router,

@@ -1,8 +1,9 @@
 """From a document to a message of the contract; what is wrong with it is told in words, each with its JSON pointer."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lossgauge.encodings import BY_NAME
@@ -103,6 +104,14 @@ def _in_words(error: ErrorDetails) -> str:
     return error["msg"].replace("Input should", "must")
 
 
+def _literal(error: ErrorDetails, model: type[BaseModel], document: Any) -> Complaint:
+    """One of a few words; where the value is nearly one of them, that one is named."""
+    plain = _plain(error, model, document)
+    words = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+    close = difflib.get_close_matches(error["input"], words, n=1) if isinstance(error["input"], str) else []
+    return replace(plain, detail=f"{plain.detail}, did you mean {close[0]!r}?") if close else plain
+
+
 def _missing(error: ErrorDetails, model: type[BaseModel], document: Any) -> Complaint:
     *place, name = error["loc"]
     return Complaint(pointer_to([*_path(document, place), name]), f"{name!r} is required and missing")
@@ -144,6 +153,7 @@ def _rule(error: ErrorDetails, model: type[BaseModel], document: Any) -> Complai
 
 
 WRITERS: Mapping[str, Callable[[ErrorDetails, type[BaseModel], Any], Complaint]] = {
+    "literal_error": _literal,
     "missing": _missing,
     "extra_forbidden": _extra,
     "union_tag_invalid": _unknown_tag,

@@ -51,7 +51,15 @@ def recall(spec: Recall, case: Case) -> Expected:
 
 def specificity(spec: Specificity, case: Case) -> Expected:
     """TN / (TN + FP)."""
-    return class_average(spec, case, _regions(spec, case), lambda r: quotient(r.tn, r.tn + r.fp, "no_negatives"))
+    return class_average(spec, case, _regions(spec, case), lambda r: _of_negatives(spec, r))
+
+
+def _of_negatives(spec: Specificity, region: Region) -> Outcome:
+    if region.tn + region.fp > 0:
+        return quotient(region.tn, region.tn + region.fp, "no_negatives")
+    if isinstance(spec.no_negatives, float):
+        return Outcome(spec.no_negatives)
+    return Outcome(None, "skipped" if spec.no_negatives == "skip" else "no_negatives")
 
 
 def fbeta(spec: FBeta, case: Case) -> Expected:

@@ -98,7 +98,7 @@ def _refuse_unfit_classes(spec: FocalLoss, case: Case) -> None:
 def _class_sums(spec: FocalLoss, pixels: ClassPixels) -> Sums:
     c, v = pixels.index, pixels.v
     loss = pixels.pair.q[c] ** spec.gamma * -pixels.pair.floored(spec.log_floor).log_p[c]
-    total = scaled(_alpha_of_class(spec, c), weighted_sum(v, loss))
+    total = scaled(_alpha_of_class(spec, c), weighted_sum(v, loss)) / _times_classes(spec, pixels)
     weight = float(np.sum(v))
     return Sums(
         positive=total if c > 0 else 0.0,
@@ -109,6 +109,11 @@ def _class_sums(spec: FocalLoss, pixels: ClassPixels) -> Sums:
         elements=v.size,
         positives=weight if c > 0 else 0.0,
     )
+
+
+def _times_classes(spec: FocalLoss, pixels: ClassPixels) -> int:
+    """How many elements of a mean a pixel is."""
+    return len(pixels.pair.q) if spec.denominator == "elements" and spec.reduction == "mean" else 1
 
 
 def _alpha_of_class(spec: FocalLoss, c: int) -> float:

@@ -31,11 +31,12 @@ from lossgauge.calls import (
 from lossgauge.client import DEFAULT_TIMEOUT, DEFAULT_URL, Timeout
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
 from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
 from lossgauge.sweep_results import FocalGridLike, SweepResult
 from lossgauge.sweeps import CellNumber, MaskMetric, SweepResponse, SweptAverage
-from lossgauge.wire import Catalogue, Limits, Precision, ScoreResponse, TargetKind
+from lossgauge.wire import Catalogue, Limits, Precision, Presets, ScoreResponse, TargetKind
 
 
 class AsyncClient:
@@ -82,6 +83,7 @@ class AsyncClient:
         spacing: Sequence[float] | None = None,
         regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
+        preset: PresetName | None = None,
         id: str | None = None,
     ) -> ScoreResult:
         """As `Client.score`.
@@ -102,6 +104,7 @@ class AsyncClient:
             spacing=spacing,
             regions=regions,
             precision=precision,
+            preset=preset,
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
         return ScoreResult.of(read(await self._send(score_call(self._kind, asked, item)), ScoreResponse))
@@ -121,6 +124,7 @@ class AsyncClient:
         spacing: Sequence[float] | None = None,
         regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
+        preset: PresetName | None = None,
     ) -> BatchResult:
         """As `Client.score_batch`.
 
@@ -140,6 +144,7 @@ class AsyncClient:
             spacing=spacing,
             regions=regions,
             precision=precision,
+            preset=preset,
         )
         job = BatchJob(items, asked, self._kind, await self.limits())
         for part in job.parts():
@@ -206,6 +211,15 @@ class AsyncClient:
         ...     return (await client.metrics())["dice"].formula
         """
         return MetricList(read(await self._send(get("/v1/metrics")), Catalogue).metrics)
+
+    async def presets(self) -> dict[str, Preset]:
+        """As `Client.presets`.
+
+        >>> async def example(client: AsyncClient) -> str:
+        ...     return (await client.presets())["monai"].recipes[0].function
+        """
+        listed = read(await self._send(get("/v1/presets")), Presets).presets
+        return {preset.name: preset for preset in listed}
 
     async def limits(self) -> Limits:
         """As `Client.limits`.

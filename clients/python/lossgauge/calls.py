@@ -70,7 +70,8 @@ def subject(**options: Any) -> Document:
 
 def question(metrics: Metrics, **options: Any) -> Document:
     """What is asked of every pair; None stands for the service's default."""
-    return subject(**options) | {"metrics": [_metric(metric) for metric in _listed(metrics)]}
+    in_full = options.get("preset") is None
+    return subject(**options) | {"metrics": [_metric(metric, in_full) for metric in _listed(metrics)]}
 
 
 def score_call(kind: BodyKind, asked: Document, item: Mapping[str, Any]) -> Call:
@@ -153,9 +154,10 @@ def _listed(metrics: Metrics) -> Iterable[MetricLike]:
     return metrics
 
 
-def _metric(metric: MetricLike) -> Any:
+def _metric(metric: MetricLike, in_full: bool) -> Any:
+    """A metric as it travels; where there is a preset, with what was given only: defaults would go before the preset's."""
     if isinstance(metric, MetricSpec):
-        return metric.model_dump(mode="json")
+        return metric.model_dump(mode="json", exclude_unset=metric.preset is not None or not in_full)
     if isinstance(metric, str | Mapping):
         return metric if isinstance(metric, str) else dict(metric)
     found = type(metric).__qualname__

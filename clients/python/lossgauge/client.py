@@ -38,11 +38,12 @@ from lossgauge.calls import (
 )
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
 from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
 from lossgauge.sweep_results import FocalGridLike, SweepResult
 from lossgauge.sweeps import CellNumber, MaskMetric, SweepResponse, SweptAverage
-from lossgauge.wire import Catalogue, Limits, Precision, ScoreResponse, TargetKind
+from lossgauge.wire import Catalogue, Limits, Precision, Presets, ScoreResponse, TargetKind
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -97,6 +98,7 @@ class Client:
         spacing: Sequence[float] | None = None,
         regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
+        preset: PresetName | None = None,
         id: str | None = None,
     ) -> ScoreResult:
         """Score one prediction against its target.
@@ -120,6 +122,7 @@ class Client:
             spacing=spacing,
             regions=regions,
             precision=precision,
+            preset=preset,
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
         return ScoreResult.of(read(self._send(score_call(self._kind, asked, item)), ScoreResponse))
@@ -139,6 +142,7 @@ class Client:
         spacing: Sequence[float] | None = None,
         regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
+        preset: PresetName | None = None,
     ) -> BatchResult:
         """Score many pairs, each a mapping with `prediction`, `target`, `weight` and `id`.
 
@@ -163,6 +167,7 @@ class Client:
             spacing=spacing,
             regions=regions,
             precision=precision,
+            preset=preset,
         )
         job = BatchJob(items, asked, self._kind, self.limits())
         for part in job.parts():
@@ -233,6 +238,15 @@ class Client:
         ...     return client.metrics()["dice"].formula
         """
         return MetricList(read(self._send(get("/v1/metrics")), Catalogue).metrics)
+
+    def presets(self) -> dict[str, Preset]:
+        """The libraries whose choices can be taken, each with what it says of every metric.
+
+        >>> def example(client: Client) -> str:
+        ...     return client.presets()["monai"].recipes[0].function
+        """
+        listed = read(self._send(get("/v1/presets")), Presets).presets
+        return {preset.name: preset for preset in listed}
 
     def limits(self) -> Limits:
         """The service's caps, asked for once.

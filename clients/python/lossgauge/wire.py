@@ -7,6 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidati
 from lossgauge.encodings import Array
 from lossgauge.metrics import CATALOGUE, MetricSpec
 from lossgauge.metrics.spec import Forbidden, PredictionKind, Task
+from lossgauge.presets import Preset, PresetName
+from lossgauge.presets.applied import with_presets
 
 Precision = Literal["float32", "float64"]
 TargetKind = Literal["labels", "probabilities"]
@@ -110,7 +112,15 @@ class Subject(Message):
 class Question(Subject):
     """What is asked of every pair of a request."""
 
+    preset: PresetName | None = Field(
+        default=None, description="The library whose choices are taken where a metric gives none. `GET /v1/presets`."
+    )
     metrics: list[NamedMetric] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _presets_are_resolved(cls, question: Any) -> Any:
+        return with_presets(question, CATALOGUE)
 
     @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
@@ -245,6 +255,7 @@ class Asked(Answer):
     threshold: float
     spacing: list[float] | None = None
     regions: list[list[int]] | None = None
+    preset: str | None = None
 
 
 COMPUTED_IN = "What the pass computed in."
@@ -357,3 +368,9 @@ class Catalogue(Answer):
     """Every metric that the service computes."""
 
     metrics: list[MetricDescription]
+
+
+class Presets(Answer):
+    """Every library whose choices can be taken."""
+
+    presets: list[Preset]

@@ -10,7 +10,7 @@ from lossgauge.wire import Score
 
 from lossgauge_service.metrics.class_averages import averaged, background_misfit, counts_key, mask_key
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Readings, Reasons, finite, nothing_to_score, plain, ratio, scores_of
+from lossgauge_service.metrics.values import Readings, Reasons, finite, nothing_to_score, plain, ratio, ruled, scores_of
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import CountSums, Pairs, Statistic, Sums, Totals, Values
 
@@ -31,7 +31,7 @@ def _recall(spec: Recall, tp: Values, fp: Values, fn: Values, tn: Values, reason
 
 
 def _specificity(spec: Specificity, tp: Values, fp: Values, fn: Values, tn: Values, reasons: Reasons) -> Readings:
-    return ratio(tn, tn + fp, "no_negatives")
+    return ruled(ratio(tn, tn + fp, "no_negatives"), tn + fp == 0, spec.no_negatives, "no_negatives")
 
 
 def _fbeta(spec: FBeta, tp: Values, fp: Values, fn: Values, tn: Values, reasons: Reasons) -> Readings:

@@ -41,8 +41,15 @@ def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
     for_positive, for_negative = _alphas(spec)
     leak = _leak(spec, totals)
     positive, negative = _scaled(for_positive, entropy.positive), _scaled(for_negative, entropy.negative)
-    parts = Parts(positive + leak.positive, negative + leak.negative, totals.weight)
+    share = _share_of_elements(spec, case)
+    parts = Parts(share * (positive + leak.positive), share * (negative + leak.negative), totals.weight)
     return _reduced(spec, parts, totals, sums.pixels, case)
+
+
+def _share_of_elements(spec: FocalLoss, case: Case) -> float:
+    """What a mean over pixels times classes is of one over pixels."""
+    of_elements = case.task == "multiclass" and spec.reduction == "mean" and spec.denominator == "elements"
+    return 1 / case.classes if of_elements else 1.0
 
 
 def _alphas(spec: FocalLoss) -> tuple[Any, Any]:

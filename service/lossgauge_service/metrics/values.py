@@ -81,11 +81,12 @@ def by_rules(empty: Empty, predicted: Values, targeted: Values, formula: Callabl
         reasons[where] = f"{case}_empty"
     values = formula(reasons)
     for case, where in cases.items():
-        values = _ruled(values, where, getattr(empty, case), f"{case}_empty")
+        values = ruled(values, where, getattr(empty, case), f"{case}_empty")
     return values
 
 
-def _ruled(values: Readings, where: Mask, rule: float | str, reason: str) -> Readings:
+def ruled(values: Readings, where: Mask, rule: float | str, reason: str) -> Readings:
+    """The values, but as the rule says where the mask holds."""
     if isinstance(rule, float | int):
         return values.replaced(where, rule)
     reasons = {"undefined": reason, "skip": "skipped"}

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lossgauge.metrics.overlap import Average, ClassAveraged
-from lossgauge.metrics.spec import About, Empty, Thresholded
+from lossgauge.metrics.spec import About, Empty, EmptyRule, Thresholded
 
 __all__ = ["Accuracy", "Confusion", "FBeta", "Precision", "Recall", "Specificity"]
 
@@ -67,11 +67,15 @@ class Specificity(ClassAveraged):
     """Specificity TN / (TN + FP): how much of what is not there was left alone.
 
     Range [0, 1]. Undefined: `no_negatives`. The empty rules apply as everywhere; by default only 0/0 is undefined.
+    `no_negatives` says what the value is of a target without negatives.
     Source: textbook.
     """
 
     about: ClassVar[About] = About(formula="TN / (TN + FP)", direction="higher", range="[0, 1]", source="textbook")
     name: Literal["specificity"] = "specificity"
+    no_negatives: EmptyRule = Field(
+        default="undefined", description="What the value is where the target has no negative: 0/0."
+    )
     empty: Empty = Field(
         default=Empty(both="formula"), description="What the value is when a class has no pixel in one mask or both."
     )

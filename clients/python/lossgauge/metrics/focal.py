@@ -43,6 +43,10 @@ class FocalLoss(PixelLoss):
         default=False,
         description="Add what the published clipped code leaks: the other class's pixels, replaced by 1 or 0 and clipped too.",
     )
+    denominator: Literal["pixels", "elements"] = Field(
+        default="pixels",
+        description="A mean of classes divides by the pixels, or by the pixels times the classes (multi-class); labels are elements.",
+    )
     soft_target_pt: Literal["product", "exp"] = Field(
         default="product", description="pt of a soft target: p t + (1 - p)(1 - t), or exp(-cross-entropy)."
     )

@@ -1,9 +1,11 @@
 """The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from lossgauge.presets.preset import PresetName
 
 Task = Literal["binary", "multiclass", "multilabel", "instances", "boxes"]
 PredictionKind = Literal["logits", "probabilities", "labels", "boxes"]
@@ -59,6 +61,15 @@ class MetricSpec(BaseModel):
         default="sample",
         description="Which number of a batch's summary is `value`: the mean of the samples' scores, or the score of the samples' sums.",
     )
+
+    preset: PresetName | None = Field(
+        default=None,
+        description="The library whose choices are taken where none is given here; the request's by default. `GET /v1/presets`.",
+    )
+
+    def model_post_init(self, context: Any) -> None:
+        """The name counts as given: it says which metric a part of the document is."""
+        self.model_fields_set.add("name")
 
     @property
     def answer_key(self) -> str:

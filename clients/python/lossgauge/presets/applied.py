@@ -1,0 +1,93 @@
+"""A question with its presets resolved: what a metric does not give itself is the library's."""
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from lossgauge.metrics.spec import Forbidden
+from lossgauge.presets import PRESETS, Preset
+from lossgauge.presets.preset import EVERY_TASK
+
+COMBINED = "combined_loss"
+Place = tuple[str | int, ...]
+
+
+def with_presets(question: Any, known: Collection[str]) -> Any:
+    """The question, each of its metrics with the parameters of its preset, or of the question's, that it does not give.
+
+    `known` are the metrics that there are: any other is left for who refuses it, as is a preset that is none. A metric's
+    `"preset": null` takes it out of the question's preset. A combined loss's preset is that of its terms.
+    """
+    metrics = question.get("metrics") if isinstance(question, Mapping) else None
+    if not isinstance(metrics, list) or question.get("task") not in EVERY_TASK:
+        return question
+    default = question.get("preset")
+    if default is None and not any(_names_one(metric) for metric in metrics):
+        return question
+    scope = _Scope(question["task"], known)
+    return {**question, "metrics": [scope.metric(m, default, ("metrics", i)) for i, m in enumerate(metrics)]}
+
+
+def _names_one(value: Any) -> bool:
+    if isinstance(value, BaseModel):
+        return _names_one(value.model_dump(exclude_unset=True))
+    if isinstance(value, Mapping):
+        return value.get("preset") is not None or any(map(_names_one, value.values()))
+    return isinstance(value, list) and any(map(_names_one, value))
+
+
+class _Scope:
+    """What all metrics of a question share."""
+
+    def __init__(self, task: str, known: Collection[str]) -> None:
+        self._task = task
+        self._known = known
+
+    def metric(self, metric: Any, default: Any, at: Place) -> Any:
+        """A metric with what its preset says."""
+        if isinstance(metric, BaseModel):
+            metric = metric.model_dump(exclude_unset=True)
+        if isinstance(metric, str):
+            metric = {"name": metric}
+        if not isinstance(metric, Mapping):
+            return metric
+        name, preset = metric.get("name"), metric.get("preset", default)
+        inner = preset if name == COMBINED else None
+        whole = {key: self._part(value, inner, (*at, key)) for key, value in metric.items()}
+        if preset is None or name == COMBINED:
+            return {**whole, "preset": preset} if preset else whole
+        if not isinstance(preset, str) or not isinstance(name, str) or preset not in PRESETS or name not in self._known:
+            return whole
+        own = metric.get("preset") is not None
+        return {**self._parameters(PRESETS[preset], name, (*at, "preset") if own else at), **whole, "preset": preset}
+
+    def _part(self, value: Any, default: Any, at: Place) -> Any:
+        """A part of a metric, with the metrics that stand in it."""
+        if isinstance(value, list):
+            return [self._part(one, default, (*at, place)) for place, one in enumerate(value)]
+        if not isinstance(value, Mapping):
+            return value
+        if "name" in value:
+            return self.metric(value, default, at)
+        if value.get("preset") is not None:
+            raise Forbidden("a metric within a metric needs its name for a preset; found none", *at)
+        return {key: self._part(one, default, (*at, key)) for key, one in value.items()}
+
+    def _parameters(self, preset: Preset, name: str, at: Place) -> dict[str, Any]:
+        recipe = preset.recipe(name, self._task)
+        if recipe is None:
+            raise Forbidden(_nothing_of(preset, name, self._task), *at)
+        return recipe.parameters
+
+
+def _nothing_of(preset: Preset, name: str, task: str) -> str:
+    tasks = preset.tasks_of(name)
+    if tasks:
+        return f"preset {preset.name!r} has {name!r} for task {' and '.join(tasks)}; found {task!r}"
+    close = difflib.get_close_matches(name, preset.metrics, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return (
+        f"preset {preset.name!r} says nothing of {name!r}; {hint}it has {', '.join(preset.metrics) or 'no metric yet'}"
+    )

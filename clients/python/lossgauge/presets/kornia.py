@@ -1,0 +1,58 @@
+"""Kornia."""
+
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe
+
+KORNIA = Preset(
+    name="kornia",
+    library="Kornia",
+    distribution="kornia",
+    versions=("0.9.0",),
+    checked="library",
+    recipes=(
+        Recipe(
+            metric="dice_loss",
+            function="losses.dice_loss",
+            tasks=("multiclass",),
+            parameters={
+                "average": "micro",
+                "smooth_numerator": 0.0,
+                "smooth_denominator": 1e-8,
+                "empty": {"both": "formula"},
+            },
+            differs="Two axes only. Its average='macro' leaves out the classes that the target has not. 1 where every pixel is ignored.",
+        ),
+        Recipe(
+            metric="focal_loss",
+            function="losses.binary_focal_loss_with_logits(alpha=0.25, reduction='mean')",
+            tasks=ONE_OR_MORE_MASKS,
+            parameters={"alpha": 0.25, "gamma": 2.0, "ignore_denominator": "all", "pooling": "batch"},
+            differs="Ignored pixels count in its denominator. Its alpha has no default.",
+        ),
+        Recipe(
+            metric="focal_loss",
+            function="losses.focal_loss(alpha=None, reduction='mean')",
+            tasks=("multiclass",),
+            parameters={
+                "alpha": None,
+                "gamma": 2.0,
+                "ignore_denominator": "all",
+                "denominator": "elements",
+                "pooling": "batch",
+            },
+            differs="It divides by pixels times classes, ignored ones too. A number for its alpha is [1 - alpha, alpha, alpha ..] here.",
+        ),
+        Recipe(
+            metric="iou",
+            function="metrics.mean_iou",
+            tasks=("multiclass",),
+            parameters={"smooth_denominator": 1e-6, "empty": {"both": "formula"}},
+            differs="It gives each class's value without a mean, `per_class` here, and 0 for a class in neither mask.",
+        ),
+    ),
+    defects=(
+        Defect(
+            function="losses.lovasz_softmax_loss", what="It sorts raw label ids; its value is not the Lovasz extension."
+        ),
+        Defect(function="losses.tversky_loss", what="Only the sum of its alpha and beta matters, as of version 0.8."),
+    ),
+)

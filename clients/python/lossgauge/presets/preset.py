@@ -1,0 +1,74 @@
+"""What a preset is: a library's choices, as data."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Task = Literal["binary", "multiclass", "multilabel"]
+PresetName = Literal[
+    "coco",
+    "deepmind-surface-distance",
+    "keras",
+    "kornia",
+    "monai",
+    "nnunet",
+    "scikit-learn",
+    "segmentation_models_pytorch",
+    "torch",
+    "torchmetrics",
+    "torchvision",
+]
+EVERY_TASK: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
+ONE_OR_MORE_MASKS: tuple[Task, ...] = ("binary", "multilabel")
+
+
+class Record(BaseModel):
+    """Frozen, and nothing in it that is not named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Recipe(Record):
+    """The parameters that make one of our metrics equal one of a library's functions."""
+
+    metric: str
+    function: str = Field(description="The library's own name, with the arguments that are not its defaults.")
+    tasks: tuple[Task, ...] = EVERY_TASK
+    parameters: dict[str, Any] = Field(default_factory=dict, description="What differs from our defaults.")
+    differs: str | None = Field(
+        default=None, description="What the library does otherwise, where no parameter reaches it."
+    )
+
+
+class Defect(Record):
+    """What a library gets wrong. Named, so that a user knows why numbers differ; never copied."""
+
+    function: str
+    what: str
+
+
+class Preset(Record):
+    """A library: the versions that were compared, how, and its recipes."""
+
+    name: PresetName
+    library: str
+    distribution: str = Field(description="Its name in the package index.")
+    versions: tuple[str, ...] = Field(description="The versions that it was compared with, or whose source was read.")
+    checked: Literal["library", "formula"] = Field(
+        description="library: a test runs the installed library beside ours. formula: a test computes its published formula."
+    )
+    recipes: tuple[Recipe, ...] = ()
+    defects: tuple[Defect, ...] = ()
+
+    def recipe(self, metric: str, task: str) -> Recipe | None:
+        """What it says of a metric for a task."""
+        return next((one for one in self.recipes if one.metric == metric and task in one.tasks), None)
+
+    def tasks_of(self, metric: str) -> list[str]:
+        """The tasks for which it says something of a metric."""
+        return [task for one in self.recipes if one.metric == metric for task in one.tasks]
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics of which it says something."""
+        return [*dict.fromkeys(one.metric for one in self.recipes)]

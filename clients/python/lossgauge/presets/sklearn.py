@@ -1,0 +1,65 @@
+"""scikit-learn."""
+
+from typing import Any
+
+from lossgauge.presets.preset import Defect, Preset, Recipe, Task
+
+ZERO: dict[str, Any] = {"both": 0.0, "target": 0.0, "prediction": 0.0}
+ABSENT: dict[str, Any] = {"both": "skip", "target": 0.0, "prediction": 0.0}
+EPSILON = 2.220446049250313e-16
+
+
+def _prf(metric: str, function: str, **more: Any) -> tuple[Recipe, ...]:
+    empties: dict[Task, dict[str, Any]] = {"binary": ZERO, "multiclass": ABSENT, "multilabel": ZERO}
+    return tuple(
+        Recipe(
+            metric=metric,
+            function=f"metrics.{function}" + ("" if task == "binary" else "(average='macro')"),
+            tasks=(task,),
+            parameters={"average": "macro", "empty": empty, "pooling": "batch", **more},
+            differs="0/0 is 0 with a warning (zero_division='warn'). Pixels are flattened, and the ignored ones left out, before it.",
+        )
+        for task, empty in empties.items()
+    )
+
+
+SKLEARN = Preset(
+    name="scikit-learn",
+    library="scikit-learn",
+    distribution="scikit-learn",
+    versions=("1.9.1",),
+    checked="library",
+    recipes=(
+        *_prf("precision", "precision_score"),
+        *_prf("recall", "recall_score"),
+        *_prf("fbeta", "f1_score", beta=1.0),
+        *_prf("iou", "jaccard_score"),
+        Recipe(
+            metric="accuracy",
+            function="metrics.accuracy_score",
+            tasks=("binary", "multiclass"),
+            parameters={"average": "micro", "pooling": "batch"},
+            differs="Of labels (multilabel) it asks that all of a pixel's labels are right.",
+        ),
+        Recipe(
+            metric="cross_entropy",
+            function="metrics.log_loss",
+            tasks=("binary",),
+            parameters={"clip": [EPSILON, 1 - EPSILON], "pooling": "batch"},
+            differs="It takes probabilities and clips them by the epsilon of their dtype, float64's here.",
+        ),
+        Recipe(
+            metric="confusion",
+            function="metrics.confusion_matrix",
+            tasks=("binary", "multiclass"),
+            parameters={"pooling": "batch"},
+            differs="Its matrix is `matrix` (classes), or tn, fp, fn, tn; the value is ours.",
+        ),
+    ),
+    defects=(
+        Defect(
+            function="metrics.f1_score, metrics.jaccard_score",
+            what="A correct empty mask scores 0, with a warning.",
+        ),
+    ),
+)
