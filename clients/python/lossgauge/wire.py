@@ -49,8 +49,8 @@ Spacing = Annotated[
 ]
 
 
-class Question(Message):
-    """What is asked of every pair of a request."""
+class Told(Message):
+    """What a request says of every pair: what its arrays hold."""
 
     task: Task
     prediction_kind: PredictionKind = Field(description="What the prediction's values are; never guessed from them.")
@@ -74,18 +74,6 @@ class Question(Message):
         default=None,
         description="What the pass computes in. By default float64 where the prediction is float64 and float32 otherwise.",
     )
-    metrics: list[NamedMetric] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _keys_are_unique(self) -> Self:
-        places: dict[str, int] = {}
-        for place, metric in enumerate(self.metrics):
-            first = places.setdefault(metric.answer_key, place)
-            if first != place:
-                found = f"two metrics ({first} and {place}) answer to {metric.answer_key!r}"
-                at = () if metric.key is None else ("key",)
-                raise Forbidden(f"{found}; give one of them a key of its own", "metrics", place, *at)
-        return self
 
     @model_validator(mode="after")
     def _labels_need_a_number_of_classes(self) -> Self:
@@ -100,6 +88,23 @@ class Question(Message):
             value, default = getattr(self, name), type(self).model_fields[name].default
             if self.task == "binary" and value != default:
                 raise Forbidden(f"{name} says nothing of task 'binary', which has no classes; found {value}", name)
+        return self
+
+
+class Question(Told):
+    """What is asked of every pair of a request."""
+
+    metrics: list[NamedMetric] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _keys_are_unique(self) -> Self:
+        places: dict[str, int] = {}
+        for place, metric in enumerate(self.metrics):
+            first = places.setdefault(metric.answer_key, place)
+            if first != place:
+                found = f"two metrics ({first} and {place}) answer to {metric.answer_key!r}"
+                at = () if metric.key is None else ("key",)
+                raise Forbidden(f"{found}; give one of them a key of its own", "metrics", place, *at)
         return self
 
 
