@@ -5,7 +5,8 @@ from typing import Any, Protocol, TypeVar
 
 from lossgauge.encodings import Array
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps
-from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest
+from lossgauge.mapping import MapRequest
+from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest, Told
 
 from lossgauge_service.bodies import Envelope
 from lossgauge_service.errors import (
@@ -26,7 +27,7 @@ REJECTIONS: dict[str, type[LossgaugeError]] = {
 }
 ROLES = ("/prediction", "/target", "/weight")
 MOST_ID_CHARACTERS = 200
-Asked = TypeVar("Asked", bound=Question)
+Asked = TypeVar("Asked", bound=Told)
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,11 @@ class Decoder:
 def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
     """The request of one pair."""
     return _asked(ScoreRequest, envelope.document, limits)
+
+
+def map_request(envelope: Envelope, limits: Limits) -> MapRequest:
+    """The request of one pair's maps."""
+    return _asked(MapRequest, envelope.document, limits)
 
 
 def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:

@@ -15,6 +15,7 @@ from lossgauge.errors import (
     UndefinedScore,
     UnreadableAnswer,
 )
+from lossgauge.mapped import MapSet
 from lossgauge.results import BatchResult, FailedItem, MetricList, ScoredItem, ScoreResult
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "FailedItem",
     "InvalidArgumentError",
     "LossgaugeError",
+    "MapSet",
     "MetricList",
     "ProblemError",
     "ScoreResult",

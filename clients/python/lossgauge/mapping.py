@@ -17,11 +17,16 @@ MapName = Annotated[
 ]
 
 
-class OfMetric(Message):
+class MapMessage(Message):
+    """A map that is asked for."""
+
+    name: MapName
+
+
+class OfMetric(MapMessage):
     """A map that is made of a metric."""
 
     metric: NamedMetric
-    name: MapName
 
     @property
     def spec(self) -> MetricSpec:
@@ -57,7 +62,7 @@ class GradientMap(OfMetric):
         return self.name or f"{self.metric.answer_key}.gradient"
 
 
-class ErrorMap(Message):
+class ErrorMap(MapMessage):
     """What is right and what is wrong, as uint8.
 
     Masks (the prediction's shape): 0 true negative, 1 true positive, 2 false positive, 3 false negative.
@@ -65,7 +70,6 @@ class ErrorMap(Message):
     """
 
     kind: Literal["errors"] = "errors"
-    name: MapName
     threshold: Probability | None = Field(
         default=None, description="The probability above which a pixel is positive; the request's by default."
     )
@@ -79,6 +83,7 @@ class ErrorMap(Message):
         return self.name or "errors"
 
 
+MAP_KINDS = ("loss", "gradient", "errors")
 AnyMap = Annotated[LossMap | GradientMap | ErrorMap, Field(discriminator="kind")]
 
 

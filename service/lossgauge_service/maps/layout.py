@@ -9,7 +9,9 @@ from lossgauge_service.statistics import Values
 def as_sent(rows: AnyArray, sample: Sample) -> AnyArray:
     """(classes, pixels) in the prediction's shape as it was sent."""
     whole = rows.reshape(-1, *sample.shape)
-    return whole[0] if sample.case.task == "binary" else np.moveaxis(whole, 0, sample.channel_axis)
+    return (
+        whole[0] if sample.case.task == "binary" else np.ascontiguousarray(np.moveaxis(whole, 0, sample.channel_axis))
+    )
 
 
 def of_pixels(row: AnyArray, sample: Sample) -> AnyArray:

@@ -50,3 +50,24 @@ BATCH: dict[str, Any] = {
         },
     },
 }
+
+MAPS: dict[str, Any] = {
+    "gradient": {
+        "summary": "The gradient of a mix, and what is right and wrong",
+        "value": {
+            **ASKED,
+            "prediction": PREDICTION,
+            "target": TARGET,
+            "maps": [{"kind": "gradient", "metric": "bce_dice"}, {"kind": "errors"}],
+        },
+    },
+    "loss": {
+        "summary": "The focal loss of each pixel",
+        "value": {
+            **ASKED,
+            "prediction": PREDICTION,
+            "target": TARGET,
+            "maps": [{"kind": "loss", "metric": {"name": "focal_loss", "gamma": 1.5}, "name": "focal"}],
+        },
+    },
+}
