@@ -1,6 +1,7 @@
 """Answers: strict JSON by orjson, with the time that each step took."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,15 +46,16 @@ def answer(content: dict[str, Any], question: Question, plan: Plan, engine: Engi
         "timing_ms": times,
         "engine": engine.model_dump(),
     }
-    return Response(orjson.dumps(document), headers=_server_timing(times), media_type=MEDIA_TYPE)
+    return Response(orjson.dumps(document), headers=timing_headers(times), media_type=MEDIA_TYPE)
 
 
 def csv_answer(text: str, watch: Stopwatch) -> Response:
     """A table alone, and the times."""
-    return Response(text, headers=_server_timing(watch.times()), media_type=CSV_MEDIA_TYPE)
+    return Response(text, headers=timing_headers(watch.times()), media_type=CSV_MEDIA_TYPE)
 
 
-def _server_timing(times: dict[str, float]) -> dict[str, str]:
+def timing_headers(times: Mapping[str, float]) -> dict[str, str]:
+    """The times as a header."""
     return {"Server-Timing": ", ".join(f"{step};dur={ms}" for step, ms in times.items())}
 
 

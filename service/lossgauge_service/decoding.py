@@ -5,8 +5,9 @@ from typing import Any, Protocol, TypeVar
 
 from lossgauge.encodings import Array
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps
+from lossgauge.mapping import MapRequest
 from lossgauge.sweeps import SweepRequest
-from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest
+from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest, Subject
 
 from lossgauge_service.bodies import Envelope
 from lossgauge_service.errors import (
@@ -27,7 +28,7 @@ REJECTIONS: dict[str, type[LossgaugeError]] = {
 }
 ROLES = ("/prediction", "/target", "/weight")
 MOST_ID_CHARACTERS = 200
-Asked = TypeVar("Asked", bound=Question)
+Asked = TypeVar("Asked", bound=Subject)
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,11 @@ class Decoder:
 def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
     """The request of one pair."""
     return _asked(ScoreRequest, envelope.document, limits)
+
+
+def map_request(envelope: Envelope, limits: Limits) -> MapRequest:
+    """The request of one pair's maps."""
+    return _asked(MapRequest, envelope.document, limits)
 
 
 def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:

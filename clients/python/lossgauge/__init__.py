@@ -15,6 +15,7 @@ from lossgauge.errors import (
     UndefinedScore,
     UnreadableAnswer,
 )
+from lossgauge.mapped import MapSet
 from lossgauge.results import BatchResult, FailedItem, MetricList, ScoredItem, ScoreResult
 from lossgauge.sweep_results import SweepResult
 
@@ -29,6 +30,7 @@ __all__ = [
     "FailedItem",
     "InvalidArgumentError",
     "LossgaugeError",
+    "MapSet",
     "MetricList",
     "ProblemError",
     "ScoreResult",

@@ -18,9 +18,11 @@ from lossgauge.batches import BatchJob
 from lossgauge.bodies import Encoding, body_kind
 from lossgauge.calls import (
     Call,
+    Maps,
     Metrics,
     get,
     headers_of_client,
+    maps_call,
     question,
     read,
     score_call,
@@ -30,6 +32,7 @@ from lossgauge.calls import (
 )
 from lossgauge.client import DEFAULT_TIMEOUT, DEFAULT_URL, Timeout
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
+from lossgauge.mapped import MapSet
 from lossgauge.metrics.spec import PredictionKind, Task
 from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
@@ -203,6 +206,43 @@ class AsyncClient:
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
         return SweepResult(read(await self._send(sweep_call(self._kind, said, swept, item)), SweepResponse))
+
+    async def maps(
+        self,
+        prediction: ArrayLike,
+        target: ArrayLike,
+        *,
+        maps: Maps,
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
+        precision: Precision | None = None,
+        id: str | None = None,
+    ) -> MapSet:
+        """As `Client.maps`.
+
+        >>> async def example(client: AsyncClient) -> object:
+        ...     return (await client.maps([[2.0]], [[1]], maps="errors", prediction_kind="logits"))["errors"]
+        """
+        said = subject(
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            spacing=spacing,
+            precision=precision,
+        )
+        item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
+        return MapSet.of(await self._send(maps_call(self._kind, maps, said, item)))
 
     async def metrics(self) -> MetricList:
         """As `Client.metrics`.

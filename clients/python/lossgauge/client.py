@@ -26,9 +26,11 @@ from lossgauge.batches import BatchJob
 from lossgauge.bodies import Encoding, body_kind
 from lossgauge.calls import (
     Call,
+    Maps,
     Metrics,
     get,
     headers_of_client,
+    maps_call,
     question,
     read,
     score_call,
@@ -37,6 +39,7 @@ from lossgauge.calls import (
     sweep_call,
 )
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
+from lossgauge.mapped import MapSet
 from lossgauge.metrics.spec import PredictionKind, Task
 from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
@@ -230,6 +233,48 @@ class Client:
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
         return SweepResult(read(self._send(sweep_call(self._kind, said, swept, item)), SweepResponse))
+
+    def maps(
+        self,
+        prediction: ArrayLike,
+        target: ArrayLike,
+        *,
+        maps: Maps,
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
+        precision: Precision | None = None,
+        id: str | None = None,
+    ) -> MapSet:
+        """Map one pair: the loss of each pixel, the gradient of a score, what is right and wrong.
+
+        Maps are those of `lossgauge.mapping`, typed or as mappings, one or several; the other arguments are those of
+        `score`. The answer's arrays are read by name.
+
+        >>> def example(client: Client) -> object:
+        ...     asked = [{"kind": "gradient", "metric": "bce_dice"}, "errors"]
+        ...     found = client.maps([[2.0, -1.0]], [[1, 0]], maps=asked, prediction_kind="logits")
+        ...     return found["bce_dice.gradient"], found["errors"]
+        """
+        said = subject(
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            spacing=spacing,
+            precision=precision,
+        )
+        item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
+        return MapSet.of(self._send(maps_call(self._kind, maps, said, item)))
 
     def metrics(self) -> MetricList:
         """The metrics that the service computes, with their parameters.

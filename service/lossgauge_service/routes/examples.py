@@ -66,3 +66,24 @@ SWEEP: dict[str, Any] = {
         "value": {**ASKED, "prediction": PREDICTION, "target": TARGET},
     },
 }
+
+MAPS: dict[str, Any] = {
+    "gradient": {
+        "summary": "The gradient of a mix, and what is right and wrong",
+        "value": {
+            **ASKED,
+            "prediction": PREDICTION,
+            "target": TARGET,
+            "maps": [{"kind": "gradient", "metric": "bce_dice"}, {"kind": "errors"}],
+        },
+    },
+    "loss": {
+        "summary": "The focal loss of each pixel",
+        "value": {
+            **ASKED,
+            "prediction": PREDICTION,
+            "target": TARGET,
+            "maps": [{"kind": "loss", "metric": {"name": "focal_loss", "gamma": 1.5}, "name": "focal"}],
+        },
+    },
+}
