@@ -292,7 +292,9 @@ class Limits(Answer):
         description="Bytes of the JSON that comes beside its arrays: a multipart part, a safetensors header."
     )
     array_elements: int = Field(description="Elements of one array.")
-    list_elements: int = Field(description="Elements of one array in the `list` encoding, or of a list of runs, bytes or polygons.")
+    list_elements: int = Field(
+        description="Elements of one array in the `list` encoding, or of a list of runs, bytes or polygons."
+    )
     image_pixels: int = Field(description="Pixels of one image.")
     dimensions: int = Field(description="Axes of one array.")
     header_bytes: int = Field(description="Bytes of an npy header.")
