@@ -8,13 +8,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-from lossgauge.encodings import encode, npy, png, safetensors
+from lossgauge.encodings import encode, label_studio_rle, npy, png, safetensors
 from lossgauge.encodings.base import ArrayRejected, Caps, Part
 from lossgauge.encodings.part import PartArray
 
 CAPS = Caps(array_elements=2**16, image_pixels=2**16, list_elements=2**16)
 PIXELS = np.arange(42, dtype=np.uint8).reshape(6, 7)
 MASK = PIXELS % 3 == 0
+BRUSH = bytes([0, 0, 0, 16, 57, 27, 252, 127, 241, 128, 79, 254])
 ROUNDS = 1500
 
 
@@ -78,6 +79,7 @@ BODIES: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
         safetensors.write('{"a":1}', {"p": PIXELS, "t": MASK, "w": np.ones(3)}),
         lambda body: safetensors.read(body, CAPS, max_tensors=9),
     ),
+    "brush": (BRUSH, lambda body: label_studio_rle.read(body, 4)),
     "json part": (str(PIXELS.tolist()).encode(), part("application/json")),
     "npy part": (npy_file(), part("application/x-npy")),
     "packbits part": (np.packbits(MASK).tobytes(), part("application/x-packbits; shape=6,7")),

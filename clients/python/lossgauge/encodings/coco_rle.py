@@ -24,8 +24,8 @@ class CocoRleArray(Encoded):
     """A mask as COCO keeps it: `size` is [height, width], `counts` the runs down the columns, as a list or a text."""
 
     encoding: Literal["coco_rle"] = "coco_rle"
-    size: list[int] = Field(examples=[[480, 640]])
-    counts: SkipValidation[list[int] | str] = Field(examples=["61X13mN000`0"])
+    size: list[int] = Field(examples=[[2, 3]])
+    counts: SkipValidation[list[int] | str] = Field(examples=["132", [1, 3, 2]])
 
     @classmethod
     def of(cls, array: AnyArray) -> Self:
@@ -44,7 +44,8 @@ def written(counts: Counts) -> str:
     """The text of some runs."""
     left = counts.copy()
     left[3:] -= counts[1:-2]
-    places = np.arange(BITS * MOST_CHARACTERS, step=BITS)
+    most = int(np.abs(left).max()).bit_length() // BITS + 1
+    places = BITS * np.arange(most)
     rests, digits = left[:, None] >> (places + BITS), left[:, None] >> places & DIGIT
     more = np.where(digits & SIGN, rests != -1, rests != 0)
     used = np.cumsum(~more, axis=1) - ~more == 0

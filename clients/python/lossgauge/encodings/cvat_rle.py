@@ -25,7 +25,7 @@ class CvatRleArray(Encoded):
 
     encoding: Literal["cvat_rle"] = "cvat_rle"
     size: list[int] = Field(examples=[[480, 640]])
-    points: SkipValidation[list[float] | None] = None
+    points: SkipValidation[list[float] | None] = Field(default=None, examples=[[1, 2, 1, 0, 0, 1, 1]])
     rle: str | None = Field(default=None, examples=["1, 2, 1"])
     left: int | None = None
     top: int | None = None

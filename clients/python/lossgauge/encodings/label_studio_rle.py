@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import SkipValidation
 
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps, Encoded
 from lossgauge.encodings.masks import Mask, image_size, list_of, shown
 
+Integers = NDArray[np.int64]
 RGBA, GREY = 4, 1
 HEADER_BITS = 32 + 5 + 4 * 4
 SPARE_BITS = 8
@@ -40,68 +42,91 @@ class LabelStudioRleArray(Encoded):
         return read(_bytes(list_of(self.rle, caps, "/rle")), height * width).reshape(height, width)
 
 
-@dataclass
-class Bits:
-    """A body read bit by bit."""
+@dataclass(frozen=True)
+class Header:
+    """What stands before the first series: how many values, the bits of one, and the four lengths of a length."""
 
-    body: bytes
-    at: int = 0
+    values: int
+    value_bits: int
+    lengths: tuple[int, ...]
 
-    @property
-    def left(self) -> int:
-        """The bits that are not read yet."""
-        return 8 * len(self.body) - self.at
 
-    def number(self, size: int) -> int:
-        """The number of the next bits."""
-        self._check(size)
-        start, end = self.at // 8, -(-(self.at + size) // 8)
-        self.at += size
-        return int.from_bytes(self.body[start:end], "big") >> (8 * end - self.at) & ((1 << size) - 1)
+@dataclass(frozen=True)
+class Series:
+    """The series of a body: the value at which each starts, the bit of its first value, whether that is repeated."""
 
-    def any_set(self, count: int, size: int) -> Mask:
-        """Whether each of the next numbers, all of a size, is over 0."""
-        self._check(count * size)
-        start, skipped = self.at // 8, self.at % 8
-        self.at += count * size
-        bits = np.unpackbits(np.frombuffer(self.body[start : -(-self.at // 8)], np.uint8))
-        return np.asarray(bits[skipped : skipped + count * size].reshape(count, size).any(axis=1))
-
-    def _check(self, size: int) -> None:
-        if size > self.left:
-            raise _rejected(f"its {len(self.body)} bytes end before its last value")
+    starts: Integers
+    places: Integers
+    repeated: Mask
 
 
 def read(body: bytes, pixels: int) -> Mask:
     """The mask of some bytes, of an image of `pixels`."""
-    bits = Bits(body)
-    values = bits.number(32)
-    if values not in (RGBA * pixels, GREY * pixels):
-        raise _rejected(f"it holds {values} values; {pixels} pixels have {RGBA} each, or one")
-    mask = _filled(bits, values, values // pixels)
-    if bits.left > SPARE_BITS or bits.number(bits.left):
-        raise _rejected(f"{len(body)} bytes go on after its last value")
+    header = _header(body)
+    if header.values not in (RGBA * pixels, GREY * pixels):
+        raise _rejected(f"it holds {header.values} values; {pixels} pixels have {RGBA} each, or one")
+    series, end = _series(body, header)
+    spare = 8 * len(body) - end
+    if spare < 0:
+        raise _rejected(f"its {len(body)} bytes end before its last value")
+    if spare > SPARE_BITS or _number(body, end, spare):
+        raise _rejected(f"its {len(body)} bytes go on after its last value")
+    return _filled(body, header, series, pixels)
+
+
+def _header(body: bytes) -> Header:
+    if 8 * len(body) < HEADER_BITS:
+        raise _rejected(f"its {len(body)} bytes end before its last value")
+    lengths = tuple(_number(body, at, 4) + 1 for at in range(37, HEADER_BITS, 4))
+    return Header(_number(body, 0, 32), _number(body, 32, 5) + 1, lengths)
+
+
+def _number(body: bytes, at: int, size: int) -> int:
+    """The number of some bits."""
+    start, end = at // 8, -(-(at + size) // 8)
+    return int.from_bytes(body[start:end], "big") >> (8 * end - at - size) & ((1 << size) - 1)
+
+
+def _series(body: bytes, header: Header) -> tuple[Series, int]:
+    """The series of a body, and the bit after the last. What is behind the body counts as 0: the end tells."""
+    padded, bits = body + bytes(4), 8 * len(body)
+    starts, places, repeated = [], [], []
+    start, at = 0, HEADER_BITS
+    while start < header.values and at < bits:
+        window = int.from_bytes(padded[at >> 3 : (at >> 3) + 4], "big") << (at & 7)
+        same, length = window >> 31 & 1, header.lengths[window >> 29 & 3]
+        count = (window >> (29 - length) & ((1 << length) - 1)) + 1
+        starts.append(start)
+        places.append(at + 3 + length)
+        repeated.append(same == 1)
+        at += 3 + length + header.value_bits * (1 if same else count)
+        start += count
+    if start > header.values:
+        raise _rejected(f"its runs go on after its {header.values} values")
+    missing = start < header.values
+    return Series(np.array(starts), np.array(places), np.array(repeated)), bits + 1 if missing else at
+
+
+def _filled(body: bytes, header: Header, series: Series, pixels: int) -> Mask:
+    """The mask of the last of each pixel's values: the first of these at or after value i is of pixel i // channels."""
+    channels = header.values // pixels
+    set_before = np.concatenate([[0], np.cumsum(np.unpackbits(np.frombuffer(body, np.uint8)), dtype=np.int32)])
+    firsts = series.starts // channels
+    counts = np.diff(np.append(firsts, pixels))
+    mask = np.repeat(_any_set(set_before, series.places, header.value_bits), counts)
+
+    single = ~series.repeated
+    pixel = np.flatnonzero(np.repeat(single, counts))
+    value = channels * pixel + channels - 1 - np.repeat(series.starts[single], counts[single])
+    places = np.repeat(series.places[single], counts[single]) + header.value_bits * value
+    mask[pixel] = _any_set(set_before, places, header.value_bits)
     return mask
 
 
-def _filled(bits: Bits, values: int, channels: int) -> Mask:
-    """The mask of the last of each pixel's values: the first of it at or after value i is that of pixel i // channels."""
-    value_bits = bits.number(5) + 1
-    lengths = [bits.number(4) + 1 for _ in range(4)]
-    mask = np.zeros(values // channels, bool)
-    start = 0
-    while start < values:
-        repeated = bits.number(1)
-        end = start + 1 + bits.number(lengths[bits.number(2)])
-        if end > values:
-            raise _rejected(f"its runs go on after its {values} values")
-        if repeated:
-            mask[start // channels : end // channels] = bits.number(value_bits) > 0
-        else:
-            found = bits.any_set(end - start, value_bits)
-            mask[start // channels : end // channels] = found[(channels - 1 - start) % channels :: channels]
-        start = end
-    return mask
+def _any_set(set_before: NDArray[np.int32], places: Integers, size: int) -> Mask:
+    """Whether the numbers at some bits are over 0."""
+    found: Mask = set_before[places + size] > set_before[places]
+    return found
 
 
 def _bytes(numbers: list[Any]) -> bytes:
