@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
-    engine = Engine.build(device="cpu", kernel="eager", threads=1)
+    engine = Engine.build(device="cpu", threads=1)
     print("| masks | lossgauge | MONAI | times MONAI | goal |", "|---|---:|---:|---:|---:|", sep="\n")
     for side, axes in ((512, 2), (128, 3)):
         kinds = {

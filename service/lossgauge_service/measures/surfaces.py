@@ -157,7 +157,8 @@ def distances_to(goal: Mask, places: Mask, spacing: Spacing) -> Values:
     if min(shape) * OBLONG < 1:
         return np.asarray(distance_transform_edt(~goal, shape)[places] * longest)
     threads = torch.get_num_threads() if goal.size >= MANY else 1
-    squares = edt.edtsq(~goal, anisotropy=shape, parallel=threads)
+    # of bytes it is faster than of booleans
+    squares = edt.edtsq((~goal).view(np.uint8), anisotropy=shape, parallel=threads)
     return np.asarray(np.sqrt(squares[places], dtype=np.float64) * longest)
 
 
