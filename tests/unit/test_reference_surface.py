@@ -35,7 +35,7 @@ def value(spec: MetricSpec, pair: tuple[AnyArray, AnyArray], spaced: bool = True
 
 def points(mask: AnyArray) -> AnyArray:
     """The places of the border's pixels, spaced."""
-    return np.argwhere(mask & ~binary_erosion(mask)) * np.array(SPACING[: mask.ndim])
+    return np.asarray(np.argwhere(mask & ~binary_erosion(mask)) * np.array(SPACING[: mask.ndim]))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
