@@ -75,16 +75,16 @@ def bits(plan: Plan, outcomes: Outcomes) -> list[dict[str, Any]]:
     for group in outcomes.groups:
         for row, place in enumerate(group.places):
             tables = group.sums.rows([row]).tables.items()
-            found[place] = {repr(key): [_bytes(values) for values in table] for key, table in tables}
+            found[place] = {repr(key): [_exactly(values) for values in table] for key, table in tables}
     for place, scores in enumerate(plan.scores(outcomes)):
         if isinstance(scores, dict):
             found[place] |= {"scores": {key: score.model_dump() for key, score in scores.items()}}
     return [found[place] for place in range(outcomes.count)]
 
 
-def _bytes(values: AnyArray) -> bytes:
-    """Those of the numbers, or of what the objects hold."""
-    return pickle.dumps(values.tolist()) if values.dtype == object else values.tobytes()
+def _exactly(values: AnyArray) -> object:
+    """The bytes of numbers, and of objects what they hold."""
+    return values.tobytes() if values.dtype != object else [pickle.dumps(one) for one in values.flat]
 
 
 @pytest.fixture
