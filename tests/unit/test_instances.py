@@ -184,6 +184,14 @@ def test_a_parameter_without_meaning_is_refused(engine: Engine, spec: MetricSpec
     assert found.pointer == "/metrics/0"
 
 
+def test_an_object_may_have_the_name_of_the_void(engine: Engine) -> None:
+    """A predicted object is one whatever the target calls its void; a void below 0 that both share is background."""
+    named = Case(np.array([2, 2, 2, 2]), np.array([2, 2, 2, 0]), None, "instances", "labels", ignore_index=2)
+    shared = Case(np.array([-1, -1, 5, 5]), np.array([-1, -1, 3, 3]), None, "instances", "labels", ignore_index=-1)
+    assert score(engine, m.InstanceFBeta(), named).undefined == "both_empty"
+    assert score(engine, m.InstanceFBeta(), shared).value == 1
+
+
 @pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass", "instances"])
 def test_a_map_of_probabilities_is_refused(task: Any) -> None:
     """Objects are found in labels; nobody guesses a threshold."""

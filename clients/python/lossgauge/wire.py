@@ -49,10 +49,20 @@ Spacing = Annotated[
 ]
 
 
+IN_VAIN: dict[str, dict[str, str]] = {
+    "binary": {"num_classes": "classes", "channel_axis": "classes"},
+    "instances": {"channel_axis": "channels"},
+    "boxes": {"num_classes": "classes", "channel_axis": "classes", "ignore_index": "labels"},
+}
+"""What a task has not, and the fields that would speak of it."""
+
+
 class Question(Message):
     """What is asked of every pair of a request."""
 
-    task: Task
+    task: Task = Field(
+        description="What the arrays hold: masks, classes, ids of instances (integers, 0 the background), or paired boxes (n, 4)."
+    )
     prediction_kind: PredictionKind = Field(description="What the prediction's values are; never guessed from them.")
     target_kind: TargetKind = Field(
         default="labels", description="labels: classes, or 0 and 1. probabilities: a soft target in [0, 1]."
@@ -95,11 +105,11 @@ class Question(Message):
         return self
 
     @model_validator(mode="after")
-    def _a_mask_has_no_classes(self) -> Self:
-        for name in ("num_classes", "channel_axis"):
+    def _nothing_is_said_in_vain(self) -> Self:
+        for name, why in IN_VAIN.get(self.task, {}).items():
             value, default = getattr(self, name), type(self).model_fields[name].default
-            if self.task == "binary" and value != default:
-                raise Forbidden(f"{name} says nothing of task 'binary', which has no classes; found {value}", name)
+            if value != default:
+                raise Forbidden(f"{name} says nothing of task {self.task!r}, which has no {why}; found {value}", name)
         return self
 
 
