@@ -184,6 +184,15 @@ def test_a_parameter_without_meaning_is_refused(engine: Engine, spec: MetricSpec
     assert found.pointer == "/metrics/0"
 
 
+def test_more_rivals_than_can_be_matched_in_time_are_refused(engine: Engine) -> None:
+    """Optimal matching of very many overlapping objects is an error that says so; greedy has a score."""
+    target, prediction = np.arange(1, 30_001).reshape(100, 300), np.arange(3, 30_003).reshape(100, 300) // 3
+    case = Case(prediction, target, task="instances", prediction_kind="labels")
+    with pytest.raises(InvalidValues, match="at most 10000 pairs"):
+        score(engine, m.InstanceFBeta(iou_threshold=0.0, matching="optimal"), case)
+    assert score(engine, m.InstanceFBeta(iou_threshold=0.0), case).value == pytest.approx(0.5)
+
+
 def test_an_object_may_have_the_name_of_the_void(engine: Engine) -> None:
     """A predicted object is one whatever the target calls its void; a void below 0 that both share is background."""
     named = Case(np.array([2, 2, 2, 2]), np.array([2, 2, 2, 0]), None, "instances", "labels", ignore_index=2)
