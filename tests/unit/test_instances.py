@@ -201,6 +201,14 @@ def test_an_object_may_have_the_name_of_the_void(engine: Engine) -> None:
     assert score(engine, m.InstanceFBeta(), shared).value == 1
 
 
+def test_masks_of_very_many_axes_are_refused(engine: Engine) -> None:
+    """A pixel of 16 axes has 3^16 neighbours: an error, before any of them is made; ids have as many axes as they like."""
+    axes = np.ones((1,) * 16, np.int64)
+    with pytest.raises(MetricDoesNotFit, match="at most 6 axes; the pixels have 16"):
+        score(engine, m.InstanceFBeta(), Case(axes, axes, None, "binary", "labels"))
+    assert score(engine, m.InstanceFBeta(), Case(axes, axes, None, "instances", "labels")).value == 1
+
+
 @pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass", "instances"])
 def test_a_map_of_probabilities_is_refused(task: Any) -> None:
     """Objects are found in labels; nobody guesses a threshold."""
