@@ -258,5 +258,10 @@ DICE_IS_OF_IOU = Law(
     },
 )
 
+SCORES_PIXELS = "scores pixels, not boxes"
+PERFECT_BOXES = Law(BOXES, _each(EVERY - BOXES, SCORES_PIXELS))
+SWAPPED_BOXES = Law(BOXES, _each(EVERY - BOXES, SCORES_PIXELS))
+MOVED_BOXES = Law(BOXES, _each(EVERY - BOXES, SCORES_PIXELS))
+
 
 LAWS: dict[str, Law] = {name: law for name, law in globals().items() if isinstance(law, Law)}

@@ -138,6 +138,11 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.PanopticQuality(average="none", connectivity="faces", threshold_side="greater_equal", empty=NO_RULES),
     m.PanopticQuality(instance_divisor=100),
     m.PanopticQuality(crowd=[2, 3]),
+    m.BoxIou(),
+    m.BoxIou(box_format="xywh", reduction="sum"),
+    m.GiouLoss(),
+    m.GiouLoss(zero_union=0.0),
+    m.FocalEiouLoss(gamma=2.0, box_format="cxcywh"),
 )
 
 

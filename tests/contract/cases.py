@@ -72,6 +72,32 @@ def every_case() -> Iterator[Case]:
 CASES = tuple(every_case())
 
 
+def case_of_ids() -> Case:
+    """Two maps of ids in blocks, with a void."""
+    rng = np.random.default_rng(3)
+    target = np.kron(rng.integers(0, 9, (4, 5)), np.ones((4, 4), np.int64))
+    noise = np.kron(rng.integers(0, 9, (8, 10)), np.ones((2, 2), np.int64))
+    prediction = np.where(rng.random(target.shape) < 0.7, target, noise)
+    return Case(prediction, target, task="instances", prediction_kind="labels", ignore_index=8)
+
+
+def case_of_boxes() -> Case:
+    """Boxes near each other, and far apart."""
+    low, size = np.random.default_rng(4).uniform(0, 4, (2, 2, 7, 2))
+    prediction, target = (_float32(np.concatenate([a, a + b], 1)) for a, b in zip(low, size, strict=True))
+    return Case(prediction, target, task="boxes", prediction_kind="boxes")
+
+
+OBJECTS = (case_of_ids(), case_of_boxes())
+"""What is no pixels with classes."""
+
+
+def case_for(spec: MetricSpec) -> Case:
+    """A sample that a metric fits: of binary logits where it can be, with weights where it takes them."""
+    binary = [case_of("binary", "logits", masked=True), case_of("binary", "logits"), case_of("binary", "labels")]
+    return next(case for case in (*binary, *OBJECTS) if fitting(case, [spec]))
+
+
 def name_of(case: Case) -> str:
     """What a test's id says of a case."""
     masked = "" if case.weight is None else "-masked"

@@ -9,7 +9,7 @@ from lossgauge import AsyncClient, BatchResult, Client, FailedItem, ProblemError
 from lossgauge import metrics as m
 from lossgauge.metrics import CATALOGUE, MetricSpec
 
-from tests.contract.cases import CASES, arguments, case_of, fitting, name_of, options
+from tests.contract.cases import CASES, OBJECTS, arguments, case_for, case_of, fitting, name_of, options
 from tests.reference import Case
 
 Result = TypeVar("Result")
@@ -87,7 +87,7 @@ def test_sync_and_async_raise_alike(client: Client, url: str) -> None:
 @pytest.mark.parametrize("name", [name for name in CATALOGUE if name != "combined_loss"])
 def test_a_name_a_mapping_and_a_spec_are_the_same(client: Client, name: str) -> None:
     """Without parameters, a metric is the same by its name, as a mapping and as a spec, alone and in a list."""
-    asked = arguments(case_of("binary", "logits", masked=name != "weighted_bce_dice"))
+    asked = arguments(case_for(CATALOGUE[name](name=name)))
     ways: list[Any] = [name, [name], {"name": name}, CATALOGUE[name](name=name), (CATALOGUE[name](name=name),)]
     answers = [told(client.score(**asked, metrics=way)) for way in ways]
     assert answers[1:] == answers[:1] * (len(ways) - 1)
@@ -123,9 +123,11 @@ def test_semantics_sent_back_reproduce_the_scores(client: Client, case: Case) ->
 
 def test_semantics_write_every_default_out(client: Client) -> None:
     """Every parameter of a metric is in the answer's semantics, and no threshold is left open."""
-    case = case_of("binary", "logits")
     names = [name for name in CATALOGUE if name != "combined_loss"]
-    semantics = client.score(**arguments(case, threshold=0.25), metrics=names).semantics
+    semantics: dict[str, Any] = {}
+    for case in (case_of("binary", "logits"), case_of("binary", "labels"), *OBJECTS):
+        fit = [spec.name for spec, _ in fitting(case, [CATALOGUE[name](name=name) for name in names]).values()]
+        semantics |= client.score(**arguments(case, threshold=0.25), metrics=fit).semantics
     assert {name: {*semantics[name]} for name in names} == {name: {*CATALOGUE[name].model_fields} for name in names}
     assert {0.25} == set(_thresholds(semantics))
 

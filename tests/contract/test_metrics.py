@@ -8,7 +8,7 @@ from lossgauge import Client
 from lossgauge.metrics import CATALOGUE, MetricSpec
 from lossgauge.wire import Score
 
-from tests.contract.cases import CASES, arguments, fitting, halves, in_float32, name_of
+from tests.contract.cases import CASES, OBJECTS, arguments, fitting, halves, in_float32, name_of
 from tests.laws import float32_floor
 from tests.reference import Case
 from tests.scoring import Precision, differences
@@ -31,13 +31,13 @@ def check(client: Client, case: Case, precision: Precision, tolerance: float, fl
     assert {key: where for key, where in wrong.items() if where} == {}
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", [*CASES, *OBJECTS], ids=name_of)
 def test_float64_is_the_reference_s(client: Client, case: Case) -> None:
     """In float64 every score of every variant is the reference's to 1e-9, and undefined for the same reason."""
     check(client, case, "float64", 1e-9, lambda spec: 1e-12)
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", [*CASES, *OBJECTS], ids=name_of)
 def test_float32_is_the_reference_s(client: Client, case: Case) -> None:
     """In float32 every score of every variant is the reference's to 1e-6."""
     check(client, in_float32(case), "float32", 1e-6, float32_floor)
@@ -45,7 +45,7 @@ def test_float32_is_the_reference_s(client: Client, case: Case) -> None:
 
 def test_every_metric_of_the_catalogue_is_asked_for() -> None:
     """No metric is left out of the two tests above."""
-    asked = {spec.name for case in CASES for spec, _ in fitting(case).values()}
+    asked = {spec.name for case in (*CASES, *OBJECTS) for spec, _ in fitting(case).values()}
     assert asked == set(CATALOGUE)
 
 

@@ -34,8 +34,8 @@ class Case:
 
     @property
     def classes(self) -> int:
-        """The number of classes or labels; 1 for binary, and for ids that have none."""
-        if self.task == "binary":
+        """The number of classes or labels; 1 where there are none."""
+        if self.task in ("binary", "boxes"):
             return 1
         if self.task == "instances":
             return self.num_classes or 1

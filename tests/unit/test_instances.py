@@ -184,6 +184,31 @@ def test_a_parameter_without_meaning_is_refused(engine: Engine, spec: MetricSpec
     assert found.pointer == "/metrics/0"
 
 
+def test_more_rivals_than_can_be_matched_in_time_are_refused(engine: Engine) -> None:
+    """Optimal matching of very many overlapping objects is an error that says so; greedy has a score."""
+    target, prediction = np.arange(1, 30_001).reshape(100, 300), np.arange(3, 30_003).reshape(100, 300) // 3
+    case = Case(prediction, target, task="instances", prediction_kind="labels")
+    with pytest.raises(InvalidValues, match="at most 10000 pairs"):
+        score(engine, m.InstanceFBeta(iou_threshold=0.0, matching="optimal"), case)
+    assert score(engine, m.InstanceFBeta(iou_threshold=0.0), case).value == pytest.approx(0.5)
+
+
+def test_an_object_may_have_the_name_of_the_void(engine: Engine) -> None:
+    """A predicted object is one whatever the target calls its void; a void below 0 that both share is background."""
+    named = Case(np.array([2, 2, 2, 2]), np.array([2, 2, 2, 0]), None, "instances", "labels", ignore_index=2)
+    shared = Case(np.array([-1, -1, 5, 5]), np.array([-1, -1, 3, 3]), None, "instances", "labels", ignore_index=-1)
+    assert score(engine, m.InstanceFBeta(), named).undefined == "both_empty"
+    assert score(engine, m.InstanceFBeta(), shared).value == 1
+
+
+def test_masks_of_very_many_axes_are_refused(engine: Engine) -> None:
+    """A pixel of 16 axes has 3^16 neighbours: an error, before any of them is made; ids have as many axes as they like."""
+    axes = np.ones((1,) * 16, np.int64)
+    with pytest.raises(MetricDoesNotFit, match="at most 6 axes; the pixels have 16"):
+        score(engine, m.InstanceFBeta(), Case(axes, axes, None, "binary", "labels"))
+    assert score(engine, m.InstanceFBeta(), Case(axes, axes, None, "instances", "labels")).value == 1
+
+
 @pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass", "instances"])
 def test_a_map_of_probabilities_is_refused(task: Any) -> None:
     """Objects are found in labels; nobody guesses a threshold."""

@@ -54,10 +54,20 @@ Spacing = Annotated[
 Region = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=256)]
 
 
+IN_VAIN: dict[str, dict[str, str]] = {
+    "binary": {"num_classes": "classes", "channel_axis": "classes"},
+    "instances": {"channel_axis": "channels"},
+    "boxes": {"num_classes": "classes", "channel_axis": "classes", "ignore_index": "labels"},
+}
+"""What a task has not, and the fields that would speak of it."""
+
+
 class Subject(Message):
     """What a request says of its arrays: what is in them, and what counts."""
 
-    task: Task
+    task: Task = Field(
+        description="What the arrays hold: masks, classes, ids of instances (integers, 0 the background), or paired boxes (n, 4)."
+    )
     prediction_kind: PredictionKind = Field(description="What the prediction's values are; never guessed from them.")
     target_kind: TargetKind = Field(
         default="labels", description="labels: classes, or 0 and 1. probabilities: a soft target in [0, 1]."
@@ -101,11 +111,11 @@ class Subject(Message):
         return self
 
     @model_validator(mode="after")
-    def _a_mask_has_no_classes(self) -> Self:
-        for name in ("num_classes", "channel_axis"):
+    def _nothing_is_said_in_vain(self) -> Self:
+        for name, why in IN_VAIN.get(self.task, {}).items():
             value, default = getattr(self, name), type(self).model_fields[name].default
-            if self.task == "binary" and value != default:
-                raise Forbidden(f"{name} says nothing of task 'binary', which has no classes; found {value}", name)
+            if value != default:
+                raise Forbidden(f"{name} says nothing of task {self.task!r}, which has no {why}; found {value}", name)
         return self
 
 

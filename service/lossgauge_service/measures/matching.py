@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from lossgauge_service.errors import InvalidValues
 from lossgauge_service.measures.objects import Layout, Objects, objects_of
 from lossgauge_service.samples import Sample
 from lossgauge_service.statistics import Measure, Values
+
+MOST_RIVALS = 10_000
+"""Pairs of which the best choice is found in about a second: the time grows with their square."""
 
 Places = NDArray[np.int64]
 Pair = tuple[int, int, float]
@@ -51,16 +55,25 @@ class Matching(Measure[MatchSums]):
 
     def _of_class(self, objects: Objects) -> tuple[Any, ...]:
         iou = ious(objects)
-        matched = [self._pairs(objects, iou, threshold) for threshold in self.thresholds]
+        matched = self._matched(objects, iou)
         tp = [len(pairs) for pairs in matched]
         fp = [_invented(objects, pairs) for pairs in matched]
         fn = [int((~objects.crowd).sum()) - count for count in tp]
         return tp, fp, fn, [float(iou[pairs].sum()) for pairs in matched], self._listed(objects, iou, matched[0])
 
+    def _matched(self, objects: Objects, iou: Values) -> list[Places]:
+        """The matched pairs at each threshold. What greedy takes above a threshold does not ask what is below it."""
+        if self.optimal:
+            return [self._pairs(objects, iou, threshold) for threshold in self.thresholds]
+        every = self._pairs(objects, iou, min(self.thresholds))
+        return [every[self._enough(iou[every], threshold)] for threshold in self.thresholds]
+
+    def _enough(self, iou: Values, threshold: float) -> NDArray[np.bool_]:
+        return iou >= threshold if self.inclusive else iou > threshold
+
     def _pairs(self, objects: Objects, iou: Values, threshold: float) -> Places:
         """The places, among the pairs that share pixels, of those that are matched."""
-        enough = iou >= threshold if self.inclusive else iou > threshold
-        candidates = np.flatnonzero(enough & ~objects.crowd[objects.shared.target])
+        candidates = np.flatnonzero(self._enough(iou, threshold) & ~objects.crowd[objects.shared.target])
         rivals = _rivalled(objects.shared.target[candidates]) | _rivalled(objects.shared.prediction[candidates])
         choose = _optimal if self.optimal else _greedy
         return np.concatenate([candidates[~rivals], choose(objects, iou, candidates[rivals])])
@@ -98,9 +111,15 @@ def _greedy(objects: Objects, iou: Values, candidates: Places) -> Places:
 
 
 def _optimal(objects: Objects, iou: Values, candidates: Places) -> Places:
-    """As many pairs as there can be, and of these the greatest sum of IoU; who goes without is matched to nobody."""
+    """As many pairs as there can be, and of these the greatest sum of IoU; who goes without is matched to nobody.
+
+    Raises `InvalidValues` where there are too many rivals.
+    """
     if not candidates.size:
         return candidates
+    if candidates.size > MOST_RIVALS:
+        found = f"matching 'optimal' takes at most {MOST_RIVALS} pairs whose objects overlap others too; found {candidates.size}"
+        raise InvalidValues(f"{found}; a higher threshold leaves fewer, and 'greedy' takes any", pointer="/prediction")
     _, rows = np.unique(objects.shared.target[candidates], return_inverse=True)
     _, columns = np.unique(objects.shared.prediction[candidates], return_inverse=True)
     height, width = rows.max() + 1, columns.max() + 1

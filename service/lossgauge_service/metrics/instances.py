@@ -37,6 +37,9 @@ class Found(NamedTuple):
     iou: Values
 
 
+MOST_AXES = 6
+"""A pixel's neighbours are 3 to the power of the axes."""
+
 Extras = Mapping[str, Sequence[Any]]
 Formula = Callable[[Any, Found, Reasons], Readings]
 """The values of what was found, of any shape; the reasons are those of a 0/0."""
@@ -72,6 +75,8 @@ def _misfit_of_masks(spec: Matched, case: Case) -> str | None:
         return f"instance_divisor is for ids of the task 'instances', not {case.task!r}"
     if spec.crowd:
         return f"crowd is for ids of the task 'instances', not {case.task!r}"
+    if case.axes > MOST_AXES:
+        return f"components are found along at most {MOST_AXES} axes; the pixels have {case.axes}"
     if case.task == "binary" and not spec.include_background:
         return "include_background false leaves class 0 out, and task 'binary' has one class"
     return None

@@ -7,6 +7,7 @@ from lossgauge.metrics.spec import Task
 from lossgauge.wire import Question
 
 from lossgauge_service.errors import LossgaugeError, ShapeMismatch
+from lossgauge_service.samples.boxes import of_boxes
 from lossgauge_service.samples.classes import of_classes
 from lossgauge_service.samples.instances import of_instances
 from lossgauge_service.samples.masks import of_masks
@@ -21,12 +22,13 @@ BUILDERS: Mapping[Task, Callable[[Question, AnyArray, AnyArray, AnyArray | None]
     "multilabel": of_masks,
     "multiclass": of_classes,
     "instances": of_instances,
+    "boxes": of_boxes,
 }
 
 
 def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None = None) -> Sample:
     """Check one pair and lay it out. Raises `InvalidArray` errors that point to /prediction, /target or /weight."""
-    if prediction.ndim == 0 or prediction.size == 0:
+    if question.task != "boxes" and (prediction.ndim == 0 or prediction.size == 0):
         raise ShapeMismatch(
             f"the prediction has shape {list(prediction.shape)}: nothing to score", pointer="/prediction"
         )
@@ -37,6 +39,9 @@ def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight
 def _without_shared_voids(question: Question, prediction: AnyArray, target: AnyArray) -> AnyArray:
     """Labels with 0 where prediction and target both say ignore: two annotators' masks may share a void."""
     if question.prediction_kind != "labels" or question.ignore_index is None or prediction.shape != target.shape:
+        return prediction
+    if question.task == "instances" and question.ignore_index >= 0:
+        # an id like others, of an object of the prediction's
         return prediction
     void = (prediction == question.ignore_index) & (target == question.ignore_index)
     return np.where(void, prediction.dtype.type(0), prediction) if void.any() else prediction

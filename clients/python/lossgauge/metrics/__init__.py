@@ -3,6 +3,7 @@
 from typing import Any
 
 from lossgauge.metrics.agreement import *
+from lossgauge.metrics.boxes import *
 from lossgauge.metrics.combined import *
 from lossgauge.metrics.counts import *
 from lossgauge.metrics.cross_entropy import *

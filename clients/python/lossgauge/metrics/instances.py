@@ -29,7 +29,8 @@ class Matched(MetricSpec):
     matching: Literal["greedy", "optimal"] = Field(
         default="greedy",
         description="greedy: the pair of the greatest IoU first, of equal ones that which comes first in the image; optimal: as many"
-        " pairs as there can be, and of these the greatest sum of IoU. Above a threshold of 0.5 both are the same.",
+        " pairs as there can be, and of these the greatest sum of IoU. Above a threshold of 0.5 both are the same; below it"
+        " optimal takes at most 10000 pairs of objects that overlap others too.",
     )
     connectivity: Literal["faces", "full"] = Field(
         default="full", description="Pixels of one component touch by a face, or by a face, an edge or a corner."
