@@ -138,6 +138,7 @@ RENAMED_CLASSES = Law(
         "a parameter for each class, by its place": _per_class,
         "class 0 is the background": _has("include_background", False),
         "positives are all classes but 0": _has("reduction", "positives"),
+        "classes chosen by their names": lambda spec: isinstance(getattr(spec, "classes", None), list),
     },
 )
 
@@ -176,7 +177,12 @@ WITHIN_ITS_RANGE = Law(
 )
 
 LOGITS_AND_THEIR_PROBABILITIES = Law(
-    EVERY - INSTANCES - BOXES, {**_each(INSTANCES, LABELS_ONLY), **_each(BOXES, NO_PIXELS)}
+    EVERY - INSTANCES - BOXES - {"lovasz_hinge"},
+    {
+        **_each(INSTANCES, LABELS_ONLY),
+        **_each(BOXES, NO_PIXELS),
+        "lovasz_hinge": "a hinge is of margins, and takes no probabilities",
+    },
 )
 
 CERTAIN_LOGITS_STAY_FINITE = Law(
