@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from lossgauge import metrics as m
 from lossgauge.wire import Question
 from lossgauge_service.engine import Engine
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
+from lossgauge_service.measures.confidences import Column
+from lossgauge_service.measures.ranking import sorted_on
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
@@ -86,6 +89,26 @@ def test_weights_of_any_size_weigh_the_same(engine: Engine, spec: m.MetricSpec, 
     x, t, w = rng.normal(0, 2, 50), rng.integers(0, 2, 50), rng.random(50)
     found = score(engine, spec, Case(x, t, w * scale)).value
     assert found == pytest.approx(score(engine, spec, Case(x, t, w)).value, rel=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_device_sorts_as_numpy_does(weighted: bool) -> None:
+    """Ties and all: values ascend, and every weight stays with its own."""
+    rng = np.random.default_rng(6)
+    values, weights = rng.integers(0, 9, 100).astype(np.float32), rng.random(100)
+    found = sorted_on(torch.device("cpu"), Column(values, weights if weighted else None))
+    order = np.argsort(values, kind="stable")
+    assert found.values.tolist() == values[order].tolist()
+    assert (None if found.weights is None else found.weights.tolist()) == (
+        weights[order].tolist() if weighted else None
+    )
+
+
+@pytest.mark.parametrize("spec", EVERY[2:], ids=lambda spec: spec.name)
+def test_weights_beyond_a_float64_are_infinite(engine: Engine, spec: m.MetricSpec) -> None:
+    """No number is made of a sum that a float64 cannot hold."""
+    found = score(engine, spec, Case(np.arange(4.0), np.array([0, 1, 0, 1]), np.full(4, 1.5e308)))
+    assert (found.value, found.undefined) == (None, "infinite")
 
 
 def _refused(engine: Engine, spec: m.MetricSpec, case: Case) -> LossgaugeError:

@@ -101,7 +101,8 @@ def _class_probabilities(sample: Sample) -> Values:
     wide = np.asarray(sample.prediction, np.float64)
     if sample.case.kind != "logits":
         return wide
-    e = np.exp(wide - wide.max(0))
+    with np.errstate(over="ignore"):
+        e = np.exp(wide - wide.max(0))
     # summed so that the order of the classes cannot be seen: pixels that are tied stay tied
     coarse = np.round(e * GRAIN) / GRAIN
     return np.asarray(e / (coarse.sum(0) + (e - coarse).sum(0)))
