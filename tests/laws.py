@@ -158,6 +158,7 @@ RENAMED_CLASSES = Law(
         "class 0 is the background": _has("include_background", False),
         "how far apart two classes are is told by their places": _has("weights", "linear", "quadratic"),
         "positives are all classes but 0": _has("reduction", "positives"),
+        "classes chosen by their names": lambda spec: isinstance(getattr(spec, "classes", None), list),
     },
 )
 
@@ -200,7 +201,12 @@ WITHIN_ITS_RANGE = Law(
 )
 
 LOGITS_AND_THEIR_PROBABILITIES = Law(
-    EVERY - INSTANCES - BOXES, {**_each(INSTANCES, LABELS_ONLY), **_each(BOXES, NO_PIXELS)}
+    EVERY - INSTANCES - BOXES - {"lovasz_hinge"},
+    {
+        **_each(INSTANCES, LABELS_ONLY),
+        **_each(BOXES, NO_PIXELS),
+        "lovasz_hinge": "a hinge is of margins, and takes no probabilities",
+    },
 )
 
 CERTAIN_LOGITS_STAY_FINITE = Law(

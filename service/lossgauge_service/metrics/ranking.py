@@ -1,0 +1,165 @@
+"""The area under the ROC curve and average precision."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+from lossgauge.metrics import AveragePrecision, RocAuc
+from lossgauge.metrics.ranking import OfRanking
+from lossgauge.wire import Score
+from numpy.typing import NDArray
+
+from lossgauge_service.measures.histogram import Binned, Bins
+from lossgauge_service.measures.ranking import Ranked
+from lossgauge_service.metrics.class_averages import average
+from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.steps import (
+    Point,
+    Steps,
+    precision_area,
+    precision_bound,
+    precision_curve,
+    roc_area,
+    roc_bound,
+    roc_curve,
+    steps_of_bins,
+    steps_of_ranking,
+)
+from lossgauge_service.metrics.values import (
+    Readings,
+    finite,
+    nothing_to_score,
+    plain,
+    scored,
+    scores_of,
+    scores_of_classes,
+)
+from lossgauge_service.samples import Case
+from lossgauge_service.statistics import Statistic, Sums, Totals
+
+Table = NDArray[np.object_]
+"""`Steps`: (samples, classes)."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area under a curve: of steps, how far that of a histogram may be off, and the curve."""
+
+    of: Callable[[Steps], float]
+    bound: Callable[[Steps], float]
+    curve: Callable[[Steps, int], Point]
+    needs_negatives: bool
+
+
+ROC = Area(roc_area, roc_bound, roc_curve, needs_negatives=True)
+PRECISION = Area(precision_area, precision_bound, precision_curve, needs_negatives=False)
+
+
+def _misfit(spec: OfRanking, case: Case) -> str | None:
+    return "it ranks positives against negatives, which soft targets have not" if case.soft else None
+
+
+def _key(spec: OfRanking) -> Ranked | Binned:
+    return Ranked() if spec.method == "exact" else Binned(spec.bins, "left")
+
+
+def _needs(spec: OfRanking, case: Case) -> list[Statistic]:
+    return [Totals(), _key(spec)]
+
+
+# ----------------------------------------------------------------------------------------------------------------- steps
+
+
+def _steps(spec: OfRanking, sums: Sums, case: Case, together: bool) -> Table:
+    """The steps of each class, or of the pixels of all classes together."""
+    key = _key(spec)
+    if isinstance(key, Ranked):
+        rows = [list(row) for row in sums.measured(key).classes]
+        return _table(
+            [[steps_of_ranking(case, one) for one in ([reduce(add, row)] if together else row)] for row in rows]
+        )
+    bins = sums.measured(key)
+    if together:
+        bins = Bins(*(values.sum(1, keepdims=True) for values in bins))
+    rows_of_bins = zip(*bins, strict=True)
+    return _table([[steps_of_bins(Bins(*one)) for one in zip(*row, strict=True)] for row in rows_of_bins])
+
+
+def _table(rows: list[list[Steps]]) -> Table:
+    table = np.empty((len(rows), len(rows[0])), object)
+    for place, row in enumerate(rows):
+        for column, steps in enumerate(row):
+            table[place, column] = steps
+    return table
+
+
+# ---------------------------------------------------------------------------------------------------------------- finish
+
+
+def _readings(table: Table, area: Area, function: Callable[[Steps], float]) -> Readings:
+    """A number of each steps, undefined where a side that it needs is empty."""
+    empty = _where(table, lambda steps: steps.positives == 0)
+    full = _where(table, lambda steps: area.needs_negatives and steps.negatives == 0)
+    numbers = np.zeros(table.shape)
+    for place in zip(*np.nonzero(~empty & ~full), strict=True):
+        numbers[place] = function(table[place])
+    return finite(numbers).unless(full, "no_negatives").unless(empty, "target_empty")
+
+
+def _where(table: Table, condition: Callable[[Steps], bool]) -> NDArray[np.bool_]:
+    return np.array([[condition(steps) for steps in row] for row in table], bool)
+
+
+def _finish_with(area: Area) -> Callable[[OfRanking, Sums, Case], list[Score]]:
+    def finish(spec: OfRanking, sums: Sums, case: Case) -> list[Score]:
+        totals = sums.totals()
+        nothing = nothing_to_score(totals)
+        tables = [_steps(spec, sums, case, False)]
+        if spec.average == "micro" and case.task != "binary":
+            tables.append(_steps(spec, sums, case, True))
+
+        def both(function: Callable[[Steps], float]) -> tuple[Readings, Readings]:
+            classes = _readings(tables[0], area, function)
+            if case.task == "binary":
+                return classes[:, 0], classes
+            classes = scored(classes, totals) if case.task == "multilabel" else classes
+            if spec.average == "micro":
+                return _readings(tables[1], area, function)[:, 0], classes
+            return average(spec.average, classes, totals.positive), classes
+
+        value, classes = both(area.of)
+        extras = _extras(spec, area, both, tables[-1], single=case.task == "binary" or spec.average == "micro")
+        if case.task == "binary":
+            return scores_of(value, nothing, **extras)
+        return scores_of_classes(value, classes, classes, nothing, **extras)
+
+    return finish
+
+
+def _extras(
+    spec: OfRanking,
+    area: Area,
+    both: Callable[[Callable[[Steps], float]], tuple[Readings, Readings]],
+    table: Table,
+    single: bool,
+) -> dict[str, list[Any]]:
+    extras: dict[str, list[Any]] = {}
+    if spec.method == "histogram":
+        extras["error_bound"] = plain(both(area.bound)[0].numbers)
+    if spec.curve == "points":
+        defined = _readings(table, area, lambda steps: 0.0).defined
+        curves = [
+            [area.curve(steps, spec.max_points) if known else None for steps, known in zip(row, knowns, strict=True)]
+            for row, knowns in zip(table, np.atleast_2d(defined), strict=True)
+        ]
+        extras["curve"] = [row[0] for row in curves] if single else curves
+    return extras
+
+
+FAMILY = (
+    Implementation(RocAuc, _needs, _finish_with(ROC), _misfit),
+    Implementation(AveragePrecision, _needs, _finish_with(PRECISION), _misfit),
+)

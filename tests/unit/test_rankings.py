@@ -1,0 +1,146 @@
+"""Rankings and calibration at their edges: batches, ties, bins, and what is refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lossgauge import metrics as m
+from lossgauge.wire import Question
+from lossgauge_service.engine import Engine
+from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
+from lossgauge_service.measures.confidences import Column
+from lossgauge_service.measures.ranking import sorted_on
+from lossgauge_service.plan import plan_for
+from lossgauge_service.samples import sample_of
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from tests.reference import Case
+from tests.scoring import score
+
+EVERY = (
+    m.LovaszHinge(pooling="batch"),
+    m.LovaszSoftmax(pooling="batch"),
+    m.RocAuc(pooling="batch"),
+    m.AveragePrecision(pooling="batch", method="histogram", bins=20),
+    m.CalibrationError(pooling="batch", binning="quantile"),
+)
+
+
+@pytest.mark.parametrize("spec", EVERY, ids=lambda spec: spec.name)
+def test_a_batch_that_is_pooled_is_one_image(engine: Engine, spec: m.MetricSpec) -> None:
+    """The score of a batch's sums is that of its images side by side."""
+    rng = np.random.default_rng(2)
+    x, t = rng.integers(-3, 4, (5, 8, 8)).astype(np.float32), rng.integers(0, 2, (5, 8, 8))
+    question = Question(task="binary", prediction_kind="logits", metrics=[spec])
+    plan = plan_for(question)
+    outcomes = engine.run(plan, [sample_of(question, *pair) for pair in zip(x, t, strict=True)])
+    scores = [found for found in plan.scores(outcomes) if isinstance(found, dict)]
+    pooled = plan.summary(scores, outcomes.groups)[spec.name].value
+    assert pooled == pytest.approx(score(engine, spec, Case(x, t), "float32").value, rel=1e-12)
+
+
+@pytest.mark.parametrize(("x", "loss"), [([-5.0, -2.0], 0.0), ([-5.0, 3.0], 4.0)])
+def test_lovasz_hinge_without_positives_is_the_greatest_error(engine: Engine, x: list[float], loss: float) -> None:
+    """As the published code has it."""
+    assert score(engine, m.LovaszHinge(), Case(np.array(x), np.zeros(2, int))).value == loss
+
+
+def test_one_channel_of_lovasz_softmax_is_the_foreground(engine: Engine) -> None:
+    """Without positives `all` has the greatest probability, and `present` nothing to say."""
+    case = Case(np.array([0.25, 0.75]), np.zeros(2, int), prediction_kind="probabilities")
+    present, every = score(engine, m.LovaszSoftmax(), case), score(engine, m.LovaszSoftmax(classes="all"), case)
+    assert (present.value, present.undefined, every.value) == (None, "target_empty", 0.75)
+
+
+@pytest.mark.parametrize("spec", [m.RocAuc(), m.RocAuc(method="histogram"), m.AveragePrecision()])
+def test_one_value_ranks_nothing(engine: Engine, spec: m.MetricSpec) -> None:
+    """Where all is tied, the area is 1/2 and the precision the share of the positives: the same by chance here."""
+    assert score(engine, spec, Case(np.zeros(10), np.arange(10) % 2)).value == 0.5
+
+
+@pytest.mark.parametrize("closed", ["left", "right"])
+@pytest.mark.parametrize("binning", ["uniform", "quantile"])
+def test_every_pixel_is_in_one_bin(engine: Engine, closed: Any, binning: Any) -> None:
+    """0, 1 and every edge between."""
+    p: NDArray[np.float64] = np.arange(11) / 10
+    spec = m.CalibrationError(bins=10, closed=closed, binning=binning)
+    found = score(engine, spec, Case(p, np.ones(11, int), prediction_kind="probabilities")).model_dump()
+    assert sum(found["bin_count"]) == 11
+    twice = {"left": 9, "right": 0}[closed]
+    if binning == "uniform":
+        assert found["bin_count"] == [2.0 if place == twice else 1.0 for place in range(10)]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_an_edge_is_one_in_the_dtype_that_was_sent(engine: Engine, dtype: type) -> None:
+    """0.7 is in [0.7, 0.8), though it is below 0.7 as a float32."""
+    case = Case(np.array([0.7], dtype), np.ones(1, int), prediction_kind="probabilities")
+    found = score(engine, m.CalibrationError(bins=10, closed="left"), case, "float32").model_dump()
+    assert found["bin_count"].index(1.0) == 7
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+@pytest.mark.parametrize("spec", [m.RocAuc(), m.AveragePrecision(), m.CalibrationError()])
+def test_weights_of_any_size_weigh_the_same(engine: Engine, spec: m.MetricSpec, scale: float) -> None:
+    """A score is of shares of the weight."""
+    rng = np.random.default_rng(4)
+    x, t, w = rng.normal(0, 2, 50), rng.integers(0, 2, 50), rng.random(50)
+    found = score(engine, spec, Case(x, t, w * scale)).value
+    assert found == pytest.approx(score(engine, spec, Case(x, t, w)).value, rel=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_device_sorts_as_numpy_does(weighted: bool) -> None:
+    """Ties and all: values ascend, and every weight stays with its own."""
+    rng = np.random.default_rng(6)
+    values, weights = rng.integers(0, 9, 100).astype(np.float32), rng.random(100)
+    found = sorted_on(torch.device("cpu"), Column(values, weights if weighted else None))
+    order = np.argsort(values, kind="stable")
+    assert found.values.tolist() == values[order].tolist()
+    assert (None if found.weights is None else found.weights.tolist()) == (
+        weights[order].tolist() if weighted else None
+    )
+
+
+@pytest.mark.parametrize("spec", EVERY[2:], ids=lambda spec: spec.name)
+def test_weights_beyond_a_float64_are_infinite(engine: Engine, spec: m.MetricSpec) -> None:
+    """No number is made of a sum that a float64 cannot hold."""
+    found = score(engine, spec, Case(np.arange(4.0), np.array([0, 1, 0, 1]), np.full(4, 1.5e308)))
+    assert (found.value, found.undefined) == (None, "infinite")
+
+
+def _refused(engine: Engine, spec: m.MetricSpec, case: Case) -> LossgaugeError:
+    with pytest.raises(MetricDoesNotFit) as raised:
+        score(engine, spec, case)
+    assert raised.value.pointer == "/metrics/0"
+    return raised.value
+
+
+X, T = np.zeros(4), np.array([0, 1, 0, 1])
+CLASSES = Case(np.zeros((3, 4)), T, task="multiclass", num_classes=3)
+
+
+@pytest.mark.parametrize(
+    ("spec", "case", "reason"),
+    [
+        (m.LovaszHinge(), Case(X, T, np.ones(4)), "takes no weights"),
+        (m.LovaszHinge(), Case(X, T, prediction_kind="probabilities"), "takes logits"),
+        (m.LovaszSoftmax(), Case(X, T, target_kind="probabilities"), "takes no soft targets"),
+        (m.LovaszSoftmax(classes=[3]), CLASSES, "classes are from 0 to 2; found 3"),
+        (m.LovaszSoftmax(classes=[0]), Case(X, T), "task 'binary' has one"),
+        (m.RocAuc(), Case(X, T, target_kind="probabilities"), "soft targets"),
+        (m.CalibrationError(confidence="positive"), CLASSES, "classes have no positive"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(engine: Engine, spec: m.MetricSpec, case: Case, reason: str) -> None:
+    """An error that points to the metric, with the reason."""
+    assert reason in _refused(engine, spec, case).detail
+
+
+@pytest.mark.parametrize("make", [lambda: m.RocAuc(bins=10_001), lambda: m.CalibrationError(bins=0)])
+def test_bins_are_bounded(make: Any) -> None:
+    """Nobody asks for more bins or points than an answer can hold."""
+    with pytest.raises(ValidationError):
+        make()
