@@ -37,14 +37,20 @@ class TotalSums(NamedTuple):
 class MomentSums(NamedTuple):
     """Sums of v times p, p t, min(p, t), the lesser of the two, and of what is apart, with no digit lost.
 
-    apart: p + t - 2 p t; gap: |p - t|, the same for a hard target.
+    missed: t (1 - p); extra: (1 - t) p; apart: both, p + t - 2 p t; gap: |p - t|, the same as apart for a hard target.
     """
 
     p: Values
     pt: Values
     least: Values
-    apart: Values
+    missed: Values
+    extra: Values
     gap: Values
+
+    @property
+    def apart(self) -> Values:
+        """What is in one mask and not in the other."""
+        return self.missed + self.extra
 
 
 class SquareSums(NamedTuple):

@@ -142,8 +142,8 @@ def _named(kind: type[Kind], columns: Columns) -> Kind:
 
 
 def _hard_moments(columns: Columns) -> MomentSums:
-    pt, apart = columns["pt"], columns["missed"] + columns["extra"]
-    return MomentSums(p=pt + columns["extra"], pt=pt, least=pt, apart=apart, gap=apart)
+    pt, missed, extra = columns["pt"], columns["missed"], columns["extra"]
+    return MomentSums(p=pt + extra, pt=pt, least=pt, missed=missed, extra=extra, gap=missed + extra)
 
 
 def _hard_squares(columns: Columns, target: Values) -> SquareSums:

@@ -42,7 +42,7 @@ def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
     leak = _leak(spec, totals)
     positive, negative = _scaled(for_positive, entropy.positive), _scaled(for_negative, entropy.negative)
     parts = Parts(positive + leak.positive, negative + leak.negative, totals.weight)
-    return _reduced(spec, parts, totals, sums.pixels, case)
+    return reduced(spec, parts, totals, sums.pixels, case)
 
 
 def _alphas(spec: FocalLoss) -> tuple[Any, Any]:
@@ -76,7 +76,7 @@ def _focal_misfit(spec: FocalLoss, case: Case) -> str | None:
         return "alpha_mode 'balanced' has no meaning for task 'multiclass'; give alpha null, a list per class, or alpha_mode 'constant'"
     if case.task == "multiclass" and spec.clip_leak:
         return "clip_leak is of binary code; it has no meaning for task 'multiclass'"
-    return _weighting_misfit(spec, case)
+    return weighting_misfit(spec, case)
 
 
 # --------------------------------------------------------------------------------------------------------- cross-entropy
@@ -105,7 +105,7 @@ def _entropy_finish(spec: CrossEntropy, sums: Sums, case: Case) -> list[Score]:
     else:
         loss = _smoothed_masks(spec, sums, factors)
     parts = Parts(loss.positive, loss.negative, _class_weight(spec, totals, factors))
-    return _reduced(spec, parts, totals, sums.pixels, case)
+    return reduced(spec, parts, totals, sums.pixels, case)
 
 
 def _of_each(factors: tuple[Any, Any], entropy: EntropySums) -> EntropySums:
@@ -164,15 +164,16 @@ def _entropy_misfit(spec: CrossEntropy, case: Case) -> str | None:
         return _wrong_length("pos_weight", spec.pos_weight, case.classes)
     if spec.class_weights is not None:
         wanted = 2 if case.task == "binary" else case.classes
-        return _wrong_length("class_weights", spec.class_weights, wanted) or _weighting_misfit(spec, case)
-    return _weighting_misfit(spec, case)
+        return _wrong_length("class_weights", spec.class_weights, wanted) or weighting_misfit(spec, case)
+    return weighting_misfit(spec, case)
 
 
 def _wrong_length(name: str, given: list[float], wanted: int) -> str | None:
     return None if len(given) == wanted else f"{name} has {len(given)} entries; {wanted} are needed"
 
 
-def _weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
+def weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
+    """What keeps computed weights from fitting a case."""
     if spec.weight_from is None:
         return None
     if case.task == "multiclass":
@@ -183,7 +184,8 @@ def _weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
 # ------------------------------------------------------------------------------------------------------------- reduction
 
 
-def _reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> list[Score]:
+def reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> list[Score]:
+    """The scores of a loss's parts, divided as the spec says."""
     nothing = nothing_to_score(totals)
     positive, negative = _sides(parts, case)
     scale = _denominator(
