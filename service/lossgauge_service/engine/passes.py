@@ -68,7 +68,7 @@ class Pass:
         return Load(moments or squares, 0 in plain, gammas, clips, cuts, squares, 2 in plain)
 
     def _is_plain(self, term: Entropy) -> bool:
-        return not (self.case.soft or term.clip or term.log_floor or term.every)
+        return not (self.case.soft or term.clip or term.log_floor or term.every or term.reduced or term.bare)
 
     def cut(self, key: Counts) -> float:
         """The value above which a prediction is positive."""

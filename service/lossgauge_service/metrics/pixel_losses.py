@@ -27,13 +27,17 @@ class Parts:
 # ----------------------------------------------------------------------------------------------------------------- focal
 
 
-def _focal_key(spec: FocalLoss, case: Case) -> Entropy:
+def _focal_key(spec: FocalLoss, case: Case, bare: bool = False) -> Entropy:
     exp_pt = case.soft and spec.soft_target_pt == "exp"
-    return Entropy(spec.gamma, spec.clip, spec.log_floor, False, case.soft, exp_pt, spec.weight_from)
+    reduced_at = spec.reduced_threshold
+    return Entropy(
+        spec.gamma, spec.clip, spec.log_floor, False, case.soft, exp_pt, reduced_at, bare, weight=spec.weight_from
+    )
 
 
 def _focal_needs(spec: FocalLoss, case: Case) -> list[Statistic]:
-    return [Totals(spec.weight_from), _focal_key(spec, case)]
+    focus = [_focal_key(spec, case, bare=True)] if spec.normalized else []
+    return [Totals(spec.weight_from), _focal_key(spec, case), *focus]
 
 
 def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
@@ -41,8 +45,17 @@ def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
     for_positive, for_negative = _alphas(spec)
     leak = _leak(spec, totals)
     positive, negative = _scaled(for_positive, entropy.positive), _scaled(for_negative, entropy.negative)
-    parts = Parts(positive + leak.positive, negative + leak.negative, totals.weight)
+    parts = Parts(positive + leak.positive, negative + leak.negative, _focal_weight(spec, sums, totals, case))
     return reduced(spec, parts, totals, sums.pixels, case)
+
+
+def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) -> Values:
+    """What the mean divides by: the pixels' weights, or these times the focus."""
+    if not spec.normalized:
+        return totals.weight
+    focus = sums.entropy(_focal_key(spec, case, bare=True))
+    # where there is no focus there is no loss either, and nothing over anything is 0
+    return np.maximum(focus.positive + focus.negative, np.finfo(float).tiny)
 
 
 def _alphas(spec: FocalLoss) -> tuple[Any, Any]:
