@@ -24,9 +24,9 @@ def _family(*files: str, direction: Direction | None = None) -> frozenset[str]:
 
 
 COUNTS = _family("counts", "agreement")
-SCORES = _family("overlap", direction="higher")
-OVERLAP_LOSSES = _family("overlap", direction="lower")
-PIXEL_LOSSES = _family("cross_entropy", "focal")
+SCORES = _family("overlap", "tversky", direction="higher")
+OVERLAP_LOSSES = _family("overlap", "tversky", direction="lower")
+PIXEL_LOSSES = _family("brier", "cross_entropy", "focal", "focal_variants")
 MIXES = _family("combined")
 RANKINGS = _family("ranking", "calibration")
 SURFACES = _family("surface")
@@ -113,6 +113,10 @@ def _directed(spec: MetricSpec) -> bool:
     return getattr(spec, "directed", False) or getattr(spec, "symmetric", None) == "directed"
 
 
+def _weighs_misses(spec: MetricSpec) -> bool:
+    return getattr(spec, "fp_weight", None) != getattr(spec, "fn_weight", None)
+
+
 def _ignored_counts(spec: MetricSpec) -> bool:
     return getattr(spec, "ignore_denominator", None) == "all"
 
@@ -125,6 +129,7 @@ BOUNDED = frozenset({"weighted_bce_dice"})
 BOUNDARY = "weights that are computed from where the pixels lie"
 TAKES_NO_LABELS = "takes no labels, so that prediction and target cannot change places"
 NO_FOCUS = "has no focal term"
+ASYMMETRIC = frozenset({"asymmetric_focal_loss", "unified_focal_loss"})
 ONE_SIDED = frozenset({"balanced_accuracy", "precision", "recall", "specificity"})
 DIFFERENCES = frozenset({"kappa", "mcc", "volume_difference"})
 
@@ -151,8 +156,8 @@ TILES_ADD_UP = Law(
 )
 
 RENAMED_CLASSES = Law(
-    EVERY - BOXES,
-    _each(BOXES, NO_PIXELS),
+    EVERY - BOXES - ASYMMETRIC,
+    {**_each(BOXES, NO_PIXELS), **_each(ASYMMETRIC, "treats class 0, the background, apart")},
     unless={
         "a parameter for each class, by its place": _per_class,
         "class 0 is the background": _has("include_background", False),
@@ -179,6 +184,8 @@ SWAPPED_MASKS = Law(
         "another rule for an empty target than for an empty prediction": _one_sided,
         "distances from the prediction to the target only": _directed,
         "divides by the target's size": _has("mode", "relative", "absolute"),
+        "weighs classes by the target's sizes": _any_part(_has("weight_type", "square", "simple")),
+        "misses weigh more or less than false alarms": _any_part(_weighs_misses),
         "takes no labels": _any_part(lambda part: "labels" not in part.about.kinds),
     },
 )

@@ -37,14 +37,20 @@ class TotalSums(NamedTuple):
 class MomentSums(NamedTuple):
     """Sums of v times p, p t, min(p, t), the lesser of the two, and of what is apart, with no digit lost.
 
-    apart: p + t - 2 p t; gap: |p - t|, the same for a hard target.
+    missed: t (1 - p); extra: (1 - t) p; apart: both, p + t - 2 p t; gap: |p - t|, the same as apart for a hard target.
     """
 
     p: Values
     pt: Values
     least: Values
-    apart: Values
+    missed: Values
+    extra: Values
     gap: Values
+
+    @property
+    def apart(self) -> Values:
+        """What is in one mask and not in the other."""
+        return self.missed + self.extra
 
 
 class SquareSums(NamedTuple):
@@ -114,7 +120,8 @@ class Entropy:
 
     clip: bounds of the positive class's probability. log_floor: bound of pt in the log alone. every: CE is the sum of the
     cross-entropies against every class. modulated: how a soft target's pixel divides: t f and (1 - t) f of its whole
-    f = (1 - pt)^gamma CE; otherwise t CE(1) and (1 - t) CE(0). exp_pt: pt of a soft target is exp(-CE).
+    f = (1 - pt)^gamma CE; otherwise t CE(1) and (1 - t) CE(0). exp_pt: pt of a soft target is exp(-CE). reduced: the
+    focus is 1 where pt is below it and ((1 - pt) / reduced)^gamma from there on. bare: the focus alone, 1 in CE's place.
     """
 
     gamma: float = 0.0
@@ -123,6 +130,8 @@ class Entropy:
     every: bool = False
     modulated: bool = False
     exp_pt: bool = False
+    reduced: float | None = None
+    bare: bool = False
     weight: BoundaryWeight | None = None
 
 

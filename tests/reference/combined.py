@@ -15,11 +15,11 @@ from lossgauge.metrics import (
     WeightedBceDice,
 )
 
-from tests.reference import cross_entropy, focal, overlap
+from tests.reference import cross_entropy, focal, overlap, tversky
 from tests.reference.case import NOTHING_TO_SCORE, Case, Expected, Outcome
 from tests.reference.fit import require_fit
 
-SINGLE = focal.REFERENCES | cross_entropy.REFERENCES | overlap.REFERENCES
+SINGLE = focal.REFERENCES | cross_entropy.REFERENCES | overlap.REFERENCES | tversky.REFERENCES
 
 
 class Term(NamedTuple):

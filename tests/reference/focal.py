@@ -35,11 +35,12 @@ def _label_sums(spec: FocalLoss, label: Label) -> Sums:
     loss, t, v = _focal_of_label(spec, label), label.t, label.v
     alpha_positive, alpha_negative = _alphas(spec)
     leak_positive, leak_negative = _leaks(spec)
+    focus = v * _focus(spec, _one_minus_pt(spec, label)) if spec.normalized else v
     targets, rest = float(np.sum(v * t)), float(np.sum(v * (1 - t)))
     return Sums(
         positive=scaled(alpha_positive, weighted_sum(v * t, loss)) + leak_positive * targets,
         negative=scaled(alpha_negative, weighted_sum(v * (1 - t), loss)) + leak_negative * rest,
-        weight=float(np.sum(v)),
+        weight=_denominator(focus) if spec.normalized else float(np.sum(v)),
         count=t.size,
         mass=float(np.sum(v)),
         elements=label.elements,
@@ -48,8 +49,20 @@ def _label_sums(spec: FocalLoss, label: Label) -> Sums:
 
 
 def _focal_of_label(spec: FocalLoss, label: Label) -> Floats:
-    missed = _one_minus_pt(spec, label)
-    return missed**spec.gamma * _cross_entropy(label, spec.log_floor)
+    return _focus(spec, _one_minus_pt(spec, label)) * _cross_entropy(label, spec.log_floor)
+
+
+def _focus(spec: FocalLoss, missed: Floats) -> Floats:
+    """(1 - pt)^gamma; reduced, 1 below the threshold and ((1 - pt) / threshold)^gamma from there on."""
+    if spec.reduced_threshold is None:
+        return missed**spec.gamma
+    turned_down = (missed / spec.reduced_threshold) ** spec.gamma
+    return np.where(1 - missed < spec.reduced_threshold, 1.0, turned_down)
+
+
+def _denominator(weights: Floats) -> float:
+    """Their sum; without any focus so little that nothing over it is 0."""
+    return max(float(np.sum(weights)), float(np.finfo(float).tiny))
 
 
 def _one_minus_pt(spec: FocalLoss, label: Label) -> Floats:
@@ -97,13 +110,14 @@ def _refuse_unfit_classes(spec: FocalLoss, case: Case) -> None:
 
 def _class_sums(spec: FocalLoss, pixels: ClassPixels) -> Sums:
     c, v = pixels.index, pixels.v
-    loss = pixels.pair.q[c] ** spec.gamma * -pixels.pair.floored(spec.log_floor).log_p[c]
+    focus = _focus(spec, pixels.pair.q[c])
+    loss = focus * -pixels.pair.floored(spec.log_floor).log_p[c]
     total = scaled(_alpha_of_class(spec, c), weighted_sum(v, loss)) / _times_classes(spec, pixels)
     weight = float(np.sum(v))
     return Sums(
         positive=total if c > 0 else 0.0,
         negative=total if c == 0 else 0.0,
-        weight=weight,
+        weight=_denominator(v * focus) if spec.normalized else weight,
         count=v.size,
         mass=weight,
         elements=v.size,

@@ -5,8 +5,10 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from lossgauge.metrics import Confusion, Dice, DiceLoss, Iou, IouLoss, MeanIou
+import numpy as np
+from lossgauge.metrics import Dice, DiceLoss, Iou, IouLoss, LogCoshDiceLoss, MeanIou
 from lossgauge.metrics.overlap import ClassAveraged, Overlap
+from lossgauge.metrics.spec import Thresholded
 from lossgauge_service.errors import MetricDoesNotFit
 
 from tests.reference.averaging import ByClass, averaged, mean_of_defined
@@ -25,6 +27,16 @@ def dice(spec: Dice, case: Case) -> Expected:
 def dice_loss(spec: DiceLoss, case: Case) -> Expected:
     """1 - (2 I + a) / (P + T + b)."""
     return _overlap(spec, case, lambda region: complement(_dice_of(spec, region)))
+
+
+def log_cosh_dice_loss(spec: LogCoshDiceLoss, case: Case) -> Expected:
+    """log(cosh(1 - dice))."""
+
+    def formula(region: Region) -> Outcome:
+        loss = complement(_dice_of(spec, region))
+        return loss if loss.value is None else Outcome(float(np.log1p(2 * np.sinh(loss.value / 2) ** 2)))
+
+    return _overlap(spec, case, formula)
 
 
 def iou(spec: Iou, case: Case) -> Expected:
@@ -70,7 +82,7 @@ def _overlap(spec: Overlap, case: Case, formula: Formula) -> Expected:
     return class_average(spec, case, regions_of(case, membership), formula)
 
 
-def threshold_of(spec: ClassAveraged | Confusion, case: Case) -> tuple[float, str]:
+def threshold_of(spec: Thresholded, case: Case) -> tuple[float, str]:
     """The metric's own threshold, or the request's; and its side."""
     return (case.threshold if spec.threshold is None else spec.threshold), spec.threshold_side
 
@@ -136,5 +148,6 @@ REFERENCES: dict[str, Callable[[Any, Case], Expected]] = {
     "dice_loss": dice_loss,
     "iou": iou,
     "iou_loss": iou_loss,
+    "log_cosh_dice_loss": log_cosh_dice_loss,
     "mean_iou": mean_iou,
 }

@@ -120,6 +120,20 @@ def _dice(j: float | None, loss: bool) -> object:
 
 @SOME
 @given(case=cases())
+def test_tversky_of_halves_is_dice_and_of_ones_iou(engine: Engine, case: Case) -> None:
+    """Tversky loss with both weights 0.5 is dice loss, with both 1 IoU loss, unsmoothed and averaged in every way."""
+    averages: tuple[Average, ...] = ("macro", "micro", "weighted", "none")
+    exact = {"smooth_numerator": 0.0, "smooth_denominator": 0.0}
+    for weight, loss in ((0.5, m.DiceLoss), (1.0, m.IouLoss)):
+        weights = {"fp_weight": weight, "fn_weight": weight}
+        tversky = [m.TverskyLoss.model_validate({"average": a, **exact, **weights}) for a in averages]
+        overlaps = [loss.model_validate({"average": a, **exact}) for a in averages]
+        found, expected = (asked(engine, specs, case) for specs in (tversky, overlaps))
+        assert disagreements(_renamed(expected), _renamed(found)) == {}
+
+
+@SOME
+@given(case=cases())
 def test_fbeta_of_one_is_dice_of_the_masks(engine: Engine, case: Case) -> None:
     """F1 and dice are one number with two names."""
     averages: tuple[Average, ...] = ("macro", "micro", "weighted", "none")

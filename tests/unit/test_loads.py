@@ -141,6 +141,12 @@ def test_a_clip_bounds_both_logarithms() -> None:
     assert found == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_reduced_focus_is_a_limit_and_a_shift() -> None:
+    """pt < 0.3 is -log(1 - pt) < -log 0.7; from there on the focus is (1 - pt) / 0.3, whose log is shifted by log 0.3."""
+    clip = clip_of(Entropy(2.0, reduced=0.3, bare=True))
+    assert (clip.limit, clip.shift, clip.bare) == pytest.approx((-math.log(0.7), math.log(0.3), 1.0), rel=1e-12)
+
+
 def test_no_clip_bounds_nothing() -> None:
     """From 0 to infinity, and no negative zero."""
     assert clip_of(Entropy()) == Clip()

@@ -258,3 +258,19 @@ def test_what_does_not_fit_is_refused() -> None:
     ]:
         with pytest.raises(MetricDoesNotFit):
             reference(spec, case)
+
+
+def test_a_reduced_focal_loss_by_hand() -> None:
+    """At pt = 0.2, below the threshold, all of the cross-entropy; at pt = 0.9 (0.1 / 0.5)^2 of it."""
+    case = Case(np.array([0.2, 0.9]), np.ones(2, np.int64), prediction_kind="probabilities")
+    spec = FocalLoss(alpha=None, reduced_threshold=0.5, reduction="sum")
+    assert reference(spec, case).value == close(-np.log(0.2) - 0.04 * np.log(0.9))
+
+
+def test_a_normalized_focal_loss_is_a_mean_by_its_focus() -> None:
+    """sum f ce / sum f with f = (1 - pt)^gamma; alpha weighs the sum above alone."""
+    p, focus = np.array([0.2, 0.9]), np.array([0.64, 0.01])
+    case = Case(p, np.ones(2, np.int64), prediction_kind="probabilities")
+    expected = np.sum(focus * -np.log(p)) / np.sum(focus)
+    assert reference(FocalLoss(alpha=None, normalized=True), case).value == close(expected)
+    assert reference(FocalLoss(alpha=0.25, normalized=True), case).value == close(0.25 * expected)

@@ -13,7 +13,10 @@ from lossgauge_service.statistics import Entropy
 
 
 class Clip(NamedTuple):
-    """An entropy term in full: bounds of a = -log p and b = -log(1 - p), the cap of the log, and how a soft target enters."""
+    """An entropy term in full: bounds of a = -log p and b = -log(1 - p), the cap of the log, and how a soft target enters.
+
+    With s = -log(1 - pt) the focus is exp(-gamma (s + shift)), and 1 where s is below `limit`; it is summed alone where `bare`.
+    """
 
     gamma: float = 0.0
     a_low: float = 0.0
@@ -24,6 +27,9 @@ class Clip(NamedTuple):
     every: float = 0.0
     modulated: float = 0.0
     exp_pt: float = 0.0
+    limit: float = -math.inf
+    shift: float = 0.0
+    bare: float = 0.0
 
 
 Key = str | tuple[str, float | Clip, str]
@@ -42,6 +48,9 @@ def clip_of(term: Entropy) -> Clip:
         float(term.every),
         float(term.modulated),
         float(term.exp_pt),
+        -math.inf if term.reduced is None else -math.log1p(-term.reduced),
+        0.0 if term.reduced is None else math.log(term.reduced),
+        float(term.bare),
     )
 
 

@@ -68,7 +68,7 @@ class Pass:
         return Load(moments or squares, 0 in plain, gammas, clips, cuts, squares, 2 in plain)
 
     def _is_plain(self, term: Entropy) -> bool:
-        return not (self.case.soft or term.clip or term.log_floor or term.every)
+        return not (self.case.soft or term.clip or term.log_floor or term.every or term.reduced or term.bare)
 
     def cut(self, key: Counts) -> float:
         """The value above which a prediction is positive."""
@@ -149,8 +149,8 @@ def _named(kind: type[Kind], columns: Columns) -> Kind:
 
 
 def _hard_moments(columns: Columns) -> MomentSums:
-    pt, apart = columns["pt"], columns["missed"] + columns["extra"]
-    return MomentSums(p=pt + columns["extra"], pt=pt, least=pt, apart=apart, gap=apart)
+    pt, missed, extra = columns["pt"], columns["missed"], columns["extra"]
+    return MomentSums(p=pt + extra, pt=pt, least=pt, missed=missed, extra=extra, gap=missed + extra)
 
 
 def _hard_squares(columns: Columns, target: Values) -> SquareSums:

@@ -9,13 +9,13 @@ from lossgauge.metrics.combined import CombinedTerm, Mix
 from lossgauge.metrics.spec import MetricSpec
 from lossgauge.wire import Score
 
-from lossgauge_service.metrics import overlap, pixel_losses
+from lossgauge_service.metrics import overlap, pixel_losses, tversky
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
 
 PARTS: dict[type[MetricSpec], Implementation[Any]] = {
-    part.spec: part for part in (*overlap.FAMILY, *pixel_losses.FAMILY)
+    part.spec: part for part in (*overlap.FAMILY, *pixel_losses.FAMILY, *tversky.FAMILY)
 }
 
 TRANSFORMS: dict[str, Callable[[float], float]] = {

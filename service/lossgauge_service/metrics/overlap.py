@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from lossgauge.metrics import Dice, DiceLoss, Iou, IouLoss, MeanIou
+from lossgauge.metrics import Dice, DiceLoss, Iou, IouLoss, LogCoshDiceLoss, MeanIou
 from lossgauge.metrics.overlap import Overlap
 from lossgauge.wire import Score
 
@@ -80,6 +80,17 @@ def _dice(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
 
 def _dice_loss(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
     return ratio(areas.apart + _unequal(spec), areas.below + spec.smooth_denominator, reasons)
+
+
+def _log_cosh_dice_loss(spec: Overlap, areas: Areas, reasons: Reasons) -> Readings:
+    return _dice_loss(spec, areas, reasons).mapped(_log_cosh)
+
+
+def _log_cosh(x: Values) -> Values:
+    # of a small x the sum of exponentials has lost all digits, of a large one the square overflows
+    small = np.log1p(2 * np.sinh(np.minimum(abs(x), 1) / 2) ** 2)
+    curve: Values = np.where(abs(x) < 1, small, np.logaddexp(x, -x) - np.log(2))
+    return curve
 
 
 def _by_the_smaller(spec: Overlap, value: Readings, loss: Readings) -> Readings:
@@ -160,5 +171,6 @@ FAMILY = (
     Implementation(DiceLoss, _needs, _finish_with(_dice_loss), background_misfit),
     Implementation(Iou, _needs, _finish_with(_iou), background_misfit),
     Implementation(IouLoss, _needs, _finish_with(_iou_loss), background_misfit),
+    Implementation(LogCoshDiceLoss, _needs, _finish_with(_log_cosh_dice_loss), background_misfit),
     Implementation(MeanIou, _mean_needs, _mean_finish),
 )

@@ -27,19 +27,32 @@ class Parts:
 # ----------------------------------------------------------------------------------------------------------------- focal
 
 
-def _focal_key(spec: FocalLoss, case: Case) -> Entropy:
+def _focal_key(spec: FocalLoss, case: Case, bare: bool = False) -> Entropy:
     exp_pt = case.soft and spec.soft_target_pt == "exp"
-    return Entropy(spec.gamma, spec.clip, spec.log_floor, False, case.soft, exp_pt, spec.weight_from)
+    reduced_at = spec.reduced_threshold
+    return Entropy(
+        spec.gamma, spec.clip, spec.log_floor, False, case.soft, exp_pt, reduced_at, bare, weight=spec.weight_from
+    )
 
 
 def _focal_needs(spec: FocalLoss, case: Case) -> list[Statistic]:
-    return [Totals(spec.weight_from), _focal_key(spec, case)]
+    focus = [_focal_key(spec, case, bare=True)] if spec.normalized else []
+    return [Totals(spec.weight_from), _focal_key(spec, case), *focus]
 
 
 def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
     totals = sums.totals(spec.weight_from)
-    parts = Parts(*_focal_sums(spec, sums, case), totals.weight)
-    return _reduced(spec, parts, totals, sums.pixels, case)
+    parts = Parts(*_focal_sums(spec, sums, case), _focal_weight(spec, sums, totals, case))
+    return reduced(spec, parts, totals, sums.pixels, case)
+
+
+def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) -> Values:
+    """What the mean divides by: the pixels' weights, or these times the focus."""
+    if not spec.normalized:
+        return totals.weight
+    focus = sums.entropy(_focal_key(spec, case, bare=True))
+    # where there is no focus there is no loss either, and nothing over anything is 0
+    return np.maximum(focus.positive + focus.negative, np.finfo(float).tiny)
 
 
 def _focal_sums(spec: FocalLoss, sums: Sums, case: Case) -> EntropySums:
@@ -89,7 +102,7 @@ def _focal_misfit(spec: FocalLoss, case: Case) -> str | None:
         return "alpha_mode 'balanced' has no meaning for task 'multiclass'; give alpha null, a list per class, or alpha_mode 'constant'"
     if case.task == "multiclass" and spec.clip_leak:
         return "clip_leak is of binary code; it has no meaning for task 'multiclass'"
-    return _weighting_misfit(spec, case)
+    return weighting_misfit(spec, case)
 
 
 # --------------------------------------------------------------------------------------------------------- cross-entropy
@@ -112,7 +125,7 @@ def _entropy_finish(spec: CrossEntropy, sums: Sums, case: Case) -> list[Score]:
     totals = sums.totals(spec.weight_from)
     factors = _class_factors(spec, totals, case)
     parts = Parts(*_entropy_sums(spec, sums, factors, case), _class_weight(spec, totals, factors))
-    return _reduced(spec, parts, totals, sums.pixels, case)
+    return reduced(spec, parts, totals, sums.pixels, case)
 
 
 def _entropy_sums(spec: CrossEntropy, sums: Sums, factors: tuple[Any, Any], case: Case) -> EntropySums:
@@ -187,15 +200,16 @@ def _entropy_misfit(spec: CrossEntropy, case: Case) -> str | None:
         return _wrong_length("pos_weight", spec.pos_weight, case.classes)
     if spec.class_weights is not None:
         wanted = 2 if case.task == "binary" else case.classes
-        return _wrong_length("class_weights", spec.class_weights, wanted) or _weighting_misfit(spec, case)
-    return _weighting_misfit(spec, case)
+        return _wrong_length("class_weights", spec.class_weights, wanted) or weighting_misfit(spec, case)
+    return weighting_misfit(spec, case)
 
 
 def _wrong_length(name: str, given: list[float], wanted: int) -> str | None:
     return None if len(given) == wanted else f"{name} has {len(given)} entries; {wanted} are needed"
 
 
-def _weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
+def weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
+    """What keeps computed weights from fitting a case."""
     if spec.weight_from is None:
         return None
     if case.task == "multiclass":
@@ -206,7 +220,8 @@ def _weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
 # ------------------------------------------------------------------------------------------------------------- reduction
 
 
-def _reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> list[Score]:
+def reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> list[Score]:
+    """The scores of a loss's parts, divided as the spec says."""
     nothing = nothing_to_score(totals)
     positive, negative = _sides(parts, case)
     scale = _denominator(

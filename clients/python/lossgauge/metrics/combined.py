@@ -6,12 +6,25 @@ from pydantic import Field
 
 from lossgauge.metrics.cross_entropy import CrossEntropy
 from lossgauge.metrics.focal import FocalLoss
-from lossgauge.metrics.overlap import Dice, DiceLoss, Iou, IouLoss
+from lossgauge.metrics.overlap import Dice, DiceLoss, Iou, IouLoss, LogCoshDiceLoss
 from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Empty, Frozen, MetricSpec
+from lossgauge.metrics.tversky import FocalTverskyLoss, GeneralizedDiceLoss, TverskyLoss
 
 __all__ = ["BceDice", "BceLogDice", "CombinedLoss", "CombinedTerm", "FocalDice", "FocalLogDice", "WeightedBceDice"]
 
-Combinable = Annotated[FocalLoss | CrossEntropy | Dice | DiceLoss | Iou | IouLoss, Field(discriminator="name")]
+Combinable = Annotated[
+    FocalLoss
+    | CrossEntropy
+    | Dice
+    | DiceLoss
+    | Iou
+    | IouLoss
+    | LogCoshDiceLoss
+    | TverskyLoss
+    | FocalTverskyLoss
+    | GeneralizedDiceLoss,
+    Field(discriminator="name"),
+]
 KERAS_DICE = DiceLoss()
 KERAS_DICE_SCORE = Dice(soft=True, smooth_numerator=1.0, smooth_denominator=1.0, empty=Empty(both="formula"))
 PLAIN_FOCAL = FocalLoss(alpha=None)

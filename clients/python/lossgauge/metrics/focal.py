@@ -15,6 +15,9 @@ class FocalLoss(PixelLoss):
 
     Per pixel -alpha_t (1 - pt)^gamma log pt, with pt the probability given to the true class and
     alpha_t = alpha for t = 1, 1 - alpha for t = 0 (`balanced`) or alpha for both (`constant`).
+    `reduced_threshold` h: (1 - pt)^gamma is 1 where pt < h and ((1 - pt) / h)^gamma from there on (arXiv:1903.01347).
+    `normalized`: sum v alpha_t f ce / sum v f with f = (1 - pt)^gamma; 0 where no pixel has focus. segmentation_models_pytorch
+    divides its mean by the same sum, which is a further 1 / N.
     Multi-class: pt is the softmax probability of the true class; alpha is null, a constant, or a list, one per class.
     Shapes: as the request's. Range [0, inf). Extras: `positive`, `negative`, `positive_share`.
     Source: Lin et al., arXiv:1708.02002, eq. 5.
@@ -50,6 +53,31 @@ class FocalLoss(PixelLoss):
     soft_target_pt: Literal["product", "exp"] = Field(
         default="product", description="pt of a soft target: p t + (1 - p)(1 - t), or exp(-cross-entropy)."
     )
+
+    reduced_threshold: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Reduced focal loss: the focus is 1 where pt < threshold, ((1 - pt) / threshold)^gamma from there on.",
+    )
+    normalized: bool = Field(
+        default=False,
+        description="A mean divides by the sum of the focal weights (1 - pt)^gamma, times the pixels' weights, not by these alone.",
+    )
+
+    @model_validator(mode="after")
+    def _normalized_has_its_denominator(self) -> Self:
+        others = {"reduction": "mean", "ignore_denominator": "valid", "weight_denominator": "weights"}
+        changed = [name for name, value in others.items() if getattr(self, name) != value]
+        if self.normalized and changed:
+            raise Forbidden(f"normalized is a denominator of its own; found {changed[0]} too", changed[0])
+        return self
+
+    @model_validator(mode="after")
+    def _leak_is_not_reduced(self) -> Self:
+        if self.clip_leak and self.reduced_threshold is not None:
+            raise Forbidden("clip_leak and reduced_threshold exclude each other; found both", "clip_leak")
+        return self
 
     @model_validator(mode="after")
     def _alpha_in_range(self) -> Self:

@@ -16,7 +16,7 @@ from lossgauge.metrics.spec import (
     Thresholded,
 )
 
-__all__ = ["Dice", "DiceLoss", "Iou", "IouLoss", "MeanIou"]
+__all__ = ["Dice", "DiceLoss", "Iou", "IouLoss", "LogCoshDiceLoss", "MeanIou"]
 
 Average = Literal["macro", "micro", "weighted", "none"]
 LOSS_EMPTY = Empty(both=0.0)
@@ -86,6 +86,30 @@ class DiceLoss(Overlap):
         source="Milletari et al., V-Net, arXiv:1606.04797, eq. 2; smoothing of 1: Keras tutorials",
     )
     name: Literal["dice_loss"] = "dice_loss"
+    soft: bool = Field(
+        default=True, description="true: probabilities as they are; false: the thresholded (or argmax) mask."
+    )
+    smooth_numerator: NonNegative = Field(default=1.0, description="Added to the numerator.")
+    smooth_denominator: NonNegative = Field(default=1.0, description="Added to the denominator.")
+    empty: Empty = Field(
+        default=LOSS_EMPTY, description="What the value is when a class has no pixel in one mask or both."
+    )
+
+
+class LogCoshDiceLoss(Overlap):
+    """Log-cosh dice loss log(cosh(1 - dice)), of each class before the average.
+
+    Every parameter as in `dice_loss`. Shapes: as the request's. Range [0, log(cosh(1))] for a = b.
+    Source: Jadon, A survey of loss functions for semantic segmentation, arXiv:2006.14822.
+    """
+
+    about: ClassVar[About] = About(
+        formula="log(cosh(1 - (2 I + a) / (P + T + b)))",
+        direction="lower",
+        range="[0, 0.43378083048302503] for a = b",
+        source="Jadon, arXiv:2006.14822",
+    )
+    name: Literal["log_cosh_dice_loss"] = "log_cosh_dice_loss"
     soft: bool = Field(
         default=True, description="true: probabilities as they are; false: the thresholded (or argmax) mask."
     )

@@ -1,0 +1,100 @@
+"""Asymmetric and unified focal loss."""
+
+from typing import Any
+
+import numpy as np
+from lossgauge.metrics import AsymmetricFocalLoss, FocalLoss, UnifiedFocalLoss
+from lossgauge.wire import Score
+
+from lossgauge_service.metrics import pixel_losses
+from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.pixel_losses import Parts, reduced, weighting_misfit
+from lossgauge_service.metrics.tversky import Overlaps, with_background
+from lossgauge_service.metrics.values import Readings, finite, mean, nothing_to_score, plain, ratio, scores_of
+from lossgauge_service.samples import Case
+from lossgauge_service.statistics import Entropy, Moments, Statistic, Sums, Totals, Values
+
+HARD_ONLY = "is of hard targets; the target is soft"
+
+
+def _keys(spec: AsymmetricFocalLoss) -> tuple[Entropy, Entropy]:
+    """Cross-entropy without and with the focus."""
+    plain_key = Entropy(0.0, spec.clip, spec.log_floor, weight=spec.weight_from)
+    return plain_key, Entropy(spec.gamma, spec.clip, spec.log_floor, weight=spec.weight_from)
+
+
+def _needs(spec: AsymmetricFocalLoss, case: Case) -> list[Statistic]:
+    return [Totals(spec.weight_from), *_keys(spec)]
+
+
+def _finish(spec: AsymmetricFocalLoss, sums: Sums, case: Case) -> list[Score]:
+    totals, (plain_key, focal_key) = sums.totals(spec.weight_from), _keys(spec)
+    entropy, focal = sums.entropy(plain_key), sums.entropy(focal_key)
+    positive, negative = _weighed(spec.delta, entropy.positive), _weighed(1 - spec.delta, focal.negative)
+    if case.task == "multiclass":
+        behind = _weighed(1 - spec.delta, focal.positive[:, :1])
+        positive, negative = np.concatenate([behind, positive[:, 1:]], 1), np.zeros_like(positive)
+    return reduced(spec, Parts(positive, negative, totals.weight), totals, sums.pixels, case)
+
+
+def _weighed(factor: float, loss: Values) -> Values:
+    """factor * loss, where a factor of 0 takes out even what is infinite."""
+    return factor * loss if factor > 0 else np.zeros_like(loss)
+
+
+def _misfit(spec: AsymmetricFocalLoss, case: Case) -> str | None:
+    return HARD_ONLY if case.soft else weighting_misfit(spec, case)
+
+
+# --------------------------------------------------------------------------------------------------------------- unified
+
+
+PIXELS: dict[type, Implementation[Any]] = {
+    AsymmetricFocalLoss: Implementation(AsymmetricFocalLoss, _needs, _finish, _misfit),
+    **{part.spec: part for part in pixel_losses.FAMILY},
+}
+
+
+def _focal_term(spec: UnifiedFocalLoss, case: Case) -> AsymmetricFocalLoss | FocalLoss:
+    if spec.form == "asymmetric":
+        return AsymmetricFocalLoss(delta=spec.delta, gamma=spec.gamma)
+    if case.task == "binary":
+        return FocalLoss(alpha=spec.delta, gamma=spec.gamma)
+    return FocalLoss(alpha=[1 - spec.delta, *[spec.delta] * (case.classes - 1)], gamma=spec.gamma)
+
+
+def _unified_needs(spec: UnifiedFocalLoss, case: Case) -> list[Statistic]:
+    term = _focal_term(spec, case)
+    return [*PIXELS[type(term)].needs(term, case), Moments()]
+
+
+def _unified_finish(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> list[Score]:
+    term, tversky = _focal_term(spec, case), _tversky_term(spec, sums, case)
+    scores = PIXELS[type(term)].finish(term, sums, case)
+    focal = np.array([np.nan if score.value is None else score.value for score in scores])
+    share = spec.weight
+    both = finite(_weighed(share, tversky.numbers) + _weighed(1 - share, focal))
+    terms = [list(pair) for pair in zip(plain(tversky.numbers), plain(focal), strict=True)]
+    return scores_of(both, nothing_to_score(sums.totals()), terms=terms)
+
+
+def _tversky_term(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> Readings:
+    moments, totals = sums.moments(Moments()), sums.totals()
+    parts = Overlaps(moments.pt, moments.missed, moments.extra, moments.p, totals.positive)
+    parts = with_background(parts, totals.negative) if case.task == "binary" else parts
+    wrong = spec.delta * parts.missed + (1 - spec.delta) * parts.extra
+    losses = ratio(wrong, parts.shared + wrong + spec.smooth, "zero_denominator")
+    exponents = np.full(parts.shared.shape[-1], 1 - spec.gamma)
+    if spec.form == "asymmetric":
+        exponents[0] = 1.0
+    return mean(losses.mapped(lambda loss: loss**exponents))
+
+
+def _unified_misfit(spec: UnifiedFocalLoss, case: Case) -> str | None:
+    return HARD_ONLY if case.soft else None
+
+
+FAMILY = (
+    PIXELS[AsymmetricFocalLoss],
+    Implementation(UnifiedFocalLoss, _unified_needs, _unified_finish, _unified_misfit),
+)
