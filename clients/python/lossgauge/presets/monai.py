@@ -38,7 +38,7 @@ MONAI = Preset(
         ),
         Recipe(
             metric="dice_loss",
-            function="losses.DiceLoss(sigmoid=True | softmax=True)",
+            function="losses.DiceLoss(sigmoid=True), or softmax=True",
             parameters={"smooth_numerator": SMOOTH, "smooth_denominator": SMOOTH, "empty": FORMULA},
             differs="squared_pred=True is `squared`; include_background=False is `include_background`.",
         ),
@@ -71,11 +71,11 @@ MONAI = Preset(
     defects=(
         Defect(
             function="losses.FocalLoss(use_softmax=True, include_background=False)",
-            what="It drops the background's channel before the softmax: 0.123 where 0.273 is right, in one measurement.",
+            what="It drops the background's channel before the softmax: the probabilities are others', not the classes' own.",
         ),
         Defect(
             function="metrics.HausdorffDistanceMetric",
-            what="With one mask empty the distance is nan or inf and leaves the mean: a missed object costs nothing.",
+            what="With one mask empty it is nan for percentile=95, and leaves the mean: a missed object costs nothing. Without: inf.",
         ),
         Defect(
             function="metrics.DiceMetric, metrics.MeanIoU, with ignore_empty=True",
