@@ -65,6 +65,8 @@ def presets() -> Iterator[str]:
 
 
 def _checked(preset: Preset) -> str:
+    if not preset.recipes:
+        return "not compared yet"
     versions = " and ".join(preset.versions)
     return f"the library, {versions}" if preset.checked == "library" else f"its formula, as of {versions}"
 
