@@ -23,7 +23,7 @@ def _family(*files: str, direction: Direction | None = None) -> frozenset[str]:
     return frozenset(name for name, about in found.items() if direction in (None, about.direction))
 
 
-COUNTS = _family("counts")
+COUNTS = _family("counts", "agreement")
 SCORES = _family("overlap", direction="higher")
 OVERLAP_LOSSES = _family("overlap", direction="lower")
 PIXEL_LOSSES = _family("cross_entropy", "focal")
@@ -81,7 +81,9 @@ def _by_boundary(spec: MetricSpec) -> bool:
 
 
 def _per_class(spec: MetricSpec) -> bool:
-    return any(isinstance(getattr(spec, name, None), list) for name in ("alpha", "class_weights", "pos_weight"))
+    return any(
+        isinstance(getattr(spec, name, None), list) for name in ("alpha", "class_weights", "pos_weight", "tolerance")
+    )
 
 
 def _one_sided(spec: MetricSpec) -> bool:
@@ -102,6 +104,15 @@ def _loses_where_both_are_empty(spec: MetricSpec) -> bool:
     )
 
 
+def _by_diagonal(spec: MetricSpec) -> bool:
+    rules = getattr(spec, "empty", None)
+    return rules is not None and "image_diagonal" in (rules.target, rules.prediction)
+
+
+def _directed(spec: MetricSpec) -> bool:
+    return getattr(spec, "directed", False) or getattr(spec, "symmetric", None) == "directed"
+
+
 def _ignored_counts(spec: MetricSpec) -> bool:
     return getattr(spec, "ignore_denominator", None) == "all"
 
@@ -114,6 +125,8 @@ BOUNDED = frozenset({"weighted_bce_dice"})
 BOUNDARY = "weights that are computed from where the pixels lie"
 TAKES_NO_LABELS = "takes no labels, so that prediction and target cannot change places"
 NO_FOCUS = "has no focal term"
+ONE_SIDED = frozenset({"balanced_accuracy", "precision", "recall", "specificity"})
+DIFFERENCES = frozenset({"kappa", "mcc", "volume_difference"})
 
 PERMUTED_PIXELS = Law(
     EVERY - BOUNDED - PLACED - BOXES,
@@ -122,7 +135,13 @@ PERMUTED_PIXELS = Law(
 )
 
 PADDED_AND_IGNORED = Law(
-    EVERY - BOXES, _each(BOXES, NO_PIXELS), unless={"the mean divides by the ignored pixels too": _ignored_counts}
+    EVERY - BOXES - {"boundary_iou"},
+    {**_each(BOXES, NO_PIXELS), "boundary_iou": "its bands are as wide as a share of the image's diagonal"},
+    {
+        "the mean divides by the ignored pixels too": _ignored_counts,
+        "a missed object is as far as the image's diagonal": _by_diagonal,
+        "a mask goes on beyond the image's edge": _has("edge_is_border", False),
+    },
 )
 
 TILES_ADD_UP = Law(
@@ -137,15 +156,17 @@ RENAMED_CLASSES = Law(
     unless={
         "a parameter for each class, by its place": _per_class,
         "class 0 is the background": _has("include_background", False),
+        "how far apart two classes are is told by their places": _has("weights", "linear", "quadratic"),
         "positives are all classes but 0": _has("reduction", "positives"),
     },
 )
 
 SWAPPED_MASKS = Law(
-    (EVERY - PIXEL_LOSSES - MIXES - RANKINGS - BOXES - {"precision", "recall", "specificity"}) | {"combined_loss"},
+    (EVERY - PIXEL_LOSSES - MIXES - RANKINGS - BOXES - ONE_SIDED) | {"combined_loss"},
     not_for={
         **_each(PIXEL_LOSSES | (MIXES - {"combined_loss"}) | RANKINGS, TAKES_NO_LABELS),
         **_each(BOXES, NO_PIXELS),
+        "balanced_accuracy": "is of the target's classes",
         "precision": "swapped, it is recall",
         "recall": "swapped, it is precision",
         "specificity": "divides by the target's negatives",
@@ -155,6 +176,8 @@ SWAPPED_MASKS = Law(
         "a macro accuracy is the mean of the recalls": lambda spec: spec.name == "accuracy" and spec != m.Accuracy(),
         "recall and precision weigh differently": lambda spec: getattr(spec, "beta", 1.0) != 1.0,
         "another rule for an empty target than for an empty prediction": _one_sided,
+        "distances from the prediction to the target only": _directed,
+        "divides by the target's size": _has("mode", "relative", "absolute"),
         "takes no labels": _any_part(lambda part: "labels" not in part.about.kinds),
     },
 )
@@ -166,6 +189,7 @@ PERFECT_IS_BEST = Law(
         "smoothing punishes certainty": lambda spec: bool(getattr(spec, "label_smoothing", 0)),
         "unequal smoothing, whose loss of an empty mask is below 0": _smoothed_unequally,
         "a loss that a rule gives to two empty masks": _loses_where_both_are_empty,
+        "a difference with a sign: best is 0": _has("mode", "relative"),
     },
 )
 
@@ -186,15 +210,19 @@ CERTAIN_LOGITS_STAY_FINITE = Law(
 SAME_BITS = Law(EVERY - BOXES, _each(BOXES, NO_PIXELS))
 
 FLOAT32_KEEPS_SIX_DIGITS = Law(
-    EVERY - BOXES,
-    _each(BOXES, NO_PIXELS),
-    unless={"unequal smoothing: a loss that falls below 0 has no digits where it is 0": _smoothed_unequally},
+    EVERY - BOXES - DIFFERENCES,
+    {**_each(BOXES, NO_PIXELS), **_each(DIFFERENCES, "a difference that has no digits where it is 0")},
+    unless={
+        "a difference from chance has no digits where it is 0": _has("adjusted", True),
+        "unequal smoothing: a loss that falls below 0 has no digits where it is 0": _smoothed_unequally,
+    },
 )
 
 
 def float32_floor(spec: MetricSpec) -> float:
     """What float32 may be off by where it is not 1e-6 of the score."""
-    return 1e-6 if FLOAT32_KEEPS_SIX_DIGITS.exempts(spec) else 1e-12
+    law = FLOAT32_KEEPS_SIX_DIGITS
+    return 1e-6 if spec.name in law.not_for or law.exempts(spec) else 1e-12
 
 
 FOCAL = frozenset(spec.name for spec in VARIANTS if any(part.name == "focal_loss" for part in _parts(spec)))

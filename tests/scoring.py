@@ -30,6 +30,7 @@ def question_of(case: Case, metrics: Sequence[MetricSpec], precision: Precision 
         ignore_index=case.ignore_index,
         threshold=case.threshold,
         precision=precision,
+        spacing=None if case.spacing is None else list(case.spacing),
         metrics=list(metrics),
     )
 

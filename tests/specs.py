@@ -13,6 +13,8 @@ KERAS_CLIP = (0.001, 0.999)
 NO_RULES = m.Empty(both="formula", target="formula", prediction="formula")
 CONSTANTS = m.Empty(both=1.0, target=0.25, prediction="skip")
 UNDEFINED = m.Empty(both="skip", target="undefined", prediction="undefined")
+DISTANCES = m.DistanceEmpty(both="skip", target=7.5, prediction="skip")
+NO_DISTANCE_RULES = m.DistanceEmpty(both="formula", target="formula", prediction="formula")
 
 EXPLICIT: tuple[MetricSpec, ...] = (
     m.FocalLoss(),
@@ -82,6 +84,21 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.FocalLoss(alpha=None, denominator="elements"),
     m.FBeta(),
     m.FBeta(beta=2.0, average="weighted"),
+    m.Mcc(),
+    m.Mcc(average="macro", zero_division=0.0, include_background=False),
+    m.Mcc(average="weighted", empty=CONSTANTS),
+    m.Kappa(),
+    m.Kappa(weights="linear", zero_division=1.0),
+    m.Kappa(weights="quadratic"),
+    m.Kappa(average="macro", empty=UNDEFINED),
+    m.BalancedAccuracy(),
+    m.BalancedAccuracy(adjusted=True),
+    m.BalancedAccuracy(absent="undefined", threshold=0.25, threshold_side="greater_equal"),
+    m.BalancedAccuracy(absent=0.0, adjusted=True),
+    m.VolumeDifference(),
+    m.VolumeDifference(mode="absolute", average="micro"),
+    m.VolumeDifference(mode="symmetric", empty=CONSTANTS),
+    m.VolumeDifference(mode="symmetric"),
     m.CombinedLoss(
         terms=[m.CombinedTerm(metric=m.FocalLoss(alpha=None), weight=0.5), m.CombinedTerm(metric=m.IouLoss())]
     ),
@@ -91,6 +108,36 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.FocalDice(),
     m.FocalLogDice(focal_weight=2.0),
     m.WeightedBceDice(boundary=SMALL_BOUNDARY),
+    m.Hausdorff(),
+    m.Hausdorff(percentile=95.0, empty=DISTANCES),
+    m.Hausdorff(percentile=50.0, hd_mode="pooled", border="full", average="micro"),
+    m.Hausdorff(percentile=95.0, hd_mode="area_weighted", average="weighted"),
+    m.Hausdorff(hd_mode="area_weighted", edge_is_border=False, include_background=False),
+    m.Hausdorff(directed=True, percentile=0.0, empty=NO_DISTANCE_RULES),
+    m.Hausdorff(directed=True, average="micro"),
+    m.AverageSurfaceDistance(),
+    m.AverageSurfaceDistance(symmetric="masd", edge_is_border=False, empty=DISTANCES),
+    m.AverageSurfaceDistance(symmetric="directed", border="full", average="micro", empty=NO_DISTANCE_RULES),
+    m.AverageSurfaceDistance(average="micro", empty=DISTANCES),
+    m.SurfaceDice(),
+    m.SurfaceDice(tolerance=[0.0, 1.5]),
+    m.SurfaceDice(tolerance=0.0, nsd_mode="pooled_areas", average="micro"),
+    m.SurfaceDice(tolerance=1.5, nsd_mode="mean_of_fractions", border="full", edge_is_border=False),
+    m.BoundaryIou(),
+    m.BoundaryIou(dilation_ratio=0.4, average="micro", empty=CONSTANTS),
+    m.CentrelineDice(),
+    m.CentrelineDice(threshold=0.25, threshold_side="greater_equal", average="micro"),
+    m.InstanceFBeta(),
+    m.InstanceFBeta(beta=2.0, connectivity="faces", average="micro", pairs=3),
+    m.InstanceFBeta(iou_threshold=0.1, threshold_side="greater_equal", min_size=2, empty=CONSTANTS),
+    m.InstanceFBeta(iou_threshold=0.1, matching="optimal", average="weighted"),
+    m.InstancePrecision(),
+    m.InstancePrecision(thresholds=[0.0, 0.3], include_background=False, empty=UNDEFINED),
+    m.InstancePrecision(matching="optimal", thresholds=[0.2, 0.4], average="micro", pairs=2),
+    m.PanopticQuality(),
+    m.PanopticQuality(average="none", connectivity="faces", threshold_side="greater_equal", empty=NO_RULES),
+    m.PanopticQuality(instance_divisor=100),
+    m.PanopticQuality(crowd=[2, 3]),
 )
 
 

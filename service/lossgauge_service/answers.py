@@ -1,6 +1,7 @@
 """Answers: strict JSON by orjson, with the time that each step took."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from lossgauge_service.samples import Sample
 
 STEPS = ("receive", "decode", "queue", "compute")
 MEDIA_TYPE = "application/json"
+CSV_MEDIA_TYPE = "text/csv"
 
 
 @dataclass
@@ -44,8 +46,17 @@ def answer(content: dict[str, Any], question: Question, plan: Plan, engine: Engi
         "timing_ms": times,
         "engine": engine.model_dump(),
     }
-    headers = {"Server-Timing": ", ".join(f"{step};dur={ms}" for step, ms in times.items())}
-    return Response(orjson.dumps(document), headers=headers, media_type=MEDIA_TYPE)
+    return Response(orjson.dumps(document), headers=timing_headers(times), media_type=MEDIA_TYPE)
+
+
+def csv_answer(text: str, watch: Stopwatch) -> Response:
+    """A table alone, and the times."""
+    return Response(text, headers=timing_headers(watch.times()), media_type=CSV_MEDIA_TYPE)
+
+
+def timing_headers(times: Mapping[str, float]) -> dict[str, str]:
+    """The times as a header."""
+    return {"Server-Timing": ", ".join(f"{step};dur={ms}" for step, ms in times.items())}
 
 
 def scores_document(scores: dict[str, Score], sample: Sample) -> dict[str, Any]:

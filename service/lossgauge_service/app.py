@@ -15,11 +15,21 @@ from lossgauge_service.engine import Engine
 from lossgauge_service.head import Head
 from lossgauge_service.problems import HANDLERS, Problems, Statuses
 from lossgauge_service.request_id import RequestId
-from lossgauge_service.routes import batch, catalogue, health, limits, presets, root, score
+from lossgauge_service.routes import batch, catalogue, health, limits, maps, presets, root, score, sweep
 from lossgauge_service.service import running
 from lossgauge_service.settings import Settings
 
-ROUTES = (score.router, batch.router, catalogue.router, presets.router, limits.router, health.router, root.router)
+ROUTES = (
+    score.router,
+    batch.router,
+    sweep.router,
+    maps.router,
+    catalogue.router,
+    presets.router,
+    limits.router,
+    health.router,
+    root.router,
+)
 
 MIDDLEWARE = (Middleware(RequestId), Middleware(Head))
 
@@ -30,6 +40,7 @@ STATUS: Statuses = {
     errors.LimitExceeded: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.LossgaugeError: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from lossgauge_service.engine import Engine
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample
+
+Found = TypeVar("Found")
 
 
 class Batcher:
@@ -30,6 +33,14 @@ class Batcher:
     def _run(self, plan: Plan, samples: Sequence[Sample], on_start: Callable[[], None]) -> Outcomes:
         on_start()
         return self._engine.run(plan, samples)
+
+    async def call(self, work: Callable[[Engine], Found], on_start: Callable[[], None] = lambda: None) -> Found:
+        """What any other work finds on the engine, in its turn; `on_start` is called when it leaves the queue."""
+        return await asyncio.get_running_loop().run_in_executor(self._consumer, self._call, work, on_start)
+
+    def _call(self, work: Callable[[Engine], Found], on_start: Callable[[], None]) -> Found:
+        on_start()
+        return work(self._engine)
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""

@@ -5,7 +5,9 @@ from typing import Any, Protocol, TypeVar
 
 from lossgauge.encodings import Array
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps
-from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest
+from lossgauge.mapping import MapRequest
+from lossgauge.sweeps import SweepRequest
+from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest, Subject
 
 from lossgauge_service.bodies import Envelope
 from lossgauge_service.errors import (
@@ -26,7 +28,7 @@ REJECTIONS: dict[str, type[LossgaugeError]] = {
 }
 ROLES = ("/prediction", "/target", "/weight")
 MOST_ID_CHARACTERS = 200
-Asked = TypeVar("Asked", bound=Question)
+Asked = TypeVar("Asked", bound=Subject)
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,22 @@ def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
     return _asked(ScoreRequest, envelope.document, limits)
 
 
+def map_request(envelope: Envelope, limits: Limits) -> MapRequest:
+    """The request of one pair's maps."""
+    return _asked(MapRequest, envelope.document, limits)
+
+
 def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:
     """The request of a batch; its items are not read yet."""
     _check_length(envelope.document, "items", limits.items)
     return _asked(BatchRequest, envelope.document, limits)
+
+
+def sweep_request(envelope: Envelope, limits: Limits) -> SweepRequest:
+    """The request of a sweep."""
+    request = validated(SweepRequest, envelope.document)
+    _check_count("classes", request.num_classes or 0, limits.classes, "/num_classes")
+    return request
 
 
 def _asked(model: type[Asked], document: dict[str, Any], limits: Limits) -> Asked:

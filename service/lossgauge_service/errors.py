@@ -14,6 +14,7 @@ LossgaugeError
   LimitExceeded             a cap, which it names
     BodyTooLarge              the body's own caps
   UnsupportedMediaType      a body type or content coding that is not taken
+  NotAcceptable             no media type of those that are accepted can hold the answer
   Unavailable               not now
     WarmingUp                 the kernels are being compiled
   NotFound                  no such thing
@@ -111,6 +112,12 @@ class UnsupportedMediaType(LossgaugeError):
     """A body type or a content coding that is not taken."""
 
     code, title = "unsupported_media_type", "Unsupported media type"
+
+
+class NotAcceptable(LossgaugeError):
+    """No media type of those that `Accept` names can hold the answer."""
+
+    code, title = "not_acceptable", "Not acceptable"
 
 
 class Unavailable(LossgaugeError):

@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from lossgauge.mapping import MapRequest
+from lossgauge.sweeps import SweepRequest
 from lossgauge.wire import BatchRequest, Problem, ScoreRequest
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
@@ -15,11 +17,14 @@ PROBLEM_JSON = "application/problem+json"
 SPOKEN_BY_HAND: list[tuple[type[BaseModel], JsonSchemaMode]] = [
     (ScoreRequest, "validation"),
     (BatchRequest, "validation"),
+    (SweepRequest, "validation"),
+    (MapRequest, "validation"),
     (Problem, "serialization"),
 ]
 WHEN = {
     HTTPStatus.BAD_REQUEST: "The body is not what its media type says.",
     HTTPStatus.NOT_FOUND: "There is no such thing.",
+    HTTPStatus.NOT_ACCEPTABLE: "No media type of those that `Accept` names can hold the answer.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the service reads; `limit` names the cap.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A media type or content coding that is not taken.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request cannot be scored; `pointer` says where, `errors` lists all.",
@@ -34,6 +39,7 @@ SCORING_PROBLEMS = (
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
+MAP_PROBLEMS = (*SCORING_PROBLEMS, HTTPStatus.NOT_ACCEPTABLE)
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 

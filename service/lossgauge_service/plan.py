@@ -98,11 +98,11 @@ def plan_for(question: Question) -> Plan:
 
 
 def _check_about(spec: MetricSpec, question: Question, pointer: str) -> None:
-    if question.task not in spec.about.tasks:
+    # a region is a mask of labels
+    task, kind = (question.task, question.prediction_kind) if question.regions is None else ("multilabel", "labels")
+    if task not in spec.about.tasks:
         raise MetricDoesNotFit(
-            f"{spec.name} is for the tasks {', '.join(spec.about.tasks)}, not {question.task!r}", pointer=pointer
+            f"{spec.name} is for the tasks {', '.join(spec.about.tasks)}, not {task!r}", pointer=pointer
         )
-    if question.prediction_kind not in spec.about.kinds:
-        raise MetricDoesNotFit(
-            f"{spec.name} takes {' or '.join(spec.about.kinds)}, not {question.prediction_kind!r}", pointer=pointer
-        )
+    if kind not in spec.about.kinds:
+        raise MetricDoesNotFit(f"{spec.name} takes {' or '.join(spec.about.kinds)}, not {kind!r}", pointer=pointer)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lossgauge.encodings import BY_NAME
+from lossgauge.mapping import MAP_KINDS
 from lossgauge.metrics import CATALOGUE
 from lossgauge.metrics.spec import Forbidden
 from pydantic import BaseModel, ValidationError
@@ -27,7 +28,7 @@ PLAIN = {
     "too_short": "must have {min_length} or more members",
     "too_long": "must have {max_length} members or fewer",
 }
-NAMES: Mapping[str, Iterable[str]] = {"name": CATALOGUE, "encoding": BY_NAME}
+NAMES: Mapping[str, Iterable[str]] = {"name": CATALOGUE, "encoding": BY_NAME, "kind": MAP_KINDS}
 
 
 def validated(model: type[Model], document: Any, at: str = "") -> Model:

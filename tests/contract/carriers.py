@@ -13,6 +13,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 from PIL import Image
+from pycocotools import mask
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -87,6 +88,53 @@ def _list(array: AnyArray, name: str) -> Carried:
     return Carried({"encoding": "list", "data": array.tolist()})
 
 
+def _squares(array: AnyArray, name: str) -> Carried:
+    """A square for every pixel."""
+    corners = [[x, y, x, y + 1, x + 1, y + 1, x + 1, y] for y, x in np.argwhere(array).tolist()]
+    return Carried({"encoding": "coco_polygons", "size": [*array.shape], "polygons": corners})
+
+
+def _runs(flat: AnyArray) -> list[int]:
+    """The lengths of the runs of some pixels, of 0 first."""
+    counts = [0]
+    for value in flat.tolist():
+        if value == len(counts) % 2:
+            counts.append(0)
+        counts[-1] += 1
+    return counts
+
+
+def _coco_list(array: AnyArray, name: str) -> Carried:
+    return Carried({"encoding": "coco_rle", "size": [*array.shape], "counts": _runs(array.T.reshape(-1))})
+
+
+def _coco_text(array: AnyArray, name: str) -> Carried:
+    known = mask.encode(np.asfortranarray(array.astype(np.uint8)))
+    return Carried({"encoding": "coco_rle", "size": [*array.shape], "counts": known["counts"].decode()})
+
+
+def _brush(array: AnyArray, name: str) -> Carried:
+    """One value of one bit a pixel: its series, which of four lengths, a length of one bit, and the value."""
+    bits = f"{array.size:032b}" + "00000" + "0000" * 4
+    bits += "".join(f"1000{int(value)}" for value in array.reshape(-1))
+    body = np.packbits([bit == "1" for bit in bits]).tolist()
+    size = {"original_width": array.shape[1], "original_height": array.shape[0]}
+    return Carried({"encoding": "label_studio_rle", "format": "rle", "rle": body, **size})
+
+
+def _cvat_points(array: AnyArray, name: str) -> Carried:
+    height, width = array.shape
+    points = [*_runs(array.reshape(-1)), 0, 0, width - 1, height - 1]
+    return Carried({"encoding": "cvat_rle", "size": [height, width], "points": points})
+
+
+def _cvat_text(array: AnyArray, name: str) -> Carried:
+    height, width = array.shape
+    box = {"left": 0, "top": 0, "width": width, "height": height}
+    rle = ", ".join(map(str, _runs(array.reshape(-1))))
+    return Carried({"encoding": "cvat_rle", "size": [height, width], "rle": rle, **box})
+
+
 def _part(media_type: str, content: Callable[[AnyArray], bytes]) -> Carrier:
     def carry(array: AnyArray, name: str) -> Carried:
         about = media_type.format(dtype=array.dtype.name, shape=",".join(map(str, array.shape)))
@@ -107,7 +155,14 @@ INLINE: dict[str, Carrier] = {
     "list": _list,
     "png": _inline("png", png),
     "packbits": _inline("packbits", packed, "shape"),
+    "coco_rle": _coco_text,
+    "coco_rle of a list": _coco_list,
+    "coco_polygons": _squares,
+    "label_studio_rle": _brush,
+    "cvat_rle": _cvat_points,
+    "cvat_rle of a text": _cvat_text,
 }
+OF_IMAGES = ("coco", "label_studio", "cvat")
 PARTS: dict[str, Carrier] = {
     "part npy": _part("application/x-npy", npy),
     "part raw": _part("application/octet-stream; dtype={dtype}; shape={shape}", raw),
@@ -123,6 +178,8 @@ def can_carry(carrier: str, array: AnyArray) -> bool:
     """Whether an array may travel so, every value as it is."""
     if carrier.endswith("png"):
         return array.ndim == 2 and array.dtype in (np.bool_, np.uint8, np.uint16)
+    if carrier.startswith(OF_IMAGES):
+        return array.ndim == 2 and array.dtype == np.bool_
     return array.dtype == np.bool_ if carrier.endswith("packbits") else True
 
 

@@ -108,6 +108,10 @@ def _masks(client: Client) -> object:
     return client.score(GUESS > 0, MASK > 0, prediction_kind="labels", metrics=["dice", "iou", "mean_iou", "fbeta"])
 
 
+def _runs(client: Client) -> object:
+    return client.score(GUESS > 0, MASK, prediction_kind="labels", metrics=["dice", "confusion"])
+
+
 def _undefined(client: Client) -> object:
     empty = np.zeros((2, 2), np.uint8)
     return client.score(
@@ -151,6 +155,7 @@ CALLS: dict[str, tuple[Encoding, Call]] = {
     "score-raw-soft-targets": ("raw", _soft),
     "score-list-mappings": ("list", _mappings),
     "score-packbits-masks": ("packbits", _masks),
+    "score-coco-rle-masks": ("coco_rle", _runs),
     "score-undefined": ("npy", _undefined),
     "batch-items": ("multipart", _items),
     "batch-stacked": ("safetensors", _stacked),

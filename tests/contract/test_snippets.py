@@ -37,14 +37,18 @@ def commands(page: str) -> list[str]:
 
 
 def ran(command: str, url: str, folder: Path) -> dict[str, Any]:
+    """The document that a curl command prints, run in a folder against the service."""
+    document: dict[str, Any] = json.loads(printed(command, url, folder))
+    return document
+
+
+def printed(command: str, url: str, folder: Path | None = None) -> bytes:
     """What a curl command prints, run in a folder against the service."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     assert DEFAULT_URL in command
     shell = ["bash", "-c", command.replace(DEFAULT_URL, url)]
-    done = subprocess.run(shell, capture_output=True, cwd=folder, timeout=60, check=True)
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+    return subprocess.run(shell, capture_output=True, cwd=folder, timeout=60, check=True).stdout
 
 
 def test_the_curl_of_the_readme(url: str, client: Client, tmp_path: Path) -> None:
@@ -66,6 +70,22 @@ def test_the_client_snippets_of_the_readme(url: str, client: Client, capsys: pyt
     exec(compile(snippet.replace(DEFAULT_URL, url), "README.md", "exec"), {})
     expected = client.score(PREDICTION, TARGET, metrics=["dice", "focal_loss"], prediction_kind="probabilities")
     assert capsys.readouterr().out.split() == [str(expected["dice"]), str(expected["focal_loss"])]
+
+
+def test_the_snippets_of_the_page_on_sweeps(url: str, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    """The client's snippet prints the best rows and a line of CSV; the curl's CSV is the table that the client writes."""
+    [snippet] = snippets("docs/sweep.md", "python")
+    exec(compile(snippet.replace(DEFAULT_URL, url), "docs/sweep.md", "exec"), {})
+    focal = {"alpha": [0.25, 0.5], "gamma": [1, 2, 3]}
+    asked: dict[str, Any] = {"focal": focal, "prediction_kind": "probabilities"}
+    result = client.sweep(PREDICTION, TARGET, thresholds=[0.15, 0.5, 0.85], **asked)
+    best = result.best
+    assert best.threshold is not None
+    assert best.cell is not None
+    shown = f"{best.threshold.threshold} {best.cell.alpha} {best.cell.gamma}"
+    assert capsys.readouterr().out.splitlines() == [shown, result.to_csv(name="thresholds").splitlines()[1]]
+    [command] = commands("docs/sweep.md")
+    assert printed(command, url) == client.sweep(PREDICTION, TARGET, **asked).to_csv().encode()
 
 
 def test_the_curl_of_the_page_on_encodings(url: str, client: Client, tmp_path: Path) -> None:

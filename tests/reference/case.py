@@ -30,12 +30,15 @@ class Case:
     ignore_index: int | None = None
     threshold: float = 0.5
     num_classes: int | None = None
+    spacing: tuple[float, ...] | None = None
 
     @property
     def classes(self) -> int:
-        """The number of classes or labels; 1 for binary."""
+        """The number of classes or labels; 1 for binary, and for ids that have none."""
         if self.task == "binary":
             return 1
+        if self.task == "instances":
+            return self.num_classes or 1
         if self.prediction_kind == "labels" and self.task == "multiclass":
             assert self.num_classes is not None
             return self.num_classes

@@ -77,7 +77,7 @@ def test_the_examples_of_encodings_decode() -> None:
         for document in documents
         if "name" not in document
     ]
-    assert [array.shape for array in arrays] == [(2, 2)] * 3
+    assert [array.shape for array in arrays] == [(2, 2)] * 7
 
 
 def test_every_script_is_in_the_readme_and_can_be_run() -> None:

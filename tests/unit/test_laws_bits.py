@@ -1,5 +1,6 @@
 """The law of the same bits: a sample's score does not depend on what shares its batch, nor on the number of cores."""
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -74,11 +75,16 @@ def bits(plan: Plan, outcomes: Outcomes) -> list[dict[str, Any]]:
     for group in outcomes.groups:
         for row, place in enumerate(group.places):
             tables = group.sums.rows([row]).tables.items()
-            found[place] = {repr(key): [values.tobytes() for values in table] for key, table in tables}
+            found[place] = {repr(key): [_bytes(values) for values in table] for key, table in tables}
     for place, scores in enumerate(plan.scores(outcomes)):
         if isinstance(scores, dict):
             found[place] |= {"scores": {key: score.model_dump() for key, score in scores.items()}}
     return [found[place] for place in range(outcomes.count)]
+
+
+def _bytes(values: AnyArray) -> bytes:
+    """Those of the numbers, or of what the objects hold."""
+    return pickle.dumps(values.tolist()) if values.dtype == object else values.tobytes()
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from lossgauge.errors import (
     UndefinedScore,
     UnreadableAnswer,
 )
+from lossgauge.mapped import MapSet
 from lossgauge.results import BatchResult, FailedItem, MetricList, ScoredItem, ScoreResult
+from lossgauge.sweep_results import SweepResult
 
 __version__ = "0.1.0"
 
@@ -28,10 +30,12 @@ __all__ = [
     "FailedItem",
     "InvalidArgumentError",
     "LossgaugeError",
+    "MapSet",
     "MetricList",
     "ProblemError",
     "ScoreResult",
     "ScoredItem",
+    "SweepResult",
     "UndefinedScore",
     "UnreadableAnswer",
     "__version__",

@@ -9,20 +9,36 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
 from lossgauge.arrays import ArrayLike
 from lossgauge.batches import BatchJob
 from lossgauge.bodies import Encoding, body_kind
-from lossgauge.calls import Call, Metrics, get, headers_of_client, question, read, score_call, settled
+from lossgauge.calls import (
+    Call,
+    Maps,
+    Metrics,
+    get,
+    headers_of_client,
+    maps_call,
+    question,
+    read,
+    score_call,
+    settled,
+    subject,
+    sweep_call,
+)
 from lossgauge.client import DEFAULT_TIMEOUT, DEFAULT_URL, Timeout
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
+from lossgauge.mapped import MapSet
 from lossgauge.metrics.spec import PredictionKind, Task
 from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
+from lossgauge.sweep_results import FocalGridLike, SweepResult
+from lossgauge.sweeps import CellNumber, MaskMetric, SweepResponse, SweptAverage
 from lossgauge.wire import Catalogue, Limits, Precision, Presets, ScoreResponse, TargetKind
 
 
@@ -68,6 +84,7 @@ class AsyncClient:
         num_classes: int | None = None,
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
         preset: PresetName | None = None,
         id: str | None = None,
@@ -88,6 +105,7 @@ class AsyncClient:
             num_classes=num_classes,
             threshold=threshold,
             spacing=spacing,
+            regions=regions,
             precision=precision,
             preset=preset,
         )
@@ -107,6 +125,7 @@ class AsyncClient:
         num_classes: int | None = None,
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
         preset: PresetName | None = None,
     ) -> BatchResult:
@@ -126,6 +145,7 @@ class AsyncClient:
             num_classes=num_classes,
             threshold=threshold,
             spacing=spacing,
+            regions=regions,
             precision=precision,
             preset=preset,
         )
@@ -133,6 +153,96 @@ class AsyncClient:
         for part in job.parts():
             job.take(part, await self._send(part.call))
         return job.result()
+
+    async def sweep(
+        self,
+        prediction: ArrayLike,
+        target: ArrayLike,
+        *,
+        thresholds: Sequence[float] | None = None,
+        focal: FocalGridLike | None = None,
+        threshold_side: Literal["greater", "greater_equal"] = "greater",
+        average: SweptAverage = "micro",
+        auc: bool = True,
+        best_by: MaskMetric = "dice",
+        best_cell_by: CellNumber = "value",
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
+        precision: Precision | None = None,
+        id: str | None = None,
+    ) -> SweepResult:
+        """As `Client.sweep`.
+
+        >>> async def example(client: AsyncClient) -> str:
+        ...     focal = {"alpha": [0.25, 0.5], "gamma": [1, 2]}
+        ...     return (await client.sweep([[0.9]], [[1]], focal=focal, prediction_kind="probabilities")).to_csv()
+        """
+        said = subject(
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            spacing=spacing,
+            precision=precision,
+        )
+        swept = subject(
+            thresholds=thresholds,
+            focal=focal,
+            threshold_side=threshold_side,
+            average=average,
+            auc=auc,
+            best_by=best_by,
+            best_cell_by=best_cell_by,
+        )
+        item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
+        return SweepResult(read(await self._send(sweep_call(self._kind, said, swept, item)), SweepResponse))
+
+    async def maps(
+        self,
+        prediction: ArrayLike,
+        target: ArrayLike,
+        *,
+        maps: Maps,
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
+        precision: Precision | None = None,
+        id: str | None = None,
+    ) -> MapSet:
+        """As `Client.maps`.
+
+        >>> async def example(client: AsyncClient) -> object:
+        ...     return (await client.maps([[2.0]], [[1]], maps="errors", prediction_kind="logits"))["errors"]
+        """
+        said = subject(
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            spacing=spacing,
+            precision=precision,
+        )
+        item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
+        return MapSet.of(await self._send(maps_call(self._kind, maps, said, item)))
 
     async def metrics(self) -> MetricList:
         """As `Client.metrics`.

@@ -18,7 +18,7 @@ from lossgauge.encodings.base import ArrayRejected
 from lossgauge.errors import InvalidArgumentError
 from lossgauge.wire import Limits
 
-Encoding = Literal["safetensors", "multipart", "npy", "raw", "list", "png", "packbits"]
+Encoding = Literal["safetensors", "multipart", "npy", "raw", "list", "png", "packbits", "coco_rle"]
 Document = dict[str, Any]
 Held = NDArray[Any] | PngFile
 ENTRY_BYTES = 96

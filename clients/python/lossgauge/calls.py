@@ -13,6 +13,7 @@ import lossgauge
 from lossgauge.arrays import ArrayLike, sendable
 from lossgauge.bodies import Attachment, Body, BodyKind, Document, Packed
 from lossgauge.errors import APIConnectionError, APITimeoutError, InvalidArgumentError, UnreadableAnswer, error_of
+from lossgauge.mapping import MapMessage
 from lossgauge.metrics.spec import MetricSpec
 from lossgauge.retry import Outcome, retry_after
 from lossgauge.wire import Problem
@@ -21,7 +22,13 @@ MetricLike = str | Mapping[str, Any] | MetricSpec
 Metrics = MetricLike | Iterable[MetricLike]
 """Names, mappings or typed specs; one, or several."""
 
+MapLike = str | Mapping[str, Any] | MapMessage
+Maps = MapLike | Iterable[MapLike]
+"""Kinds of map that need no more ("errors"), mappings or typed maps; one, or several."""
+
 Model = TypeVar("Model", bound=BaseModel)
+
+SAFETENSORS = "application/x-safetensors"
 
 PAIR_KEYS = ("prediction", "target", "weight")
 PLAIN_KEYS = ("id", "spacing")
@@ -57,23 +64,40 @@ def get(path: str) -> Call:
     return Call("GET", path)
 
 
-def post(path: str, body: Body) -> Call:
-    """A call that posts a body."""
-    headers = {"Content-Type": body.media_type, "Idempotency-Key": secrets.token_hex(16)}
+def post(path: str, body: Body, **more: str) -> Call:
+    """A call that posts a body; more are headers."""
+    headers = {"Content-Type": body.media_type, "Idempotency-Key": secrets.token_hex(16), **more}
     return Call("POST", path, body.content, headers)
+
+
+def subject(**options: Any) -> Document:
+    """What is said of the arrays; None stands for the service's default."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def question(metrics: Metrics, **options: Any) -> Document:
     """What is asked of every pair; None stands for the service's default."""
-    given = {name: value for name, value in options.items() if value is not None}
-    in_full = "preset" not in given
-    return given | {"metrics": [_metric(metric, in_full) for metric in _listed(metrics)]}
+    in_full = options.get("preset") is None
+    return subject(**options) | {"metrics": [_metric(metric, in_full) for metric in _listed(metrics)]}
 
 
 def score_call(kind: BodyKind, asked: Document, item: Mapping[str, Any]) -> Call:
     """The call that scores one pair."""
     pair = packed_pair(kind, item)
     return post("/v1/score", kind.body(asked | pair.document, pair.attachments))
+
+
+def sweep_call(kind: BodyKind, said: Document, swept: Document, item: Mapping[str, Any]) -> Call:
+    """The call that sweeps one pair."""
+    pair = packed_pair(kind, item)
+    return post("/v1/sweep", kind.body(said | {"sweep": swept} | pair.document, pair.attachments))
+
+
+def maps_call(kind: BodyKind, maps: Maps, said: Document, item: Mapping[str, Any]) -> Call:
+    """The call that maps one pair."""
+    asked = said | {"maps": [_map(one) for one in _listed_maps(maps)]}
+    pair = packed_pair(kind, item)
+    return post("/v1/maps", kind.body(asked | pair.document, pair.attachments), Accept=SAFETENSORS)
 
 
 def packed_pair(kind: BodyKind, item: Mapping[str, Any], *, place: str = "", prefix: str = "") -> Pair:
@@ -152,3 +176,21 @@ def _metric(metric: MetricLike, in_full: bool) -> Any:
         return metric if isinstance(metric, str) else dict(metric)
     found = type(metric).__qualname__
     raise InvalidArgumentError(f"a metric is a name, a mapping or a spec, not a {found}", pointer="/metrics")
+
+
+def _listed_maps(maps: Maps) -> Iterable[MapLike]:
+    if isinstance(maps, str | Mapping | MapMessage) or not isinstance(maps, Iterable):
+        return [maps]
+    return maps
+
+
+def _map(one: MapLike) -> Document:
+    if isinstance(one, MapMessage):
+        return one.model_dump(mode="json")
+    if isinstance(one, str):
+        return {"kind": one}
+    if isinstance(one, Mapping):
+        return {name: _metric(value, in_full=True) if name == "metric" else value for name, value in one.items()}
+    raise InvalidArgumentError(
+        f"a map is a kind, a mapping or a typed map, not a {type(one).__qualname__}", pointer="/maps"
+    )

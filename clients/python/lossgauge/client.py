@@ -17,19 +17,35 @@ Then `with Client("http://127.0.0.1:8000") as client: example(client)`. `AsyncCl
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
 from lossgauge.arrays import ArrayLike
 from lossgauge.batches import BatchJob
 from lossgauge.bodies import Encoding, body_kind
-from lossgauge.calls import Call, Metrics, get, headers_of_client, question, read, score_call, settled
+from lossgauge.calls import (
+    Call,
+    Maps,
+    Metrics,
+    get,
+    headers_of_client,
+    maps_call,
+    question,
+    read,
+    score_call,
+    settled,
+    subject,
+    sweep_call,
+)
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
+from lossgauge.mapped import MapSet
 from lossgauge.metrics.spec import PredictionKind, Task
 from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
+from lossgauge.sweep_results import FocalGridLike, SweepResult
+from lossgauge.sweeps import CellNumber, MaskMetric, SweepResponse, SweptAverage
 from lossgauge.wire import Catalogue, Limits, Precision, Presets, ScoreResponse, TargetKind
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -41,7 +57,7 @@ class Client:
     """Scores predictions against targets over HTTP.
 
     `encoding` is how arrays travel: "safetensors" (the fast way) or "multipart", or inside a JSON document as "npy",
-    "raw", "list", "png" or "packbits". `timeout` is in seconds, for each attempt. A call that fails on the way, or is
+    "raw", "list", "png", "packbits" or "coco_rle". `timeout` is in seconds, for each attempt. A call that fails on the way, or is
     answered with 408, 429 or 5xx, is sent again `retries` times (see `lossgauge.retry`). `transport` is httpx's;
     `sleep` waits. One client may be used for many calls: it keeps its connections.
 
@@ -83,6 +99,7 @@ class Client:
         num_classes: int | None = None,
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
         preset: PresetName | None = None,
         id: str | None = None,
@@ -106,6 +123,7 @@ class Client:
             num_classes=num_classes,
             threshold=threshold,
             spacing=spacing,
+            regions=regions,
             precision=precision,
             preset=preset,
         )
@@ -125,6 +143,7 @@ class Client:
         num_classes: int | None = None,
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
         precision: Precision | None = None,
         preset: PresetName | None = None,
     ) -> BatchResult:
@@ -149,6 +168,7 @@ class Client:
             num_classes=num_classes,
             threshold=threshold,
             spacing=spacing,
+            regions=regions,
             precision=precision,
             preset=preset,
         )
@@ -156,6 +176,105 @@ class Client:
         for part in job.parts():
             job.take(part, self._send(part.call))
         return job.result()
+
+    def sweep(
+        self,
+        prediction: ArrayLike,
+        target: ArrayLike,
+        *,
+        thresholds: Sequence[float] | None = None,
+        focal: FocalGridLike | None = None,
+        threshold_side: Literal["greater", "greater_equal"] = "greater",
+        average: SweptAverage = "micro",
+        auc: bool = True,
+        best_by: MaskMetric = "dice",
+        best_cell_by: CellNumber = "value",
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
+        precision: Precision | None = None,
+        id: str | None = None,
+    ) -> SweepResult:
+        """Score one pair at many thresholds, and the focal loss at many alphas and gammas.
+
+        `focal` is a mapping with `alpha` and `gamma`, lists, and other parameters of `focal_loss`; what is not given is not
+        swept, and with neither `thresholds` nor `focal` both are, by default. The rest is as in `lossgauge.sweeps.Sweep`,
+        and in `score`.
+
+        >>> def example(client: Client) -> float:
+        ...     result = client.sweep([[0.9, 0.2]], [[1, 0]], thresholds=[0.5, 0.95], prediction_kind="probabilities")
+        ...     return result.best.threshold.threshold
+        """
+        said = subject(
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            spacing=spacing,
+            precision=precision,
+        )
+        swept = subject(
+            thresholds=thresholds,
+            focal=focal,
+            threshold_side=threshold_side,
+            average=average,
+            auc=auc,
+            best_by=best_by,
+            best_cell_by=best_cell_by,
+        )
+        item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
+        return SweepResult(read(self._send(sweep_call(self._kind, said, swept, item)), SweepResponse))
+
+    def maps(
+        self,
+        prediction: ArrayLike,
+        target: ArrayLike,
+        *,
+        maps: Maps,
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
+        precision: Precision | None = None,
+        id: str | None = None,
+    ) -> MapSet:
+        """Map one pair: the loss of each pixel, the gradient of a score, what is right and wrong.
+
+        Maps are those of `lossgauge.mapping`, typed or as mappings, one or several; the other arguments are those of
+        `score`. The answer's arrays are read by name.
+
+        >>> def example(client: Client) -> object:
+        ...     asked = [{"kind": "gradient", "metric": "bce_dice"}, "errors"]
+        ...     found = client.maps([[2.0, -1.0]], [[1, 0]], maps=asked, prediction_kind="logits")
+        ...     return found["bce_dice.gradient"], found["errors"]
+        """
+        said = subject(
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            spacing=spacing,
+            precision=precision,
+        )
+        item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
+        return MapSet.of(self._send(maps_call(self._kind, maps, said, item)))
 
     def metrics(self) -> MetricList:
         """The metrics that the service computes, with their parameters.

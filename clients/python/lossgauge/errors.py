@@ -7,6 +7,7 @@ LossgaugeError
   ProblemError                  the service answered with a problem: status, code, pointer, request_id, detail
     BadRequestError               400  the body is not what its media type says
     NotFoundError                 404  no such thing
+    NotAcceptableError            406  no media type of those that are accepted can hold the answer
     RequestTooLargeError          413  the body is larger than the service reads
     UnsupportedMediaTypeError     415  a body type or content coding that is not taken
     InvalidInputError             422  what was asked or sent cannot be scored
@@ -101,6 +102,14 @@ class NotFoundError(ProblemError):
 
     >>> BY_STATUS[404].__name__
     'NotFoundError'
+    """
+
+
+class NotAcceptableError(ProblemError):
+    """406: no media type of those that are accepted can hold the answer.
+
+    >>> BY_STATUS[406].__name__
+    'NotAcceptableError'
     """
 
 
@@ -259,6 +268,7 @@ BY_CODE: dict[str, type[ProblemError]] = {
     "limit_exceeded": LimitExceededError,
     "body_too_large": RequestTooLargeError,
     "unsupported_media_type": UnsupportedMediaTypeError,
+    "not_acceptable": NotAcceptableError,
     "unavailable": ServiceUnavailableError,
     "warming_up": WarmingUpError,
     "not_found": NotFoundError,
@@ -267,6 +277,7 @@ BY_CODE: dict[str, type[ProblemError]] = {
 BY_STATUS: dict[int, type[ProblemError]] = {
     400: BadRequestError,
     404: NotFoundError,
+    406: NotAcceptableError,
     413: RequestTooLargeError,
     415: UnsupportedMediaTypeError,
     422: InvalidInputError,

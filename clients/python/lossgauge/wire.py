@@ -51,8 +51,11 @@ Spacing = Annotated[
 ]
 
 
-class Question(Message):
-    """What is asked of every pair of a request."""
+Region = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=256)]
+
+
+class Subject(Message):
+    """What a request says of its arrays: what is in them, and what counts."""
 
     task: Task
     prediction_kind: PredictionKind = Field(description="What the prediction's values are; never guessed from them.")
@@ -76,6 +79,39 @@ class Question(Message):
         default=None,
         description="What the pass computes in. By default float64 where the prediction is float64 and float32 otherwise.",
     )
+    regions: list[Region] | None = Field(
+        default=None,
+        min_length=1,
+        description="Unions of classes (multiclass): each region is scored as a mask of labels, in place of the classes.",
+    )
+
+    @model_validator(mode="after")
+    def _labels_need_a_number_of_classes(self) -> Self:
+        if self.task == "multiclass" and self.prediction_kind == "labels" and self.num_classes is None:
+            needed = "num_classes is needed for task 'multiclass' with prediction_kind 'labels'; found none"
+            raise Forbidden(needed, "num_classes")
+        return self
+
+    @model_validator(mode="after")
+    def _regions_are_of_classes(self) -> Self:
+        if self.regions is not None and self.task != "multiclass":
+            raise Forbidden(
+                f"regions are unions of classes, for task 'multiclass'; found task {self.task!r}", "regions"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_mask_has_no_classes(self) -> Self:
+        for name in ("num_classes", "channel_axis"):
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if self.task == "binary" and value != default:
+                raise Forbidden(f"{name} says nothing of task 'binary', which has no classes; found {value}", name)
+        return self
+
+
+class Question(Subject):
+    """What is asked of every pair of a request."""
+
     preset: PresetName | None = Field(
         default=None, description="The library whose choices are taken where a metric gives none. `GET /v1/presets`."
     )
@@ -95,21 +131,6 @@ class Question(Message):
                 found = f"two metrics ({first} and {place}) answer to {metric.answer_key!r}"
                 at = () if metric.key is None else ("key",)
                 raise Forbidden(f"{found}; give one of them a key of its own", "metrics", place, *at)
-        return self
-
-    @model_validator(mode="after")
-    def _labels_need_a_number_of_classes(self) -> Self:
-        if self.task == "multiclass" and self.prediction_kind == "labels" and self.num_classes is None:
-            needed = "num_classes is needed for task 'multiclass' with prediction_kind 'labels'; found none"
-            raise Forbidden(needed, "num_classes")
-        return self
-
-    @model_validator(mode="after")
-    def _a_mask_has_no_classes(self) -> Self:
-        for name in ("num_classes", "channel_axis"):
-            value, default = getattr(self, name), type(self).model_fields[name].default
-            if self.task == "binary" and value != default:
-                raise Forbidden(f"{name} says nothing of task 'binary', which has no classes; found {value}", name)
         return self
 
 
@@ -233,6 +254,7 @@ class Asked(Answer):
     ignore_index: int | None
     threshold: float
     spacing: list[float] | None = None
+    regions: list[list[int]] | None = None
     preset: str | None = None
 
 
@@ -303,7 +325,9 @@ class Limits(Answer):
         description="Bytes of the JSON that comes beside its arrays: a multipart part, a safetensors header."
     )
     array_elements: int = Field(description="Elements of one array.")
-    list_elements: int = Field(description="Elements of one array in the `list` encoding.")
+    list_elements: int = Field(
+        description="Elements of one array in the `list` encoding, or of a list of runs, bytes or polygons."
+    )
     image_pixels: int = Field(description="Pixels of one image.")
     dimensions: int = Field(description="Axes of one array.")
     header_bytes: int = Field(description="Bytes of an npy header.")

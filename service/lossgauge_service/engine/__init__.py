@@ -3,7 +3,7 @@
 import os
 import shutil
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,14 +14,16 @@ import torch
 from lossgauge.wire import EngineInfo
 from torch.utils._triton import has_triton
 
+from lossgauge_service.engine.columns import shares_of, widened
+from lossgauge_service.engine.gradients import check_smooth, gradient_of
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.measuring import measured
-from lossgauge_service.engine.passes import Pass, Passed, run_pass
+from lossgauge_service.engine.passes import Pass, Passed, run_pass, tables_of
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Case, Sample, check_range
-from lossgauge_service.statistics import Measure, PixelStatistic, Statistic, Sum, Sums
+from lossgauge_service.statistics import Measure, PixelStatistic, Statistic, Sum, Sums, Values
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,28 @@ class Engine:
                 groups += [group] if group else []
                 errors |= bad
         return Outcomes(len(samples), tuple(groups), errors)
+
+    def check_gradient(self, plan: Plan, sample: Sample) -> None:
+        """Raises `MetricDoesNotFit` where the plan's metric has no gradient with respect to the sample's prediction."""
+        check_smooth(plan.specs[0], plan.statistics(sample.case), sample.case)
+
+    def gradient(self, plan: Plan, sample: Sample) -> Values:
+        """d score / d prediction (classes, pixels), in float64, of a plan of one metric and a sample that has a score.
+
+        0 where a pixel does not count; NaN where there is no derivative.
+        """
+        wide = widened(sample)
+        pixel = tuple(key for key in plan.statistics(wide.case) if not isinstance(key, Measure))
+        return gradient_of(plan.specs[0], plan.implementations[0], pixel, wide, self.device)
+
+    def shares(self, plan: Plan, sample: Sample) -> Iterator[tuple[slice, Sums]]:
+        """Each pixel's share of a plan's sums, in float64, a row a pixel, some pixels at a time. Sums of one weighting."""
+        wide = widened(sample)
+        pixel = tuple(key for key in plan.statistics(wide.case) if not isinstance(key, Measure))
+        the_pass = Pass(wide.case, pixel[0].weight, pixel)
+        for place, columns in shares_of(the_pass, wide, self.device):
+            tables = tables_of(the_pass, columns)
+            yield place, Sums(np.ones(len(columns["count"])), tables)
 
     def _run_case(
         self, plan: Plan, case: Case, samples: dict[int, Sample]

@@ -11,9 +11,9 @@ booleans is what does not vectorise.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import torch
+from lossgauge.metrics.spec import PredictionKind
 from torch import Tensor
 
 from lossgauge_service.engine.softplus import log1p_exp, sigmoid
@@ -54,7 +54,7 @@ class KernelShape:
 class Variant:
     """What one kernel reads."""
 
-    kind: Literal["logits", "probabilities", "labels"] = "logits"
+    kind: PredictionKind = "logits"
     soft: bool = False
     weighted: bool = False
 

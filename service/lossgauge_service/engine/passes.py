@@ -103,6 +103,13 @@ def run_pass(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Pas
     return run(the_pass, samples, kernels)
 
 
+def tables_of(the_pass: Pass, columns: Columns) -> dict[Statistic, Sum]:
+    """The sums of what is summed of values (not of labels, and no pairs) from columns of any number of rows."""
+    if the_pass.case.task == "multiclass":
+        return {key: _class_sum(the_pass, (), key, columns) for key in the_pass.statistics}
+    return {key: _mask_sum(the_pass, key, columns) for key in the_pass.statistics}
+
+
 # ----------------------------------------------------------------------------------------------------------------- masks
 
 

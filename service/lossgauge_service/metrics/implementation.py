@@ -8,7 +8,7 @@ from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Score
 
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import Statistic, Sums
+from lossgauge_service.statistics import Statistic, Sums, Values
 
 Spec = TypeVar("Spec", bound=MetricSpec)
 
@@ -20,9 +20,14 @@ def always_fits(spec: Any, case: Case) -> str | None:
 
 @dataclass(frozen=True)
 class Implementation(Generic[Spec]):
-    """A metric's spec, its needs, its finish (a score per row of the sums), and what keeps it from fitting a case (None: nothing)."""
+    """A metric's spec, its needs, its finish (a score per row of the sums), and what keeps it from fitting a case (None: nothing).
+
+    losses: of what is a sum over pixels, each row's loss before any reduction, (rows, classes); the rows may be the pixels of a
+    sample, whose own sums are given beside them.
+    """
 
     spec: type[Spec]
     needs: Callable[[Spec, Case], Iterable[Statistic]]
     finish: Callable[[Spec, Sums, Case], list[Score]]
     misfit: Callable[[Spec, Case], str | None] = always_fits
+    losses: Callable[[Spec, Sums, Sums, Case], Values] | None = None

@@ -37,13 +37,19 @@ def _focal_needs(spec: FocalLoss, case: Case) -> list[Statistic]:
 
 
 def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
-    entropy, totals = sums.entropy(_focal_key(spec, case)), sums.totals(spec.weight_from)
-    for_positive, for_negative = _alphas(spec)
-    leak = _leak(spec, totals)
-    positive, negative = _scaled(for_positive, entropy.positive), _scaled(for_negative, entropy.negative)
-    share = _share_of_elements(spec, case)
-    parts = Parts(share * (positive + leak.positive), share * (negative + leak.negative), totals.weight)
+    totals = sums.totals(spec.weight_from)
+    parts = Parts(*_focal_sums(spec, sums, case), totals.weight)
     return _reduced(spec, parts, totals, sums.pixels, case)
+
+
+def _focal_sums(spec: FocalLoss, sums: Sums, case: Case) -> EntropySums:
+    entropy, leak = sums.entropy(_focal_key(spec, case)), _leak(spec, sums.totals(spec.weight_from))
+    scaled, share = _of_each(_alphas(spec), entropy), _share_of_elements(spec, case)
+    return EntropySums(share * (scaled.positive + leak.positive), share * (scaled.negative + leak.negative))
+
+
+def _focal_losses(spec: FocalLoss, sums: Sums, whole: Sums, case: Case) -> Values:
+    return _together(_focal_sums(spec, sums, case))
 
 
 def _share_of_elements(spec: FocalLoss, case: Case) -> float:
@@ -105,14 +111,24 @@ def _entropy_needs(spec: CrossEntropy, case: Case) -> list[Statistic]:
 def _entropy_finish(spec: CrossEntropy, sums: Sums, case: Case) -> list[Score]:
     totals = sums.totals(spec.weight_from)
     factors = _class_factors(spec, totals, case)
-    if not spec.label_smoothing:
-        loss = _of_each(factors, sums.entropy(_plain_key(spec)))
-    elif case.task == "multiclass":
-        loss = _smoothed_classes(spec, sums, case)
-    else:
-        loss = _smoothed_masks(spec, sums, factors)
-    parts = Parts(loss.positive, loss.negative, _class_weight(spec, totals, factors))
+    parts = Parts(*_entropy_sums(spec, sums, factors, case), _class_weight(spec, totals, factors))
     return _reduced(spec, parts, totals, sums.pixels, case)
+
+
+def _entropy_sums(spec: CrossEntropy, sums: Sums, factors: tuple[Any, Any], case: Case) -> EntropySums:
+    if not spec.label_smoothing:
+        return _of_each(factors, sums.entropy(_plain_key(spec)))
+    if case.task == "multiclass":
+        return _smoothed_classes(spec, sums, case)
+    return _smoothed_masks(spec, sums, factors)
+
+
+def _entropy_losses(spec: CrossEntropy, sums: Sums, whole: Sums, case: Case) -> Values:
+    return _together(_entropy_sums(spec, sums, _class_factors(spec, whole.totals(spec.weight_from), case), case))
+
+
+def _together(loss: EntropySums) -> Values:
+    return loss.positive + loss.negative
 
 
 def _of_each(factors: tuple[Any, Any], entropy: EntropySums) -> EntropySums:
@@ -262,6 +278,6 @@ def _class_values(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Valu
 
 
 FAMILY = (
-    Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit),
-    Implementation(CrossEntropy, _entropy_needs, _entropy_finish, _entropy_misfit),
+    Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit, _focal_losses),
+    Implementation(CrossEntropy, _entropy_needs, _entropy_finish, _entropy_misfit, _entropy_losses),
 )

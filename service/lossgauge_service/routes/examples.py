@@ -50,3 +50,40 @@ BATCH: dict[str, Any] = {
         },
     },
 }
+
+SWEEP: dict[str, Any] = {
+    "both": {
+        "summary": "Three thresholds, and the focal loss at two alphas and three gammas",
+        "value": {
+            **ASKED,
+            "prediction": PREDICTION,
+            "target": TARGET,
+            "sweep": {"thresholds": [0.3, 0.5, 0.8], "focal": {"alpha": [0.25, 0.5], "gamma": [1, 2, 3]}},
+        },
+    },
+    "defaults": {
+        "summary": "Ten thresholds and 49 cells",
+        "value": {**ASKED, "prediction": PREDICTION, "target": TARGET},
+    },
+}
+
+MAPS: dict[str, Any] = {
+    "gradient": {
+        "summary": "The gradient of a mix, and what is right and wrong",
+        "value": {
+            **ASKED,
+            "prediction": PREDICTION,
+            "target": TARGET,
+            "maps": [{"kind": "gradient", "metric": "bce_dice"}, {"kind": "errors"}],
+        },
+    },
+    "loss": {
+        "summary": "The focal loss of each pixel",
+        "value": {
+            **ASKED,
+            "prediction": PREDICTION,
+            "target": TARGET,
+            "maps": [{"kind": "loss", "metric": {"name": "focal_loss", "gamma": 1.5}, "name": "focal"}],
+        },
+    },
+}

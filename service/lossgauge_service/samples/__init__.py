@@ -1,16 +1,27 @@
 """Samples: pairs of arrays, checked, in the layout that the engine reads. Nothing is resized, clipped or guessed."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
+from lossgauge.metrics.spec import Task
 from lossgauge.wire import Question
-from numpy.typing import NDArray
 
 from lossgauge_service.errors import LossgaugeError, ShapeMismatch
-from lossgauge_service.samples.checks import bad_values
 from lossgauge_service.samples.classes import of_classes
+from lossgauge_service.samples.instances import of_instances
 from lossgauge_service.samples.masks import of_masks
+from lossgauge_service.samples.ranges import check_range as check_range
+from lossgauge_service.samples.regions import of_regions
 from lossgauge_service.samples.sample import AnyArray as AnyArray
 from lossgauge_service.samples.sample import Case as Case
 from lossgauge_service.samples.sample import Sample as Sample
+
+BUILDERS: Mapping[Task, Callable[[Question, AnyArray, AnyArray, AnyArray | None], Sample]] = {
+    "binary": of_masks,
+    "multilabel": of_masks,
+    "multiclass": of_classes,
+    "instances": of_instances,
+}
 
 
 def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None = None) -> Sample:
@@ -19,7 +30,7 @@ def sample_of(question: Question, prediction: AnyArray, target: AnyArray, weight
         raise ShapeMismatch(
             f"the prediction has shape {list(prediction.shape)}: nothing to score", pointer="/prediction"
         )
-    build = of_classes if question.task == "multiclass" else of_masks
+    build = BUILDERS[question.task] if question.regions is None else of_regions
     return build(question, _without_shared_voids(question, prediction, target), target, weight)
 
 
@@ -52,28 +63,3 @@ def _sample_or_error(
         return sample_of(question, prediction, target, weight)
     except LossgaugeError as error:
         return error
-
-
-def check_range(sample: Sample, low: float, high: float) -> None:
-    """Refuse what the pass found: NaN, infinity, and probabilities outside of [0, 1]. Raises `InvalidValues`."""
-    if sample.case.kind == "labels":
-        return
-    if not (np.isfinite(low) and np.isfinite(high)):
-        infinite = ~np.isfinite(sample.prediction)
-        raise bad_values(
-            "/prediction", "prediction", *_as_sent(sample, infinite), f"finite {sample.case.precision} values"
-        )
-    if sample.case.kind == "probabilities" and not (low >= 0 and high <= 1):
-        outside = (sample.prediction < 0) | (sample.prediction > 1)
-        raise bad_values("/prediction", "prediction", *_as_sent(sample, outside), "probabilities in [0, 1]")
-
-
-def _as_sent(sample: Sample, bad: NDArray[np.bool_]) -> tuple[AnyArray, NDArray[np.bool_]]:
-    """The prediction and its bad places, in the caller's axes."""
-    if sample.case.task == "binary":
-        return sample.prediction.reshape(sample.shape), bad.reshape(sample.shape)
-    whole = (sample.case.classes, *sample.shape)
-    return (
-        np.moveaxis(sample.prediction.reshape(whole), 0, sample.channel_axis),
-        np.moveaxis(bad.reshape(whole), 0, sample.channel_axis),
-    )

@@ -30,6 +30,7 @@ class Sample:
 
     Masks (binary, multilabel): prediction and target (classes, pixels); target int8 of 1, 0 and -1 (ignored), or, where soft,
     floats with -1. Classes (multiclass): prediction (classes, pixels), or int32 labels (pixels,); target int32 (pixels,), -1 ignored.
+    Instances: ids int64 (pixels,), 0 the background, -1 ignored in the target.
     weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes. channel_axis: where the caller had
     the classes, to speak of places as the caller does. weight_scale: what the weights were divided by. spacing: the size of a
     pixel along each axis.

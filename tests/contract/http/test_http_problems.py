@@ -43,7 +43,7 @@ DOCUMENT_PROBLEMS: list[tuple[Document, str, str, str]] = [
         "/metrics/0/terms/0/metric/clip",
         "found [0.5, 0.5]",
     ),
-    ({"task": "foo"}, "invalid_parameter", "/task", "'binary', 'multiclass' or 'multilabel'; found 'foo'"),
+    ({"task": "foo"}, "invalid_parameter", "/task", "'multilabel', 'instances' or 'boxes'; found 'foo'"),
     ({"thresold": 0.5}, "invalid_parameter", "/thresold", "did you mean 'threshold'"),
     ({"a/b~c": 1}, "invalid_parameter", "/a~1b~0c", "not known"),
     ({"threshold": None}, "invalid_parameter", "/threshold", "found null"),

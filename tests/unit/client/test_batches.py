@@ -89,7 +89,7 @@ def test_items_are_cut_by_their_parts(encoding: Encoding) -> None:
     assert sizes(service) == [1, 1, 1]
 
 
-@pytest.mark.parametrize("encoding", sorted({*get_args(Encoding)} - {"png", "packbits"}))
+@pytest.mark.parametrize("encoding", sorted({*get_args(Encoding)} - {"png", "packbits", "coco_rle"}))
 @pytest.mark.parametrize("body_bytes", [2_000, 3_000, 10_000])
 def test_items_are_cut_by_the_body_s_bytes(encoding: Encoding, body_bytes: int) -> None:
     """No body is larger than the limit, in any encoding, and the parts are not needlessly many."""
@@ -306,7 +306,7 @@ def test_a_stack_of_lists_is_cut_by_its_own_cap() -> None:
     assert max(sizes(service)) == 3
 
 
-@pytest.mark.parametrize("encoding", sorted({*get_args(Encoding)} - {"png", "packbits"}))
+@pytest.mark.parametrize("encoding", sorted({*get_args(Encoding)} - {"png", "packbits", "coco_rle"}))
 @pytest.mark.parametrize("body_bytes", [2_000, 3_000, 10_000])
 def test_a_stack_is_cut_by_the_body_s_bytes(encoding: Encoding, body_bytes: int) -> None:
     """No body is larger than the limit, whatever the encoding makes of it."""

@@ -99,7 +99,7 @@ def test_a_cost_is_never_less_than_the_body(encoding: Encoding) -> None:
     assert size <= total <= 1.6 * size + 256
 
 
-@pytest.mark.parametrize("encoding", ["multipart", "npy", "raw", "list", "packbits", "png"])
+@pytest.mark.parametrize("encoding", ["multipart", "npy", "raw", "list", "packbits", "png", "coco_rle"])
 def test_png_files_travel_as_they_are(tmp_path: Path, encoding: Encoding) -> None:
     """In JSON and multipart a PNG file needs no decoding here."""
     path = tmp_path / "mask.png"
@@ -123,6 +123,8 @@ def test_png_files_become_tensors(tmp_path: Path) -> None:
     [
         ("png", np.zeros((2, 2), np.float32), "dtype 'float32' is not allowed"),
         ("packbits", np.full((2, 2), 7), "0 and 1 only"),
+        ("coco_rle", np.full((2, 2), 7), "0 and 1 only"),
+        ("coco_rle", np.ones(4, bool), "an image has two axes"),
         ("list", np.array([np.nan]), "NaN and infinity cannot travel"),
     ],
 )
@@ -215,7 +217,7 @@ def test_a_batch_is_the_contract_s(encoding: Encoding) -> None:
     service = FakeService()
     client = Client(transport=service.transport, encoding=encoding)
     client.score_batch([{"prediction": MASK, "target": MASK, "id": "a"}], metrics="dice", prediction_kind="labels")
-    if encoding != "png":
+    if encoding not in ("png", "coco_rle"):
         stack = {"prediction": MASK[None], "target": MASK[None], "ids": ["a"]}
         client.score_batch(stack, metrics="dice", prediction_kind="labels")
     for request in service.posts:

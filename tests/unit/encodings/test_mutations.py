@@ -94,14 +94,16 @@ def test_mutated_bodies(case: str) -> None:
     assert read_anyway < ROUNDS // 2
 
 
-@pytest.mark.parametrize("encoding", ["npy", "raw", "png", "packbits"])
-def test_mutated_texts(encoding: str) -> None:
-    """Base64 with letters changed."""
+@pytest.mark.parametrize(
+    ("encoding", "field"), [*((name, "data") for name in ("npy", "raw", "png", "packbits")), ("coco_rle", "counts")]
+)
+def test_mutated_texts(encoding: str, field: str) -> None:
+    """Base64, or a text of runs, with letters changed."""
     document = encode(MASK, encoding)
     rng = random.Random(encoding)
-    text = document.model_dump()["data"].encode()
+    text = document.model_dump()[field].encode()
     for _ in range(ROUNDS):
-        broken = document.model_copy(update={"data": mutated(text, rng).decode("latin-1")})
+        broken = document.model_copy(update={field: mutated(text, rng).decode("latin-1")})
         survives(partial(broken.decode, {}, CAPS))
 
 

@@ -128,7 +128,7 @@ def test_packed_masks_come_back(mask: AnyArray) -> None:
     assert_same(mask, encode(mask, "packbits").decode({}, CAPS))
 
 
-@pytest.mark.parametrize("encoding", ["npy", "raw", "list", "png", "packbits"])
+@pytest.mark.parametrize("encoding", ["npy", "raw", "list", "png", "packbits", "coco_rle"])
 @given(mask=arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20)))
 def test_encodings_of_a_mask_agree(encoding: str, mask: AnyArray) -> None:
     """One mask is the same bits in every encoding, as bool and as 0 and 1."""
@@ -197,14 +197,15 @@ def test_a_document_finds_its_encoding() -> None:
     """JSON of each encoding is read back as the model that wrote it."""
     adapter: TypeAdapter[Encoded] = TypeAdapter(Array)
     mask = np.ones((2, 2), bool)
-    for name in ("npy", "raw", "list", "png", "packbits"):
+    for name in ("npy", "raw", "list", "png", "packbits", "coco_rle"):
         written = encode(mask, name)
         assert adapter.validate_json(written.model_dump_json()) == written
 
 
 def test_every_encoding_is_known_by_its_name() -> None:
     """The names of the contract."""
-    assert list(BY_NAME) == ["npy", "raw", "list", "png", "packbits", "part", "tensor"]
+    of_masks = ["packbits", "coco_rle", "coco_polygons", "label_studio_rle", "cvat_rle"]
+    assert list(BY_NAME) == ["npy", "raw", "list", "png", *of_masks, "part", "tensor"]
 
 
 def test_an_unknown_encoding_is_named() -> None:
@@ -213,10 +214,10 @@ def test_an_unknown_encoding_is_named() -> None:
         encode(np.ones(1), "zip")
 
 
-def test_attachments_are_not_made_from_arrays() -> None:
-    """A part or a tensor is named, not encoded."""
-    for name in ("part", "tensor"):
-        with pytest.raises(TypeError, match="refers to an attachment"):
+def test_some_encodings_are_only_read() -> None:
+    """A part or a tensor is named, not encoded; annotations are exported by their tools."""
+    for name in ("part", "tensor", "coco_polygons", "label_studio_rle", "cvat_rle"):
+        with pytest.raises(TypeError, match="not made from an array alone"):
             encode(np.ones(1), name)
 
 

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from lossgauge.encodings.base import AnyArray, Encoded
+from lossgauge.encodings.coco_polygons import CocoPolygonsArray
+from lossgauge.encodings.coco_rle import CocoRleArray
+from lossgauge.encodings.cvat_rle import CvatRleArray
+from lossgauge.encodings.label_studio_rle import LabelStudioRleArray
 from lossgauge.encodings.list import ListArray
 from lossgauge.encodings.npy import NpyArray
 from lossgauge.encodings.packbits import PackbitsArray
@@ -21,6 +25,10 @@ ENCODINGS: tuple[type[Encoded], ...] = (
     ListArray,
     PngArray,
     PackbitsArray,
+    CocoRleArray,
+    CocoPolygonsArray,
+    LabelStudioRleArray,
+    CvatRleArray,
     PartArray,
     TensorArray,
 )
@@ -36,8 +44,8 @@ BY_NAME = {encoding.model_fields["encoding"].default: encoding for encoding in E
 def encode(array: AnyArray, encoding: str) -> Encoded:
     """The document of an array in an encoding, by its name.
 
-    Raises `ValueError` for a name that is not an encoding's, `TypeError` for one that refers to an attachment, and
-    `ArrayRejected` for an array that the encoding cannot hold without changing a value.
+    Raises `ValueError` for a name that is not an encoding's, `TypeError` for one that is not made from an array alone,
+    and `ArrayRejected` for an array that the encoding cannot hold without changing a value.
     """
     if encoding not in BY_NAME:
         raise ValueError(f"no encoding is named {encoding!r}; there are {', '.join(BY_NAME)}")

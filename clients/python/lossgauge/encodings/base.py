@@ -66,7 +66,7 @@ class Encoded(BaseModel):
     @classmethod
     def of(cls, array: AnyArray) -> Self:
         """Encode an array."""
-        raise TypeError(f"{cls.__name__} refers to an attachment: it is not made from an array alone")
+        raise TypeError(f"{cls.__name__} is not made from an array alone")
 
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """Decode to an array; `ArrayRejected` says what was found, what is allowed, and which cap."""

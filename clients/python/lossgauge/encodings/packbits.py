@@ -6,10 +6,8 @@ import numpy as np
 
 from lossgauge.encodings import base64
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Buffer, Caps, Encoded, check_shape
-from lossgauge.encodings.dtypes import invalid_dtype
 from lossgauge.encodings.elements import check_size
-
-BOOL = np.dtype(bool)
+from lossgauge.encodings.masks import BOOL, mask_of
 
 
 class PackbitsArray(Encoded):
@@ -22,12 +20,7 @@ class PackbitsArray(Encoded):
     @classmethod
     def of(cls, array: AnyArray) -> Self:
         """Encode a mask: booleans, or integers that are all 0 or 1."""
-        if array.dtype.kind not in "biu":
-            raise invalid_dtype(array.dtype.name, "", ("bool", "integers that are all 0 or 1"))
-        mask = array.astype(bool)
-        if (mask != array).any():
-            raise ArrayRejected("a mask of bits holds 0 and 1 only", pointer="/data")
-        return cls(shape=[*array.shape], data=base64.encode(np.packbits(mask.reshape(-1)).tobytes()))
+        return cls(shape=[*array.shape], data=base64.encode(np.packbits(mask_of(array).reshape(-1)).tobytes()))
 
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """Decode to a bool array."""

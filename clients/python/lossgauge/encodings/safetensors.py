@@ -13,7 +13,7 @@ from lossgauge.encodings.elements import array_over, check_size
 from lossgauge.encodings.raw import BFLOAT16_BITS, widened
 
 METADATA = "__metadata__"
-REQUEST = "request"
+REQUEST, ANSWER = "request", "answer"
 ALIGNMENT = 64
 LENGTH_BYTES = 8
 MOST_HEADER_BYTES = 2**24
@@ -37,8 +37,8 @@ class Entry:
     end: int
 
 
-def write(document: bytes | str, tensors: Mapping[str, AnyArray]) -> bytes:
-    """A body of a JSON document (under `request` of the metadata) and tensors.
+def write(document: bytes | str, tensors: Mapping[str, AnyArray], key: str = REQUEST) -> bytes:
+    """A body of a JSON document (under a key of the metadata, `request`) and tensors.
 
     The tensors start at a multiple of 64 bytes, the widest items first, so that each is aligned for its dtype.
     """
@@ -47,7 +47,7 @@ def write(document: bytes | str, tensors: Mapping[str, AnyArray]) -> bytes:
     widest_first = sorted(tensors, key=lambda name: -tensors[name].dtype.itemsize)
     stored = {name: little_endian(tensors[name]) for name in widest_first}
     text = document if isinstance(document, str) else document.decode("utf-8")
-    return b"".join([_header_of(text, stored), *map(_bytes_of, stored.values())])
+    return b"".join([_header_of(text, stored, key), *map(_bytes_of, stored.values())])
 
 
 def read(
@@ -87,8 +87,8 @@ def _bytes_of(array: AnyArray) -> memoryview:
     return np.ravel(array).view(np.uint8).data
 
 
-def _header_of(text: str, stored: Mapping[str, AnyArray]) -> bytes:
-    header: dict[str, Any] = {METADATA: {REQUEST: text}}
+def _header_of(text: str, stored: Mapping[str, AnyArray], key: str) -> bytes:
+    header: dict[str, Any] = {METADATA: {key: text}}
     begin = 0
     for name, array in stored.items():
         offsets = [begin, begin + array.nbytes]

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from lossgauge.metrics.agreement import *
 from lossgauge.metrics.combined import *
 from lossgauge.metrics.counts import *
 from lossgauge.metrics.cross_entropy import *
 from lossgauge.metrics.focal import *
+from lossgauge.metrics.instances import *
 from lossgauge.metrics.overlap import *
 from lossgauge.metrics.spec import BoundaryWeight as BoundaryWeight
 from lossgauge.metrics.spec import Empty as Empty
 from lossgauge.metrics.spec import MetricSpec as MetricSpec
+from lossgauge.metrics.surface import *
 
 
 def _specs_in(namespace: dict[str, Any]) -> dict[str, type[MetricSpec]]:

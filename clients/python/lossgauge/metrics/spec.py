@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lossgauge.presets.preset import PresetName
 
-Task = Literal["binary", "multiclass", "multilabel"]
-PredictionKind = Literal["logits", "probabilities", "labels"]
+Task = Literal["binary", "multiclass", "multilabel", "instances", "boxes"]
+PredictionKind = Literal["logits", "probabilities", "labels", "boxes"]
 Direction = Literal["higher", "lower"]
 
 ALL_TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
+"""The tasks whose pixels have classes; instances and boxes have metrics of their own."""
 ALL_KINDS: tuple[PredictionKind, ...] = ("logits", "probabilities", "labels")
 SOFT_KINDS: tuple[PredictionKind, ...] = ("logits", "probabilities")
 

@@ -1,0 +1,96 @@
+"""The time of a sweep of 49 focal losses beside that of one, from one run.
+
+    python benchmarks/sweep.py [--rounds 21] [--kernel compiled]
+
+Alpha 0.1 to 0.4 by 0.05, gamma 1 to 4 by 0.5; float32 logits, uint8 targets. One focal loss is that of gamma 1.5, alpha 0.25,
+as `/v1/score` computes it; a sweep is its checks, plan, pass and cells, without the AUC's sort. They take turns, and of each
+turn's two calls the second is timed.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from lossgauge import metrics as m
+from lossgauge.sweeps import SweepRequest
+from lossgauge.wire import Question
+from lossgauge_service.engine import Engine
+from lossgauge_service.plan import plan_for
+from lossgauge_service.samples import sample_of
+from lossgauge_service.sweeps import sweeping
+from numpy.typing import NDArray
+
+Run = Callable[[], Any]
+GOAL = 3.0
+SIDES = (512, 1024, 2048)
+SAID: dict[str, Any] = {"task": "binary", "prediction_kind": "logits"}
+NO_ARRAY = {"encoding": "list", "data": [0]}
+
+
+def one(engine: Engine, gamma: float, logits: NDArray[np.float32], target: NDArray[np.uint8]) -> Run:
+    """One focal loss, from arrays to its score."""
+    question = Question(**SAID, metrics=[m.FocalLoss(gamma=gamma)])
+
+    def run() -> Any:
+        plan = plan_for(question)
+        return plan.scores(engine.run(plan, [sample_of(question, logits, target)]))
+
+    return run
+
+
+def grid(engine: Engine, logits: NDArray[np.float32], target: NDArray[np.uint8]) -> Run:
+    """The 49 cells, from arrays to the table."""
+    document = {**SAID, "prediction": NO_ARRAY, "target": NO_ARRAY, "sweep": {"focal": {}, "auc": False}}
+
+    def run() -> Any:
+        sweep = sweeping(SweepRequest.model_validate(document))
+        sample = sample_of(sweep.question, logits, target)
+        sweep.check(sample.case)
+        return sweep.tables(engine.run(sweep.plan, [sample]), sample)
+
+    return run
+
+
+def masks(side: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Logits that are right more often than not, and a target with three pixels in ten positive."""
+    random = np.random.default_rng(0)
+    target = (random.random((side, side)) < 0.3).astype(np.uint8)
+    logits = random.normal(scale=2.0, size=target.shape) + 3.0 * target - 1.5
+    return logits.astype(np.float32), target
+
+
+def medians(runs: list[Run], rounds: int) -> list[float]:
+    """The middle time of each, which take turns."""
+    times: list[list[float]] = [[] for _ in runs]
+    for _ in range(rounds):
+        for run, taken in zip(runs, times, strict=True):
+            run()
+            start = time.perf_counter()
+            run()
+            taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in times]
+
+
+def main(rounds: int, kernel: Literal["compiled", "eager"]) -> None:
+    """Time, print."""
+    engine = Engine.build(device="cpu", kernel=kernel)
+    print("| pixels | focal, gamma 1.5 | focal, gamma 2 | 49 cells | times gamma 1.5 | times gamma 2 | goal |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for side in SIDES:
+        arrays = masks(side)
+        plain, quadratic, cells = medians(
+            [one(engine, 1.5, *arrays), one(engine, 2.0, *arrays), grid(engine, *arrays)], rounds
+        )
+        times = " | ".join(f"{taken * 1e3:.1f} ms" for taken in (plain, quadratic, cells))
+        print(f"| {side} x {side} | {times} | {cells / plain:.2f} | {cells / quadratic:.2f} | {GOAL} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--kernel", choices=("compiled", "eager"), default="compiled")
+    arguments = parser.parse_args()
+    main(arguments.rounds, arguments.kernel)

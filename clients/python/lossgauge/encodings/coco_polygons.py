@@ -1,0 +1,50 @@
+"""COCO's polygons of a mask."""
+
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, SkipValidation
+
+from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps, Encoded
+from lossgauge.encodings.masks import check_count, list_of, shown, size_of
+from lossgauge.encodings.outlines import FARTHEST, Outline, filled
+
+FEWEST_NUMBERS = 6
+
+
+class CocoPolygonsArray(Encoded):
+    """The union of polygons, filled as the COCO API fills them: `size` is [height, width], a polygon x1, y1, x2, y2, ..
+
+    A polygon may lie outside the image in part or as a whole. No polygons are an empty mask.
+    """
+
+    encoding: Literal["coco_polygons"] = "coco_polygons"
+    size: list[int] = Field(examples=[[480, 640]])
+    polygons: SkipValidation[list[list[float]]] = Field(examples=[[[10, 10, 10, 20, 20.5, 20]]])
+
+    def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
+        """Decode to a bool array of (height, width)."""
+        height, width = size_of(self.size, caps)
+        polygons = list_of(self.polygons, caps, "/polygons")
+        outlines = [_outline(polygon, f"/polygons/{at}", caps) for at, polygon in enumerate(polygons)]
+        check_count(sum(outline.size for outline in outlines), caps, "/polygons")
+        return filled(outlines, height, width, caps)
+
+
+def _outline(polygon: object, pointer: str, caps: Caps) -> Outline:
+    """The corners of a polygon, (points, 2)."""
+    numbers = list_of(polygon, caps, pointer)
+    if len(numbers) < FEWEST_NUMBERS or len(numbers) % 2:
+        detail = f"a polygon is x1, y1, x2, y2, .. of 3 points or more; found {len(numbers)} numbers"
+        raise ArrayRejected(detail, pointer=pointer)
+    for at, number in enumerate(numbers):
+        _check(number, at, pointer)
+    return np.array(numbers, np.float64).reshape(-1, 2)
+
+
+def _check(number: Any, at: int, pointer: str) -> None:
+    if type(number) not in (int, float):
+        raise ArrayRejected(f"coordinate {at} is of type {type(number).__name__}", pointer=pointer)
+    if not abs(number) <= FARTHEST:
+        detail = f"coordinate {at} is {shown(number)}; it is {-FARTHEST} to {FARTHEST}"
+        raise ArrayRejected(detail, pointer=pointer)

@@ -1,0 +1,130 @@
+"""The contract of maps: what is asked of a pair pixel by pixel, and what an answer says of each map."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lossgauge.encodings import Array
+from lossgauge.encodings.safetensors import METADATA
+from lossgauge.metrics.spec import Forbidden, MetricSpec, Probability
+from lossgauge.wire import Answer, Asked, EngineInfo, Message, NamedMetric, Number, Subject, Timings
+
+MapName = Annotated[
+    str | None,
+    Field(
+        default=None, min_length=1, max_length=200, description="Its name in the answer; `<metric>.<kind>` by default."
+    ),
+]
+
+
+class MapMessage(Message):
+    """A map that is asked for."""
+
+    name: MapName
+
+
+class OfMetric(MapMessage):
+    """A map that is made of a metric."""
+
+    metric: NamedMetric
+
+    @property
+    def spec(self) -> MetricSpec:
+        """The metric."""
+        return self.metric
+
+
+class LossMap(OfMetric):
+    """The loss of each pixel before any reduction, weights and alphas included; 0 where a pixel does not count.
+
+    Shape: the pixels'; of multi-label the prediction's. Its sum over the reduction's denominator is the score.
+    """
+
+    kind: Literal["loss"] = "loss"
+
+    @property
+    def answer_name(self) -> str:
+        """The name under which the answer holds the map."""
+        return self.name or f"{self.metric.answer_key}.loss"
+
+
+class GradientMap(OfMetric):
+    """The derivative of the score with respect to each value of the prediction as it was sent, logit or probability.
+
+    Shape: the prediction's. 0 where a pixel does not count, and where the loss is clipped.
+    """
+
+    kind: Literal["gradient"] = "gradient"
+
+    @property
+    def answer_name(self) -> str:
+        """The name under which the answer holds the map."""
+        return self.name or f"{self.metric.answer_key}.gradient"
+
+
+class ErrorMap(MapMessage):
+    """What is right and what is wrong, as uint8.
+
+    Masks (the prediction's shape): 0 true negative, 1 true positive, 2 false positive, 3 false negative.
+    Classes (the pixels' shape): 1 where the likeliest class is the target's, 2 where not. 255 is ignored.
+    """
+
+    kind: Literal["errors"] = "errors"
+    threshold: Probability | None = Field(
+        default=None, description="The probability above which a pixel is positive; the request's by default."
+    )
+    threshold_side: Literal["greater", "greater_equal"] = Field(
+        default="greater", description="p > threshold, or p >= threshold."
+    )
+
+    @property
+    def answer_name(self) -> str:
+        """The name under which the answer holds the map."""
+        return self.name or "errors"
+
+
+MAP_KINDS = ("loss", "gradient", "errors")
+AnyMap = Annotated[LossMap | GradientMap | ErrorMap, Field(discriminator="kind")]
+
+
+class MapRequest(Subject):
+    """One prediction and its target, and the maps that are asked of them."""
+
+    maps: list[AnyMap] = Field(min_length=1, max_length=16)
+    id: str | None = Field(default=None, max_length=200)
+    prediction: Array
+    target: Array
+    weight: Array | None = None
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        places: dict[str, int] = {METADATA: -1}
+        for place, one in enumerate(self.maps):
+            first = places.setdefault(one.answer_name, place)
+            if first != place:
+                found = "is taken" if first < 0 else f"is that of two maps ({first} and {place})"
+                at = () if one.name is None else ("name",)
+                raise Forbidden(f"the name {one.answer_name!r} {found}; give one of its own", "maps", place, *at)
+        return self
+
+
+class MapAnswer(Answer):
+    """A map, and the score of its metric. `metric` has every default written out."""
+
+    name: str
+    kind: Literal["loss", "gradient", "errors"]
+    metric: dict[str, Any] | None = None
+    threshold: float | None = None
+    value: Number | None = Field(default=None, description="The score of the map's metric.")
+    undefined: str | None = Field(default=None, description="Why the score has no value; a gradient has no array then.")
+    array: Array | None = None
+
+
+class MapResponse(Answer):
+    """The maps of one pair, in the order in which they were asked."""
+
+    id: str | None = None
+    maps: list[MapAnswer]
+    asked: Asked | None = None
+    timing_ms: Timings = Field(description="receive, decode, queue, compute and total, in milliseconds.")
+    engine: EngineInfo

@@ -1,0 +1,128 @@
+"""Objects that are found, missed and invented: scores of matched instances."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from lossgauge.metrics.overlap import TEN_THRESHOLDS, Average
+from lossgauge.metrics.spec import ALL_TASKS, About, Each, Empty, MetricSpec, PredictionKind, Probability, Task
+
+__all__ = ["InstanceFBeta", "InstancePrecision", "PanopticQuality"]
+
+WITH_OBJECTS: tuple[Task, ...] = (*ALL_TASKS, "instances")
+LABELS: tuple[PredictionKind, ...] = ("labels",)
+LARGEST_ID = 2**63 - 1
+Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+
+
+class Matched(MetricSpec):
+    """What an object is, and which of the prediction's is which of the target's.
+
+    Objects are the connected components of each class's mask (tasks binary, multiclass, multilabel), or the ids of two
+    maps (task instances; 0 is the background). The IoU of two objects leaves ignored pixels out. A predicted object without a
+    partner counts as invented unless more than half of it is ignored or in a crowd. Of a mask, ignored pixels are in no object.
+    """
+
+    threshold_side: Literal["greater", "greater_equal"] = Field(
+        default="greater", description="Two objects may be matched at IoU > threshold, or IoU >= threshold."
+    )
+    matching: Literal["greedy", "optimal"] = Field(
+        default="greedy",
+        description="greedy: the pair of the greatest IoU first, of equal ones that which comes first in the image; optimal: as many"
+        " pairs as there can be, and of these the greatest sum of IoU. Above a threshold of 0.5 both are the same.",
+    )
+    connectivity: Literal["faces", "full"] = Field(
+        default="full", description="Pixels of one component touch by a face, or by a face, an edge or a corner."
+    )
+    min_size: int = Field(
+        default=1, ge=1, le=LARGEST_ID, description="Objects of fewer pixels are background, in both maps."
+    )
+    instance_divisor: int | None = Field(
+        default=None,
+        ge=1,
+        le=LARGEST_ID,
+        description="Task instances with num_classes: an id is class * instance_divisor + number. Only objects of one class are matched.",
+    )
+    crowd: Each[Id] = Field(
+        default=[],
+        max_length=10_000,
+        description="Task instances: ids of the target that are regions of many objects, neither to be found nor missed.",
+    )
+    pairs: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="How many matched pairs [target id, prediction id, IoU] of a class are listed at most. A component's id is its number,"
+        " in the order of their first pixels.",
+    )
+    average: Average = Field(
+        default="macro",
+        description="Over classes: the mean, the value of the summed counts, the mean weighted by the target's objects, or none.",
+    )
+    include_background: bool = Field(default=True, description="false leaves class 0 out of the average.")
+    empty: Empty = Field(
+        default=Empty(), description="What the value is when a class has no object in one map or both."
+    )
+
+
+class InstanceFBeta(Matched):
+    """F-beta of objects, (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP): beta = 2 is the F2 of ship and nuclei competitions.
+
+    TP are the matched pairs, FP the predicted objects and FN the target's objects that are left.
+    Shapes: as the request's. Range [0, 1]. Extras: `tp`, `fp`, `fn`, `precision`, `recall` (a list per class where there are
+    classes), and `pairs`. Undefined: `both_empty`. Source: van Rijsbergen, Information Retrieval, 1979, of matched objects.
+    """
+
+    about: ClassVar[About] = About(
+        formula="(1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP), of objects matched at IoU > iou_threshold",
+        direction="higher",
+        range="[0, 1]",
+        source="van Rijsbergen, Information Retrieval (1979), of matched objects",
+        tasks=WITH_OBJECTS,
+        kinds=LABELS,
+    )
+    name: Literal["instance_fbeta"] = "instance_fbeta"
+    beta: float = Field(default=1.0, ge=0, le=1e6, description="How much recall weighs against precision.")
+    iou_threshold: Probability = Field(default=0.5, description="The IoU from which objects may be matched.")
+
+
+class InstancePrecision(Matched):
+    """Average precision of objects: the mean over IoU thresholds of TP / (TP + FP + FN).
+
+    Objects are matched at each threshold on its own; `empty` is applied at each.
+    Shapes: as the request's. Range [0, 1]. Extras: `per_threshold` (a list per class where there are classes), and `pairs` of the
+    first threshold. Undefined: `both_empty`. Source: Caicedo et al., Nature Methods 16 (2019) 1247 (DSB 2018).
+    """
+
+    about: ClassVar[About] = About(
+        formula="mean over thresholds of TP / (TP + FP + FN), of objects matched at IoU > threshold",
+        direction="higher",
+        range="[0, 1]",
+        source="2018 Data Science Bowl; Caicedo et al., Nature Methods 16 (2019) 1247",
+        tasks=WITH_OBJECTS,
+        kinds=LABELS,
+    )
+    name: Literal["instance_precision"] = "instance_precision"
+    thresholds: Each[Probability] = Field(
+        default=list(TEN_THRESHOLDS), min_length=1, max_length=100, description="Thresholds of the IoU."
+    )
+
+
+class PanopticQuality(Matched):
+    """Panoptic quality: the sum of the matched objects' IoU over TP + FP / 2 + FN / 2, which is SQ times RQ.
+
+    SQ is the mean IoU of the matched pairs, RQ their F1. Ignored pixels are the void of the panoptic format.
+    Shapes: as the request's. Range [0, 1]. Extras: `sq`, `rq`, `tp`, `fp`, `fn` (a list per class where there are classes), and
+    `pairs`. Undefined: `both_empty`. Source: Kirillov et al., arXiv:1801.00868, eq. 1.
+    """
+
+    about: ClassVar[About] = About(
+        formula="sum of IoU over TP / (TP + FP / 2 + FN / 2), of objects matched at IoU > 0.5",
+        direction="higher",
+        range="[0, 1]",
+        source="Kirillov et al., Panoptic Segmentation, arXiv:1801.00868, eq. 1",
+        tasks=WITH_OBJECTS,
+        kinds=LABELS,
+    )
+    name: Literal["panoptic_quality"] = "panoptic_quality"
+    iou_threshold: Probability = Field(default=0.5, description="The IoU from which objects may be matched.")

@@ -1,0 +1,109 @@
+"""Maps as PNG images for people: what is right and wrong in colours, losses and gradients beside their scale."""
+
+import io
+
+import numpy as np
+from lossgauge.mapping import ErrorMap, GradientMap
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
+
+from lossgauge_service.errors import NotAcceptable
+from lossgauge_service.maps import Mapped
+from lossgauge_service.maps.mistakes import FALSE_NEGATIVE, FALSE_POSITIVE, IGNORED, TRUE_NEGATIVE, TRUE_POSITIVE
+from lossgauge_service.samples import AnyArray, Sample
+
+Colour = tuple[int, int, int]
+Pixels = NDArray[np.uint8]
+
+DARK, GREEN, ORANGE, BLUE, GREY = (45, 45, 45), (0, 158, 115), (230, 120, 0), (0, 114, 178), (190, 190, 190)
+MISTAKES = {
+    TRUE_NEGATIVE: ("true negative", DARK),
+    TRUE_POSITIVE: ("true positive", GREEN),
+    FALSE_POSITIVE: ("false positive", ORANGE),
+    FALSE_NEGATIVE: ("false negative", BLUE),
+    IGNORED: ("ignored", GREY),
+}
+CLASS_MISTAKES = {TRUE_POSITIVE: ("right", GREEN), FALSE_POSITIVE: ("wrong", ORANGE), IGNORED: ("ignored", GREY)}
+HEAT: tuple[Colour, ...] = ((0, 0, 0), (80, 18, 123), (182, 54, 121), (251, 136, 97), (252, 253, 191))
+BOTH_WAYS: tuple[Colour, ...] = ((33, 102, 172), (146, 197, 222), (255, 255, 255), (244, 165, 130), (178, 24, 43))
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+LEAST_SIDE, LEAST_WIDTH, LINE, GAP, MARGIN = 256, 480, 18, 4, 8
+"""Small maps are shown with larger pixels; classes stand side by side with a gap between."""
+
+
+def picture(one: Mapped, sample: Sample) -> bytes:
+    """A PNG file of a map of two axes (classes side by side), over a legend, which its text `Description` repeats."""
+    if one.array is None:
+        raise NotAcceptable(f"the map has no array to show: {one.undefined}")
+    panels = _panels(one.array, sample)
+    if isinstance(one.asked, ErrorMap):
+        return _with_names(panels, CLASS_MISTAKES if sample.case.task == "multiclass" else MISTAKES)
+    assert one.spec is not None
+    if isinstance(one.asked, GradientMap):
+        most = _most(np.abs(one.array))
+        told = f"d {one.spec.name} / d {sample.case.kind}: {-most:.4g} to {most:.4g}"
+        return _with_scale(panels, -most, most, BOTH_WAYS, told)
+    most = _most(one.array)
+    return _with_scale(panels, 0.0, most, HEAT, f"{one.spec.name} of each pixel: 0 to {most:.4g}")
+
+
+def _panels(array: AnyArray, sample: Sample) -> list[AnyArray]:
+    if sample.case.axes != 2:
+        raise NotAcceptable(f"image/png shows pixels in two axes; these have {sample.case.axes}")
+    return [array] if array.ndim == 2 else [*np.moveaxis(array, sample.channel_axis, 0)]
+
+
+def _most(values: AnyArray) -> float:
+    """The largest finite value, where the scale ends; 1 where all are 0."""
+    return float(values.max(where=np.isfinite(values), initial=0.0)) or 1.0
+
+
+def _with_names(panels: list[AnyArray], names: dict[int, tuple[str, Colour]]) -> bytes:
+    table = np.zeros((256, 3), np.uint8)
+    for value, (_, colour) in names.items():
+        table[value] = colour
+    image = _canvas([table[panel] for panel in panels], LINE * len(names))
+    draw, top = ImageDraw.Draw(image), image.height - LINE * len(names) - MARGIN
+    for line, (name, colour) in enumerate(names.values()):
+        left, y = MARGIN, top + LINE * line
+        draw.rectangle((left, y + 2, left + LINE - 4, y + LINE - 2), fill=colour)
+        draw.text((left + LINE + GAP, y + 3), name, fill=BLACK)
+    return _file(image, ", ".join(f"{name}: rgb{colour}" for name, colour in names.values()))
+
+
+def _with_scale(panels: list[AnyArray], low: float, high: float, stops: tuple[Colour, ...], told: str) -> bytes:
+    image = _canvas([_coloured(panel, low, high, stops) for panel in panels], 2 * LINE)
+    draw, top = ImageDraw.Draw(image), image.height - 2 * LINE - MARGIN
+    width = image.width - 2 * MARGIN
+    ramp = _coloured(np.linspace(low, high, width)[None].repeat(LINE - GAP, 0), low, high, stops)
+    image.paste(Image.fromarray(ramp), (MARGIN, top))
+    draw.rectangle((MARGIN - 1, top - 1, MARGIN + width, top + LINE - GAP), outline=BLACK)
+    draw.text((MARGIN, top + LINE), told, fill=BLACK)
+    return _file(image, told)
+
+
+def _coloured(values: AnyArray, low: float, high: float, stops: tuple[Colour, ...]) -> Pixels:
+    """Colours between the stops; what is infinite has the last one."""
+    share = np.clip((values.astype(np.float64) - low) / (high - low), 0, 1) * (len(stops) - 1)
+    channels = [np.interp(share, range(len(stops)), channel) for channel in zip(*stops, strict=True)]
+    return np.stack(channels, -1).round().astype(np.uint8)
+
+
+def _canvas(panels: list[Pixels], legend: int) -> Image.Image:
+    """The panels side by side, enlarged where they are small, over room for a legend."""
+    height, width = panels[0].shape[:2]
+    times = max(1, LEAST_SIDE // max(height, width))
+    step = width * times + GAP
+    size = max(LEAST_WIDTH, step * len(panels) - GAP), height * times + legend + 2 * MARGIN
+    image = Image.new("RGB", size, WHITE)
+    for place, panel in enumerate(panels):
+        image.paste(Image.fromarray(panel.repeat(times, 0).repeat(times, 1)), (place * step, 0))
+    return image
+
+
+def _file(image: Image.Image, description: str) -> bytes:
+    file, told = io.BytesIO(), PngInfo()
+    told.add_text("Description", description)
+    image.save(file, "PNG", pnginfo=told)
+    return file.getvalue()

@@ -1,0 +1,193 @@
+"""The distances from the surface of each mask of a sample to the other's."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import edt
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from lossgauge_service.measures.masks import Mask, masks_of
+from lossgauge_service.samples import Sample
+from lossgauge_service.statistics import Measure, Values
+
+Spacing = tuple[float, ...]
+Connectivity = Literal["faces", "full"]
+Objects = NDArray[np.object_]
+
+MANY = 2**20
+"""Pixels from which several threads are worth their start."""
+
+OBLONG = 100.0
+"""The ratio of two spacings up to which float32 holds squared distances to 1e-6."""
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """From each element of a surface to the other surface: infinite where the other mask has none.
+
+    areas: what an element counts (1 for a pixel); diagonals: of the image that the element is in.
+    """
+
+    values: Values
+    areas: Values
+    diagonals: Values
+
+    def __add__(self, other: "Distances") -> "Distances":
+        """Those of both."""
+        return Distances(
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.areas, other.areas]),
+            np.concatenate([self.diagonals, other.diagonals]),
+        )
+
+    def where_nothing_is(self, rule: float | str) -> "Distances":
+        """The same, and by the rule where the other mask has no surface: its diagonal, a constant, or left out."""
+        lost = np.isinf(self.values)
+        if not lost.any() or rule in ("formula", "undefined"):
+            return self
+        if rule == "skip":
+            return Distances(self.values[~lost], self.areas[~lost], self.diagonals[~lost])
+        instead = self.diagonals if rule == "image_diagonal" else float(rule)
+        return Distances(np.where(lost, instead, self.values), self.areas, self.diagonals)
+
+
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """The distances from the prediction's surface to the target's, and back."""
+
+    to_target: Distances
+    to_prediction: Distances
+
+    def __add__(self, other: "Surfaces") -> "Surfaces":
+        """The surfaces of both."""
+        return Surfaces(self.to_target + other.to_target, self.to_prediction + other.to_prediction)
+
+
+class SurfaceRecord(NamedTuple):
+    """Of each class its surfaces, and how many pixels its masks have."""
+
+    surfaces: Objects
+    predicted: Values
+    targeted: Values
+
+
+class Elements(NamedTuple):
+    """The places of a surface in a grid, and what each place counts."""
+
+    places: Mask
+    areas: Values
+
+
+class Around(Protocol):
+    """Finds the surface of a mask that lies in a frame."""
+
+    def __call__(self, mask: Mask, frame: "Frame") -> Elements: ...
+
+
+class Frame(NamedTuple):
+    """The least box of an image that holds both masks: its slices, and of each axis whether it begins and ends at the image's edge."""
+
+    box: tuple[slice, ...]
+    edges: tuple[tuple[bool, bool], ...]
+
+
+@dataclass(frozen=True)
+class Borders(Measure[SurfaceRecord]):
+    """Surfaces as the pixels of a mask that have a neighbour outside of it."""
+
+    threshold: float | None
+    inclusive: bool
+    border: Connectivity
+    edge_is_border: bool
+
+    def measure(self, sample: Sample, device: torch.device) -> SurfaceRecord:
+        def around(mask: Mask, frame: Frame) -> Elements:
+            places = border_of(mask[frame.box], self.border, None if self.edge_is_border else frame.edges)
+            return Elements(places, np.ones(np.count_nonzero(places)))
+
+        return record_of(sample, self.threshold, self.inclusive, around)
+
+
+def record_of(sample: Sample, threshold: float | None, inclusive: bool, around: Around) -> SurfaceRecord:
+    """The surfaces of each class, as `around` finds them."""
+    masks = masks_of(sample, threshold, inclusive)
+    spacing = sample.spacing or (1.0,) * len(sample.shape)
+    surfaces = np.empty(len(masks.target), object)
+    for place, pair in enumerate(zip(masks.prediction, masks.target, strict=True)):
+        surfaces[place] = _surfaces(*pair, spacing, around)
+    axes = tuple(range(1, masks.target.ndim))
+    sizes = [np.count_nonzero(mask, axes).astype(np.float64) for mask in (masks.prediction, masks.target)]
+    return SurfaceRecord(surfaces, *sizes)
+
+
+def _surfaces(prediction: Mask, target: Mask, spacing: Spacing, around: Around) -> Surfaces:
+    frame = frame_of(prediction | target)
+    if frame is None:
+        nothing = Distances(*(np.zeros(0) for _ in Distances.__dataclass_fields__))
+        return Surfaces(nothing, nothing)
+    ours, theirs = around(prediction, frame), around(target, frame)
+    diagonal = float(np.hypot.reduce(np.multiply(target.shape, spacing)))
+    return Surfaces(_from_to(ours, theirs.places, spacing, diagonal), _from_to(theirs, ours.places, spacing, diagonal))
+
+
+def _from_to(elements: Elements, goal: Mask, spacing: Spacing, diagonal: float) -> Distances:
+    values = distances_to(goal, elements.places, spacing)
+    return Distances(values, elements.areas, np.full(len(values), diagonal))
+
+
+def distances_to(goal: Mask, places: Mask, spacing: Spacing) -> Values:
+    """From each of the places to the nearest of the goal, infinite where there is none; to 1e-6, and exact where pixels are square."""
+    if not goal.any() or not places.any():
+        return np.full(np.count_nonzero(places), np.inf)
+    longest = max(spacing)
+    shape = tuple(side / longest for side in spacing)
+    if min(shape) * OBLONG < 1:
+        return np.asarray(distance_transform_edt(~goal, shape)[places] * longest)
+    threads = torch.get_num_threads() if goal.size >= MANY else 1
+    squares = edt.edtsq(~goal, anisotropy=shape, parallel=threads)
+    return np.asarray(np.sqrt(squares[places], dtype=np.float64) * longest)
+
+
+def frame_of(mask: Mask) -> Frame | None:
+    """The least box that holds the mask; None where it is empty."""
+    box: list[slice] = []
+    for axis in range(mask.ndim):
+        held = np.flatnonzero(mask.any(tuple(other for other in range(mask.ndim) if other != axis)))
+        if not len(held):
+            return None
+        box.append(slice(int(held[0]), int(held[-1]) + 1))
+    return Frame(
+        tuple(box), tuple((part.start == 0, part.stop == side) for part, side in zip(box, mask.shape, strict=True))
+    )
+
+
+def border_of(mask: Mask, border: Connectivity, inside: tuple[tuple[bool, bool], ...] | None = None) -> Mask:
+    """The pixels with a neighbour outside; beyond a side that `inside` names the mask goes on, beyond any other it ends."""
+    framed = np.pad(mask, 1)
+    for axis, sides in enumerate(inside or ()):
+        for end, goes_on in zip((0, -1), sides, strict=True):
+            framed[_at(axis, end)] |= goes_on
+    return np.asarray(mask & ~(_box_eroded(framed) if border == "full" else _cross_eroded(framed)))
+
+
+def _at(axis: int, place: Any) -> tuple[Any, ...]:
+    return (*[slice(None)] * axis, place)
+
+
+def _cross_eroded(framed: Mask) -> Mask:
+    core = (slice(1, -1),) * framed.ndim
+    inner = framed[core].copy()
+    for axis in range(framed.ndim):
+        for part in (slice(None, -2), slice(2, None)):
+            inner &= framed[(*core[:axis], part, *core[axis + 1 :])]
+    return inner
+
+
+def _box_eroded(framed: Mask) -> Mask:
+    for axis in range(framed.ndim):
+        before, here, after = (framed[_at(axis, part)] for part in (slice(None, -2), slice(1, -1), slice(2, None)))
+        framed = before & here & after
+    return framed

@@ -1,0 +1,175 @@
+"""Scores of matched objects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from lossgauge.metrics import InstanceFBeta, InstancePrecision, PanopticQuality
+from lossgauge.metrics.instances import Matched
+from lossgauge.wire import Score
+
+from lossgauge_service.measures.matching import Matching, MatchSums
+from lossgauge_service.measures.objects import Layout
+from lossgauge_service.metrics.class_averages import average, summed
+from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.values import (
+    Readings,
+    Reasons,
+    by_rules,
+    mean,
+    nothing_to_score,
+    plain,
+    ratio,
+    scored,
+    scores_of,
+    scores_of_classes,
+)
+from lossgauge_service.samples import Case
+from lossgauge_service.statistics import Statistic, Sums, TotalSums, Values
+
+
+class Found(NamedTuple):
+    """(samples, classes, thresholds): counts of objects and the sum of the pairs' IoU."""
+
+    tp: Values
+    fp: Values
+    fn: Values
+    iou: Values
+
+
+Extras = Mapping[str, Sequence[Any]]
+Formula = Callable[[Any, Found, Reasons], Readings]
+"""The values of what was found, of any shape; the reasons are those of a 0/0."""
+
+
+def _key(spec: Matched) -> Matching:
+    thresholds = spec.thresholds if isinstance(spec, InstancePrecision) else [getattr(spec, "iou_threshold", 0.5)]
+    layout = Layout(spec.connectivity == "full", spec.min_size, spec.instance_divisor, tuple(spec.crowd))
+    inclusive, optimal = spec.threshold_side == "greater_equal", spec.matching == "optimal"
+    return Matching(tuple(thresholds), inclusive, optimal, layout, spec.pairs)
+
+
+def _needs(spec: Matched, case: Case) -> list[Statistic]:
+    return [_key(spec)]
+
+
+def _misfit(spec: Matched, case: Case) -> str | None:
+    if case.weighted:
+        return "objects are counted, and a weight map has no meaning for them"
+    if case.soft:
+        return "a soft target has no objects; target_kind must be 'labels'"
+    if case.task != "instances":
+        return _misfit_of_masks(spec, case)
+    if spec.instance_divisor is None and case.classes > 1:
+        return "num_classes needs instance_divisor, which tells an id's class"
+    if case.classes == 1 and not spec.include_background:
+        return "include_background false leaves class 0 out, and without num_classes there is one class"
+    return None
+
+
+def _misfit_of_masks(spec: Matched, case: Case) -> str | None:
+    if spec.instance_divisor is not None:
+        return f"instance_divisor is for ids of the task 'instances', not {case.task!r}"
+    if spec.crowd:
+        return f"crowd is for ids of the task 'instances', not {case.task!r}"
+    if case.task == "binary" and not spec.include_background:
+        return "include_background false leaves class 0 out, and task 'binary' has one class"
+    return None
+
+
+# -------------------------------------------------------------------------------------------------------------- averages
+
+
+def _finish_with(
+    formula: Formula, extras: Callable[[MatchSums, bool], Extras]
+) -> Callable[[Any, Sums, Case], list[Score]]:
+    def finish(spec: Matched, sums: Sums, case: Case) -> list[Score]:
+        table = sums.measured(_key(spec))
+        single = case.task == "binary" or (case.task == "instances" and case.classes == 1)
+        more = {**extras(table, single), **_pairs(spec, table, single)}
+        return _averaged(spec, table, case, single, formula, more)
+
+    return finish
+
+
+def _averaged(
+    spec: Matched, table: MatchSums, case: Case, single: bool, formula: Formula, extras: Extras
+) -> list[Score]:
+    """The mean over thresholds of the values by the spec's rules, and their average over classes."""
+    totals = TotalSums(table.valid, table.valid, np.zeros_like(table.valid))
+    nothing = nothing_to_score(totals)
+    found = Found(table.tp, table.fp, table.fn, table.iou)
+    at_thresholds = _ruled(spec, found, formula)
+    classes = mean(at_thresholds)
+    if isinstance(spec, InstancePrecision):
+        numbers = at_thresholds.numbers[:, 0] if single else at_thresholds.numbers
+        extras = {"per_threshold": plain(numbers), **extras}
+    if single:
+        return scores_of(classes[:, 0], nothing, **extras)
+    classes = scored(classes, totals)
+    chosen = classes[:, slice(0 if spec.include_background else 1, None)]
+    value = _value(spec, found, totals, chosen, formula)
+    return scores_of_classes(value, classes, chosen, nothing, **extras)
+
+
+def _value(spec: Matched, found: Found, totals: TotalSums, chosen: Readings, formula: Formula) -> Readings:
+    taken = slice(0 if spec.include_background else 1, None)
+    if spec.average == "micro" and chosen.numbers.size:
+        return scored(mean(_ruled(spec, summed(found, taken), formula)), summed(totals, taken))
+    return average(spec.average, chosen, (found.tp + found.fn)[:, taken, 0])
+
+
+def _ruled(spec: Matched, found: Found, formula: Formula) -> Readings:
+    predicted, targeted = found.tp + found.fp, found.tp + found.fn
+    return by_rules(spec.empty, predicted, targeted, lambda reasons: formula(spec, found, reasons))
+
+
+# --------------------------------------------------------------------------------------------------------------- metrics
+
+
+def _fbeta(spec: InstanceFBeta, found: Found, reasons: Reasons) -> Readings:
+    square = spec.beta**2
+    return ratio((1 + square) * found.tp, (1 + square) * found.tp + square * found.fn + found.fp, reasons)
+
+
+def _precision(spec: InstancePrecision, found: Found, reasons: Reasons) -> Readings:
+    return ratio(found.tp, found.tp + found.fp + found.fn, reasons)
+
+
+def _quality(spec: PanopticQuality, found: Found, reasons: Reasons) -> Readings:
+    return ratio(found.iou, found.tp + found.fp / 2 + found.fn / 2, reasons)
+
+
+def _of_fbeta(table: MatchSums, single: bool) -> Extras:
+    tp, fp, fn = table.tp, table.fp, table.fn
+    shares = {"precision": ratio(tp, tp + fp, "").numbers, "recall": ratio(tp, tp + fn, "").numbers}
+    return _at_first({"tp": tp, "fp": fp, "fn": fn, **shares}, single)
+
+
+def _of_quality(table: MatchSums, single: bool) -> Extras:
+    tp, fp, fn = table.tp, table.fp, table.fn
+    parts = {"sq": ratio(table.iou, tp, "").numbers, "rq": ratio(tp, tp + fp / 2 + fn / 2, "").numbers}
+    return _at_first({**parts, "tp": tp, "fp": fp, "fn": fn}, single)
+
+
+def _of_thresholds(table: MatchSums, single: bool) -> Extras:
+    return {}
+
+
+def _at_first(tables: Mapping[str, Values], single: bool) -> Extras:
+    return {name: plain(values[:, 0, 0] if single else values[:, :, 0]) for name, values in tables.items()}
+
+
+def _pairs(spec: Matched, table: MatchSums, single: bool) -> Extras:
+    """The matched pairs, a list for each class where there are classes; none where none are asked for."""
+    if spec.pairs == 0:
+        return {}
+    lists = [[[list(pair) for pair in pairs] for pairs in row] for row in table.pairs.tolist()]
+    return {"pairs": [row[0] for row in lists] if single else lists}
+
+
+FAMILY = (
+    Implementation(InstanceFBeta, _needs, _finish_with(_fbeta, _of_fbeta), _misfit),
+    Implementation(InstancePrecision, _needs, _finish_with(_precision, _of_thresholds), _misfit),
+    Implementation(PanopticQuality, _needs, _finish_with(_quality, _of_quality), _misfit),
+)

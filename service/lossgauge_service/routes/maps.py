@@ -1,0 +1,74 @@
+"""`POST /v1/maps`: one pair, pixel by pixel."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from lossgauge.mapping import MapRequest, MapResponse
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lossgauge_service.accepting import accepted
+from lossgauge_service.answers import Stopwatch
+from lossgauge_service.bodies import Body, opened, receive
+from lossgauge_service.decoding import Decoder, map_request
+from lossgauge_service.errors import NotAcceptable
+from lossgauge_service.maps import Mapped, mapped, plans_of, question_of
+from lossgauge_service.openapi import MAP_PROBLEMS, body_of, problems
+from lossgauge_service.plan import Plan
+from lossgauge_service.routes.examples import MAPS
+from lossgauge_service.routes.map_answers import ALONE, BINARY, WRITERS
+from lossgauge_service.samples import Sample
+from lossgauge_service.service import Service, service_of
+
+router = APIRouter(tags=["maps"])
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request of maps, decoded; `media_type` is what the answer will be."""
+
+    asked: MapRequest
+    plans: list[Plan | None]
+    sample: Sample
+    media_type: str
+
+
+@router.post(
+    "/v1/maps",
+    response_model=MapResponse,
+    responses={
+        200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in BINARY}},
+        **problems(*MAP_PROBLEMS),
+    },
+    openapi_extra=body_of(MapRequest, MAPS),
+)
+async def maps(request: Request) -> Response:
+    """Map one pair: losses and gradients of each pixel, what is right and wrong. Answered as `Accept` says."""
+    service = service_of(request)
+    service.readiness.require()
+    media_type = accepted(request.headers.get("accept"), tuple(WRITERS))
+    watch = Stopwatch()
+    body = await receive(request, service.limits)
+    watch.lap("receive")
+    job = await run_sync(_decoded, body, media_type, service)
+    watch.lap("decode")
+    work = partial(mapped, request=job.asked, plans=job.plans, sample=job.sample)
+    found = await service.batcher.call(work, partial(watch.lap, "queue"))
+    watch.lap("compute")
+    return await run_sync(_answered, job, found, service, watch)
+
+
+def _decoded(body: Body, media_type: str, service: Service) -> Job:
+    envelope = opened(body, service.limits)
+    asked = map_request(envelope, service.limits)
+    if media_type in ALONE and len(asked.maps) > 1:
+        raise NotAcceptable(f"{media_type} holds one map; {len(asked.maps)} are asked for", pointer="/maps")
+    plans = plans_of(asked)
+    decoder = Decoder(envelope.attachments, service.caps, service.limits)
+    return Job(asked, plans, decoder.sample(question_of(asked), asked), media_type)
+
+
+def _answered(job: Job, found: list[Mapped], service: Service, watch: Stopwatch) -> Response:
+    return WRITERS[job.media_type](job.asked, found, job.sample, service.engine.info, watch)

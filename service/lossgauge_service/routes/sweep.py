@@ -1,0 +1,112 @@
+"""`POST /v1/sweep`: one pair at many thresholds, alphas and gammas."""
+
+import re
+from functools import partial
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from lossgauge.sweeps import SweepRequest, SweepResponse, Table, csv_of, document_of
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lossgauge_service.answers import CSV_MEDIA_TYPE, MEDIA_TYPE, Stopwatch, answer, csv_answer
+from lossgauge_service.bodies import Body, opened, receive
+from lossgauge_service.decoding import Decoder, sweep_request
+from lossgauge_service.errors import InvalidParameter
+from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
+from lossgauge_service.outcomes import Outcomes
+from lossgauge_service.routes.examples import SWEEP
+from lossgauge_service.samples import Sample
+from lossgauge_service.service import Service, service_of
+from lossgauge_service.sweeps import Sweeping, Tables, sweeping
+
+router = APIRouter(tags=["scoring"])
+
+ACCEPTED = re.compile(r"\s*([^;,\s]+)[^,]*?(?:;\s*q\s*=\s*([01](?:\.\d*)?))?\s*(?:,|$)", re.IGNORECASE)
+JSON_RANGES = (MEDIA_TYPE, "application/*", "*/*")
+TABULAR: dict[int | str, dict[str, Any]] = {
+    HTTPStatus.OK.value: {"content": {CSV_MEDIA_TYPE: {"schema": {"type": "string"}}}}
+}
+
+
+class Job(NamedTuple):
+    """A sweep, decoded; `table` is what a CSV holds, None for JSON."""
+
+    asked: SweepRequest
+    sweep: Sweeping
+    sample: Sample
+    table: Table | None
+
+
+@router.post(
+    "/v1/sweep",
+    response_model=SweepResponse,
+    responses={**problems(*SCORING_PROBLEMS), **TABULAR},
+    openapi_extra=body_of(SweepRequest, SWEEP),
+)
+async def sweep(request: Request) -> Response:
+    """Score one pair at many thresholds, and the focal loss at many alphas and gammas, in one pass. CSV for `Accept: text/csv`."""
+    service = service_of(request)
+    service.readiness.require()
+    watch = Stopwatch()
+    body = await receive(request, service.limits)
+    watch.lap("receive")
+    job = await run_sync(_decoded, body, service, wants_csv(request.headers.get("accept", "")))
+    watch.lap("decode")
+    outcomes = await service.batcher.run(job.sweep.plan, [job.sample], partial(watch.lap, "queue"))
+    return await run_sync(_answered, job, outcomes, service, watch)
+
+
+def wants_csv(accept: str) -> bool:
+    """Whether an Accept header names CSV, and likes nothing that JSON answers better."""
+    weights = {name.lower(): float(weight or 1) for name, weight in ACCEPTED.findall(accept)}
+    return weights.get(CSV_MEDIA_TYPE, 0) > 0 and weights[CSV_MEDIA_TYPE] >= max(
+        weights.get(name, 0) for name in JSON_RANGES
+    )
+
+
+def _decoded(body: Body, service: Service, as_csv: bool) -> Job:
+    envelope = opened(body, service.limits)
+    asked = sweep_request(envelope, service.limits)
+    job = sweeping(asked)
+    table = _table(asked) if as_csv else None
+    sample = Decoder(envelope.attachments, service.caps, service.limits).sample(job.question, asked)
+    job.check(sample.case)
+    return Job(asked, job, sample, table)
+
+
+def _table(asked: SweepRequest) -> Table:
+    """The one table that a CSV holds."""
+    tables = asked.swept.tables
+    if asked.swept.table is None and len(tables) > 1:
+        raise InvalidParameter(f"a CSV holds one table; name it: {' or '.join(tables)}", pointer="/sweep/table")
+    return asked.swept.table or tables[0]
+
+
+def _answered(job: Job, outcomes: Outcomes, service: Service, watch: Stopwatch) -> Response:
+    found = job.sweep.tables(outcomes, job.sample)
+    watch.lap("compute")
+    if job.table is not None:
+        response = csv_answer(csv_of(job.table, getattr(found, job.table)), watch)
+    else:
+        content = {"id": job.asked.id, **_document(job, found)}
+        response = answer(content, job.sweep.question, job.sweep.columns, service.engine.info, watch)
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _document(job: Job, found: Tables) -> dict[str, Any]:
+    tables: dict[str, Any] = {
+        name: [document_of(name, row) for row in getattr(found, name)] for name in job.asked.swept.tables
+    }
+    return {
+        "thresholds": None,
+        "cells": None,
+        **tables,
+        "auc": None if found.auc is None else found.auc.model_dump(exclude_none=True) | {"value": found.auc.value},
+        "best": found.best.model_dump(),
+        "precision": job.sample.case.precision,
+        "sweep": job.asked.swept.model_dump(mode="json"),
+    }

@@ -1,0 +1,240 @@
+"""Sweeps: one pass over a pair, then a table with a row for each threshold, or for each alpha and gamma.
+
+A row's numbers are those that `/v1/score` gives for its parameters: the same implementations finish them, with rows of a
+table in the place of samples.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from lossgauge.metrics import (
+    Accuracy,
+    Confusion,
+    Dice,
+    FocalLoss,
+    Iou,
+    MetricSpec,
+    Precision,
+    Recall,
+    Specificity,
+)
+from lossgauge.metrics.spec import Thresholded
+from lossgauge.sweeps import (
+    COUNTS,
+    LOSS_COLUMNS,
+    MASK_METRICS,
+    Best,
+    BestCell,
+    BestThreshold,
+    Cell,
+    FocalGrid,
+    Sweep,
+    SweepRequest,
+    ThresholdRow,
+)
+from lossgauge.wire import Question, Score, Subject
+
+from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
+from lossgauge_service.measures.auc import areas_of
+from lossgauge_service.metrics import IMPLEMENTATIONS
+from lossgauge_service.metrics.class_averages import average
+from lossgauge_service.metrics.values import Readings, scores_of, scores_of_classes
+from lossgauge_service.outcomes import Group, Outcomes
+from lossgauge_service.plan import Plan, plan_for
+from lossgauge_service.samples import Case, Sample
+from lossgauge_service.statistics import Sums
+
+OF_MASKS = (Accuracy, Precision, Recall, Specificity, Dice, Iou)
+Numbers = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a sweep gives."""
+
+    thresholds: list[ThresholdRow] | None
+    cells: list[Cell] | None
+    auc: Score | None
+    best: Best
+
+
+@dataclass(frozen=True)
+class Sweeping:
+    """A sweep: its question with the metrics of the columns, and the plan of its one pass."""
+
+    swept: Sweep
+    question: Question
+    columns: Plan
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The columns at the request's threshold; the counts at each threshold, and the loss at each gamma, once."""
+        return _plan_of([*self.columns.specs, *self._masks, *self._losses])
+
+    @property
+    def _masks(self) -> list[Thresholded]:
+        counts = Confusion(threshold_side=self.swept.threshold_side)
+        return [counts.with_threshold(threshold) for threshold in self.swept.thresholds or []]
+
+    @property
+    def _losses(self) -> list[FocalLoss]:
+        grid = self.swept.focal
+        return [] if grid is None else [grid.loss(grid.alpha[0], gamma) for gamma in grid.gamma]
+
+    def check(self, case: Case) -> None:
+        """Raises `MetricDoesNotFit` where the loss is not for such a sample."""
+        try:
+            self.plan.statistics(case)
+        except MetricDoesNotFit as error:
+            raise MetricDoesNotFit(error.detail, pointer="/sweep/focal") from None
+
+    def tables(self, outcomes: Outcomes, sample: Sample) -> Tables:
+        """The tables, of the one sample's sums. Raises the sample's error."""
+        for error in outcomes.errors.values():
+            raise error
+        [group] = outcomes.groups
+        auc = auc_of(sample, self.swept.average) if self.swept.auc else None
+        thresholds = self._threshold_rows(group.sums, group.case) if self._masks else None
+        cells = [*self._cells(group.sums, group.case, auc)] if self._losses else None
+        return Tables(thresholds, cells, auc, _best(self.swept, thresholds or [], cells or []))
+
+    def _threshold_rows(self, sums: Sums, case: Case) -> list[ThresholdRow]:
+        masks = self._masks
+        columns = _plan_of([spec.model_copy(update={"threshold": masks[0].threshold}) for spec in self.columns.specs])
+        scores = _finished(columns, _rows_of(masks, sums, case), case)
+        pairs = zip(self.swept.thresholds or [], scores, strict=True)
+        return [ThresholdRow(threshold=threshold, **_mask_numbers(row)) for threshold, row in pairs]
+
+    def _cells(self, sums: Sums, case: Case, auc: Score | None) -> Iterator[Cell]:
+        grid = self.swept.focal
+        assert grid is not None
+        [mask] = _finished(self.columns, sums, case)
+        beside = _beside(_mask_numbers(mask), auc)
+        gammas = [
+            (gammas, _rows_of([grid.loss(grid.alpha[0], gamma) for gamma in gammas], sums, case))
+            for gammas in _alike(grid)
+        ]
+        for alpha in grid.alpha:
+            for some, rows in gammas:
+                loss = grid.loss(alpha, some[0])
+                scores = _finished(_plan_of([loss]), rows, case)
+                for gamma, score in zip(some, scores, strict=True):
+                    yield _cell(alpha, gamma, score[loss.answer_key], beside)
+
+
+def sweeping(request: SweepRequest) -> Sweeping:
+    """The sweep that a request asks for."""
+    swept = request.swept
+    side, how = swept.threshold_side, swept.average
+    columns: list[MetricSpec] = [
+        Confusion(threshold_side=side),
+        *(kind(threshold_side=side, average=how) for kind in OF_MASKS),
+    ]
+    subject = {name: getattr(request, name) for name in Subject.model_fields}
+    question = Question(**subject, metrics=columns)
+    return Sweeping(swept, question, plan_for(question))
+
+
+def auc_of(sample: Sample, how: Any) -> Score:
+    """The area under the ROC curve of a binary or multilabel sample, averaged over labels."""
+    if sample.case.task == "multiclass" or sample.case.soft:
+        return Score(value=None, undefined="soft_target" if sample.case.soft else "multiclass")
+    areas = areas_of(sample, how == "micro")
+    values, reasons, sizes = (np.array([column]) for column in zip(*areas, strict=True))
+    labels = Readings(values, reasons.astype(object))
+    value, nothing = average(how, labels, sizes), np.full(1, None, object)
+    if sample.case.task == "binary" or how == "micro":
+        return scores_of(value, nothing)[0]
+    return scores_of_classes(value, labels, labels, nothing)[0]
+
+
+# ----------------------------------------------------------------------------------------------------------------- rows
+
+
+def _plan_of(specs: Sequence[MetricSpec]) -> Plan:
+    return Plan(tuple(specs), tuple(IMPLEMENTATIONS[type(spec)] for spec in specs))
+
+
+def _rows_of(specs: Sequence[MetricSpec], sums: Sums, case: Case) -> Sums:
+    """A row for each spec: what each needs, under what the first one needs."""
+    needs = [list(IMPLEMENTATIONS[type(spec)].needs(spec, case)) for spec in specs]
+    tables = {
+        key: _stacked([sums.tables[own] for own in each])
+        for key, each in zip(needs[0], zip(*needs, strict=True), strict=True)
+    }
+    return Sums(np.repeat(sums.pixels, len(specs)), tables)
+
+
+def _stacked(tables: Sequence[Any]) -> Any:
+    return type(tables[0])(*(np.concatenate(values) for values in zip(*tables, strict=True)))
+
+
+def _finished(plan: Plan, rows: Sums, case: Case) -> list[dict[str, Score]]:
+    group = Group(case, tuple(range(len(rows))), rows)
+    return [
+        scores for scores in plan.scores(Outcomes(len(rows), (group,), {})) if not isinstance(scores, LossgaugeError)
+    ]
+
+
+def _alike(grid: FocalGrid) -> list[list[float]]:
+    """The gammas that one loss finishes: all, where gamma enters nothing but the pass; with `clip_leak` each alone."""
+    leaks = grid.loss(grid.alpha[0], 0.0).clip_leak
+    return [[gamma] for gamma in grid.gamma] if leaks else [list(grid.gamma)]
+
+
+# -------------------------------------------------------------------------------------------------------------- columns
+
+
+def _mask_numbers(scores: dict[str, Score]) -> Numbers:
+    """The columns of a mask, and why some of them are null."""
+    counts = scores["confusion"]
+    numbers: Numbers = {name: _total((counts.model_extra or {}).get(name)) for name in COUNTS}
+    reasons = {name: counts.undefined or "infinite" for name in COUNTS if numbers[name] is None}
+    numbers |= {name: scores[name].value for name in MASK_METRICS}
+    reasons |= {name: reason for name in MASK_METRICS if (reason := scores[name].undefined) is not None}
+    return {**numbers, "undefined": reasons}
+
+
+def _total(counts: Any) -> float | None:
+    """The counts of all classes or labels; None where one is not known."""
+    each = counts if isinstance(counts, list) else [counts]
+    return None if None in each else sum(each)
+
+
+def _beside(mask: Numbers, auc: Score | None) -> Numbers:
+    """The columns that are the same in each cell."""
+    reason = "not_asked" if auc is None else auc.undefined
+    reasons = mask["undefined"] | ({} if reason is None else {"auc": reason})
+    return {**mask, "auc": None if auc is None else auc.value, "undefined": reasons}
+
+
+def _cell(alpha: float | None, gamma: float, score: Score, beside: Numbers) -> Cell:
+    extras = score.model_extra or {}
+    numbers: Numbers = {name: score.value if name == "value" else extras.get(name) for name in LOSS_COLUMNS}
+    # a loss of 0 has no share
+    reasons = {name: score.undefined or "no_loss" for name, number in numbers.items() if number is None}
+    return Cell(alpha=alpha, gamma=gamma, **numbers, **{**beside, "undefined": reasons | beside["undefined"]})
+
+
+# ----------------------------------------------------------------------------------------------------------------- best
+
+
+def _best(swept: Sweep, thresholds: Sequence[ThresholdRow], cells: Sequence[Cell]) -> Best:
+    sign = 1 if swept.best_cell_by == "positive_share" else -1
+    row, cell = _first(thresholds, swept.best_by, 1), _first(cells, swept.best_cell_by, sign)
+    return Best(
+        threshold=row and BestThreshold(by=swept.best_by, threshold=row.threshold, value=getattr(row, swept.best_by)),
+        cell=cell
+        and BestCell(
+            by=swept.best_cell_by, alpha=cell.alpha, gamma=cell.gamma, value=getattr(cell, swept.best_cell_by)
+        ),
+    )
+
+
+def _first(rows: Sequence[Any], column: str, sign: int) -> Any:
+    """The first of the rows with the highest (sign -1: lowest) number; None where there is none."""
+    defined = [row for row in rows if getattr(row, column) is not None]
+    return max(defined, key=lambda row: sign * getattr(row, column), default=None)

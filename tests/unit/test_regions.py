@@ -1,0 +1,86 @@
+"""Regions: unions of classes, scored as masks."""
+
+import numpy as np
+import pytest
+from lossgauge import metrics as m
+from lossgauge.wire import Question
+from lossgauge_service.engine import Engine
+from lossgauge_service.errors import InvalidParameter, InvalidValues, MetricDoesNotFit
+from lossgauge_service.plan import plan_for
+from lossgauge_service.samples import sample_of
+from numpy.typing import NDArray
+
+from tests.scoring import scores_of
+
+REGIONS = [[1, 2, 3], [2, 3], [3]]
+"""Whole tumour, core and enhancing tumour, as nnU-Net's BraTS configuration has them."""
+
+
+def _question(kind: str = "labels", regions: list[list[int]] | None = REGIONS, **options: object) -> Question:
+    asked = {"task": "multiclass", "prediction_kind": kind, "num_classes": 4, "metrics": ["dice", "confusion"]}
+    return Question.model_validate({**asked, "regions": regions, **options})
+
+
+def _labels(seed: int, high: int = 4) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, high, (6, 5))
+
+
+def test_a_region_scores_as_the_mask_of_its_classes(engine: Engine) -> None:
+    """The value of a region is that of the binary masks that say whether a pixel's class is in it."""
+    guess, truth = _labels(1), _labels(2)
+    truth[0, :3] = 255
+    question = _question(ignore_index=255)
+    [found] = scores_of(engine, plan_for(question), [sample_of(question, guess, truth)])
+    binary = Question(task="binary", prediction_kind="labels", ignore_index=255, metrics=[m.Dice()])
+    masks = [(np.isin(guess, r) * 1, np.where(truth == 255, 255, np.isin(truth, r))) for r in REGIONS]
+    alone = scores_of(engine, plan_for(binary), [sample_of(binary, *pair) for pair in masks])
+    assert [one["dice"].value for one in alone] == found["dice"].per_class
+    assert found["dice"].value == pytest.approx(np.mean([one["dice"].value for one in alone]), rel=1e-12)
+
+
+def test_logits_are_of_the_region_of_their_greatest(engine: Engine) -> None:
+    """A pixel's class is the argmax, before the union is taken."""
+    logits = np.random.default_rng(3).normal(size=(4, 6, 5))
+    truth = _labels(4)
+    asked, of_labels = _question("logits"), _question()
+    [found] = scores_of(engine, plan_for(asked), [sample_of(asked, logits, truth)])
+    [expected] = scores_of(engine, plan_for(of_labels), [sample_of(of_labels, logits.argmax(0), truth)])
+    assert expected == found
+
+
+def test_a_weight_map_weighs_every_region(engine: Engine) -> None:
+    """A pixel's weight counts in all regions that it is in."""
+    guess, truth = _labels(1), _labels(2)
+    weight = np.random.default_rng(5).random((6, 5))
+    question = _question()
+    [found] = scores_of(engine, plan_for(question), [sample_of(question, guess, truth, weight)])
+    hits = [float(weight[np.isin(guess, r) & np.isin(truth, r)].sum()) for r in REGIONS]
+    assert hits == pytest.approx(found["confusion"].model_dump()["tp"], rel=1e-6)
+
+
+def test_a_class_that_there_is_not_is_refused() -> None:
+    """A region's class out of range is told with its place."""
+    question = _question(regions=[[1], [2, 4]])
+    with pytest.raises(InvalidParameter, match="has the class 4; there are the classes 0 to 3") as refused:
+        sample_of(question, _labels(1), _labels(2))
+    assert refused.value.pointer == "/regions/1/1"
+
+
+def test_nan_is_not_a_class() -> None:
+    """The argmax of NaN is no prediction."""
+    logits = np.zeros((4, 2, 2))
+    logits[1, 0, 1] = np.nan
+    with pytest.raises(InvalidValues, match="NaN at"):
+        sample_of(_question("logits"), logits, _labels(1)[:2, :2])
+
+
+def test_regions_are_masks_of_labels() -> None:
+    """A loss of probabilities has no meaning for a union of argmaxes."""
+    with pytest.raises(MetricDoesNotFit, match="not 'labels'"):
+        plan_for(_question("logits", metrics=["focal_loss"]))
+
+
+def test_regions_are_for_classes() -> None:
+    """A binary mask has no classes to unite."""
+    with pytest.raises(ValueError, match="for task 'multiclass'"):
+        _question(task="binary", num_classes=None)
