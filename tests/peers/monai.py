@@ -4,10 +4,18 @@ from collections.abc import Callable
 
 import torch
 from monai.losses import DiceLoss, FocalLoss
-from monai.metrics import compute_confusion_matrix_metric, compute_dice, compute_iou, get_confusion_matrix
+from monai.metrics import (
+    compute_average_surface_distance,
+    compute_confusion_matrix_metric,
+    compute_dice,
+    compute_hausdorff_distance,
+    compute_iou,
+    compute_surface_dice,
+    get_confusion_matrix,
+)
 
 from tests.peers.batch import Batch
-from tests.peers.peer import LOGITS, MASKS, Peer
+from tests.peers.peer import LABELS, LOGITS, MASKS, Peer, of_two_surfaces
 
 TASKS = ("binary", "multiclass", "multilabel")
 NAMES = {"precision": "precision", "recall": "sensitivity", "specificity": "specificity", "fbeta": "f1 score"}
@@ -48,7 +56,26 @@ def _focal(batch: Batch) -> float:
     return float(of(batch.channels(batch.prediction), batch.channels(batch.target)))
 
 
+def _hausdorff(batch: Batch) -> float:
+    return _mean(compute_hausdorff_distance(*_channels(batch), include_background=True))
+
+
+def _surface_distance(batch: Batch) -> float:
+    return _mean(compute_average_surface_distance(*_channels(batch), include_background=True))
+
+
+def _surface_dice(batch: Batch) -> float:
+    thresholds = [1.0] * batch.classes
+    return _mean(compute_surface_dice(*_channels(batch), thresholds, include_background=True))
+
+
+SURFACES = {"hausdorff": _hausdorff, "average_surface_distance": _surface_distance, "surface_dice": _surface_dice}
 PEERS = {
+    **{
+        (metric, task): Peer(run, LABELS, tolerance=1e-5, takes=of_two_surfaces, rarely=True)
+        for metric, run in SURFACES.items()
+        for task in TASKS
+    },
     **{("dice", task): Peer(_dice, MASKS, tolerance=1e-5) for task in TASKS},
     **{("iou", task): Peer(_iou, MASKS, tolerance=1e-5) for task in TASKS},
     **{("dice_loss", task): Peer(_loss(False), LOGITS, soft=True) for task in TASKS},

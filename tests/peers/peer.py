@@ -9,6 +9,7 @@ from tests.peers.batch import Batch
 from tests.reference import Case
 
 MASKS: tuple[PredictionKind, ...] = ("labels", "probabilities")
+LABELS: tuple[PredictionKind, ...] = ("labels",)
 LOGITS: tuple[PredictionKind, ...] = ("logits",)
 PROBABILITIES: tuple[PredictionKind, ...] = ("probabilities",)
 
@@ -22,7 +23,8 @@ class Peer:
     """`run` gives the library's value of a batch, NaN where it has none.
 
     kinds, soft, ignored, weights: the samples that the library takes at all. takes: those of them that it is not known
-    (in the preset's `differs`) to score otherwise. tolerance: relative; of libraries that compute in float32 it is 1e-5.
+    (in the preset's `differs`) to score otherwise. rarely: few samples of random ones are taken;
+    the batches are. tolerance: relative; of libraries that compute in float32 it is 1e-5.
     """
 
     run: Callable[[Batch], float]
@@ -32,6 +34,18 @@ class Peer:
     weights: bool = False
     tolerance: float = 1e-6
     takes: Callable[[Case], bool] = _takes_all
+    rarely: bool = False
+
+
+def of_two_surfaces(case: Case) -> bool:
+    """Surfaces in two or three axes, of a mask and a target that are there in every class."""
+    spatial = case.target.ndim - (case.task == "multilabel")
+    if spatial not in (2, 3) or case.prediction_kind != "labels":
+        return False
+    masks = [case.prediction, case.target]
+    if case.task == "multiclass":
+        return all((mask == c).any() for mask in masks for c in range(case.classes))
+    return all(mask.reshape(case.classes, -1).any(-1).all() for mask in masks)
 
 
 def of_two_axes(case: Case) -> bool:

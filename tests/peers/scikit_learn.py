@@ -36,7 +36,17 @@ def _wrong(batch: Batch) -> float:
     return float(matrix.sum() - np.trace(matrix))
 
 
+def _of_pixels(name: str) -> Callable[[Batch], float]:
+    return lambda batch: float(getattr(metrics, name)(*batch.flat()))
+
+
+AGREEMENTS = {"mcc": "matthews_corrcoef", "kappa": "cohen_kappa_score", "balanced_accuracy": "balanced_accuracy_score"}
 PEERS = {
+    **{
+        (metric, task): Peer(_of_pixels(name), MASKS, ignored=True)
+        for metric, name in AGREEMENTS.items()
+        for task in ("binary", "multiclass")
+    },
     **{
         (metric, task): Peer(_averaged(name), MASKS, ignored=task != "multilabel", takes=of_several_labels)
         for metric, name in NAMES.items()

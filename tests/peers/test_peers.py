@@ -106,7 +106,10 @@ def test_a_sample_s_score_is_the_library_s(
             label_weights=False,
         )
     )
-    assume(case.valid.any() and case.pixel_weight.any() and peer.takes(case))
+    fits = case.valid.any() and case.pixel_weight.any() and peer.takes(case)
+    if peer.rarely and not fits:
+        return
+    assume(fits)
     batch = Batch([case])
     expected = peer.run(batch)
     found = ours(engine, preset, recipe.metric, batch)
