@@ -3,11 +3,13 @@
 A table stands between `<!-- name -->` and `<!-- end -->`.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lossgauge.metrics import CATALOGUE
+from lossgauge.presets import PRESETS, Preset
 from lossgauge.wire import Limits
 from lossgauge_service.app import STATUS
 from lossgauge_service.errors import LossgaugeError
@@ -15,7 +17,7 @@ from lossgauge_service.settings import PREFIX, Settings
 from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/errors.md", "docs/settings.md")
+PAGES = ("README.md", "docs/errors.md", "docs/libraries.md", "docs/settings.md")
 MARKED = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -54,7 +56,55 @@ def _default(field: FieldInfo) -> str:
     return "" if field.default is None else str(field.default)
 
 
-TABLES: dict[str, Callable[[], Iterator[str]]] = {"metrics": metrics, "errors": errors, "settings": settings}
+def presets() -> Iterator[str]:
+    """Every preset, and how it was checked."""
+    yield from ("| preset | library | checked against | metrics |", "|---|---|---|---|")
+    for preset in PRESETS.values():
+        metrics = ", ".join(f"`{metric}`" for metric in preset.metrics)
+        yield f"| `{preset.name}` | {preset.library} | {_checked(preset)} | {metrics} |"
+
+
+def _checked(preset: Preset) -> str:
+    if not preset.recipes:
+        return "not compared yet"
+    versions = " and ".join(preset.versions)
+    return f"the library, {versions}" if preset.checked == "library" else f"its formula, as of {versions}"
+
+
+def recipes() -> Iterator[str]:
+    """What every preset says of every metric, metric by metric."""
+    yield from ("| metric | preset | tasks | their function | parameters | what differs |", "|---|---|---|---|---|---|")
+    for metric in CATALOGUE:
+        for preset in PRESETS.values():
+            for recipe in preset.recipes:
+                if recipe.metric == metric:
+                    written = json.dumps(recipe.parameters)
+                    cells = (
+                        f"`{metric}`",
+                        f"`{preset.name}`",
+                        ", ".join(recipe.tasks),
+                        f"`{recipe.function}`",
+                        f"`{written}`",
+                    )
+                    yield f"| {' | '.join(cells)} | {recipe.differs or ''} |"
+
+
+def defects() -> Iterator[str]:
+    """What is wrong in libraries, and not copied."""
+    yield from ("| library | function | what is wrong |", "|---|---|---|")
+    for preset in PRESETS.values():
+        for defect in preset.defects:
+            yield f"| {preset.library} | `{defect.function}` | {defect.what} |"
+
+
+TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    "metrics": metrics,
+    "errors": errors,
+    "settings": settings,
+    "presets": presets,
+    "recipes": recipes,
+    "defects": defects,
+}
 
 
 def filled(page: str) -> str:

@@ -147,7 +147,13 @@ def test_results_say_what_was_asked_and_in_which_precision(client: Client) -> No
     one = client.score(**pair, **asked)
     many = client.score_batch([pair, {**pair, "prediction": case.prediction.astype("float32")}], **asked)
     assert one.asked is not None
-    assert one.asked.model_dump() == {**options(case), "channel_axis": 0, "spacing": None, "regions": None}
+    assert one.asked.model_dump() == {
+        **options(case),
+        "channel_axis": 0,
+        "spacing": None,
+        "regions": None,
+        "preset": None,
+    }
     assert (many.asked, one.precision) == (one.asked, "float64")
     assert [item.precision for item in many if isinstance(item, ScoredItem)] == ["float64", "float32"]
 

@@ -45,14 +45,18 @@ KORNIA = Preset(
             metric="iou",
             function="metrics.mean_iou",
             tasks=("multiclass",),
-            parameters={"smooth_denominator": 1e-6, "empty": {"both": "formula"}},
-            differs="It gives each class's value without a mean, `per_class` here, and 0 for a class in neither mask.",
+            parameters={"smooth_numerator": 1e-6, "smooth_denominator": 1e-6, "empty": {"both": "formula"}},
+            differs="It gives each class's value without a mean, `per_class` here; a class in neither mask is 1. It ignores no pixel.",
         ),
     ),
     defects=(
         Defect(
-            function="losses.lovasz_softmax_loss", what="It sorts raw label ids; its value is not the Lovasz extension."
+            function="losses.lovasz_softmax_loss, before 0.9",
+            what="It sorted raw label ids in place of each class's indicator; 0.9.0 does not.",
         ),
-        Defect(function="losses.tversky_loss", what="Only the sum of its alpha and beta matters, as of version 0.8."),
+        Defect(
+            function="losses.tversky_loss, before 0.9",
+            what="Only the sum of its alpha and beta mattered; in 0.9.0 alpha weighs false positives and beta false negatives.",
+        ),
     ),
 )

@@ -32,13 +32,13 @@ SMP = Preset(
             metric="dice_loss",
             function="losses.DiceLoss",
             parameters={**FROM_ONE, "empty": ABSENT, "pooling": "batch"},
-            differs=f"{NO_TARGET} With every pixel ignored it is 0; here null.",
+            differs=f"{NO_TARGET} A label, or a batch, of which every pixel is ignored costs 0; here it is null.",
         ),
         Recipe(
             metric="iou_loss",
             function="losses.JaccardLoss",
             parameters={**FROM_ONE, "empty": ABSENT, "pooling": "batch"},
-            differs=f"{NO_TARGET} Its ignore_index is not applied to soft targets.",
+            differs=f"{NO_TARGET} A label, or a batch, of which every pixel is ignored costs 0; here it is null.",
         ),
         Recipe(
             metric="focal_loss",
@@ -70,7 +70,7 @@ SMP = Preset(
     ),
     defects=(
         Defect(
-            function="metrics.*(reduction='macro' or 'weighted-imagewise', class_weights=..)",
+            function="metrics.*(reduction='macro', 'macro-imagewise' or 'weighted-imagewise', class_weights=..)",
             what="The weights are divided by their sum and their products averaged again: C times too small.",
         ),
         Defect(

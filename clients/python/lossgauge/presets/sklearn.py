@@ -42,6 +42,27 @@ SKLEARN = Preset(
             differs="Of labels (multilabel) it asks that all of a pixel's labels are right.",
         ),
         Recipe(
+            metric="mcc",
+            function="metrics.matthews_corrcoef",
+            tasks=("binary", "multiclass"),
+            parameters={"average": "micro", "empty": {"both": "formula"}, "zero_division": 0.0, "pooling": "batch"},
+            differs="0/0 is 0.",
+        ),
+        Recipe(
+            metric="kappa",
+            function="metrics.cohen_kappa_score",
+            tasks=("binary", "multiclass"),
+            parameters={"average": "micro", "empty": {"both": "formula"}, "pooling": "batch"},
+            differs="0/0 is NaN; here null.",
+        ),
+        Recipe(
+            metric="balanced_accuracy",
+            function="metrics.balanced_accuracy_score",
+            tasks=("binary", "multiclass"),
+            parameters={"absent": "skip", "pooling": "batch"},
+            differs="A class that is predicted and not in the target leaves the mean with a warning, as here without.",
+        ),
+        Recipe(
             metric="cross_entropy",
             function="metrics.log_loss",
             tasks=("binary",),

@@ -1,0 +1,125 @@
+"""Presets over HTTP: what they resolve to, what is echoed, what is refused, and what the catalogue of them says."""
+
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from lossgauge import Client, errors
+from lossgauge import metrics as m
+from lossgauge.presets import PRESETS
+
+EMPTY = np.zeros((2, 3), np.uint8)
+GUESS = np.array([[1, 0, 0], [0, 1, 0]], np.uint8)
+Document = dict[str, Any]
+ASKED: Document = {"task": "binary", "prediction_kind": "labels"}
+
+
+def test_one_request_compares_libraries(client: Client) -> None:
+    """A metric's own preset goes before the request's; without one it is ours; the semantics say which."""
+    metrics: list[Any] = [
+        "iou",
+        {"name": "iou", "preset": "segmentation_models_pytorch", "key": "smp"},
+        m.Iou(preset="monai", key="monai"),
+        {"name": "iou", "preset": None, "key": "ours"},
+    ]
+    result = client.score(EMPTY, EMPTY, metrics=metrics, preset="scikit-learn", **ASKED)
+    values = {key: score.value for key, score in result.scores.items()}
+    assert values == {"iou": 0.0, "smp": 1.0, "monai": None, "ours": None}
+    assert (result.scores["monai"].undefined, result.scores["ours"].undefined) == ("skipped", "both_empty")
+    presets = {key: semantics["preset"] for key, semantics in result.semantics.items()}
+    assert presets == {"iou": "scikit-learn", "smp": "segmentation_models_pytorch", "monai": "monai", "ours": None}
+    assert result.asked is not None
+    assert result.asked.preset == "scikit-learn"
+
+
+@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset.recipes])
+def test_every_parameter_of_a_preset_is_echoed(client: Client, name: str) -> None:
+    """Asked by its name alone, a metric has the preset's parameters in the answer's semantics."""
+    for recipe in PRESETS[name].recipes:
+        if "binary" in recipe.tasks:
+            kind = "labels" if "labels" in m.CATALOGUE[recipe.metric].about.kinds else "probabilities"
+            prediction = GUESS if kind == "labels" else GUESS * 0.5
+            asked: Document = {"task": "binary", "prediction_kind": kind}
+            result = client.score(prediction, GUESS, metrics=recipe.metric, preset=PRESETS[name].name, **asked)
+            expected = m.CATALOGUE[recipe.metric].model_validate(recipe.parameters).model_dump(mode="json")
+            told = result.semantics[recipe.metric]
+            assert {key: told[key] for key in recipe.parameters} == {key: expected[key] for key in recipe.parameters}
+
+
+@pytest.mark.parametrize("metric", [{"name": "iou", "empty": {"both": 0.5}}, m.Iou(empty=m.Empty(both=0.5))])
+def test_what_a_metric_gives_goes_first(client: Client, metric: Any) -> None:
+    """A mapping's and a typed spec's own parameter stays; the preset fills in the others, a spec's defaults too."""
+    result = client.score(EMPTY, EMPTY, metrics=metric, preset="segmentation_models_pytorch", **ASKED)
+    assert result["iou"] == 0.5
+    assert result.semantics["iou"]["threshold_side"] == "greater_equal"
+
+
+def test_a_batch_takes_a_preset(client: Client) -> None:
+    """The summary's value is pooled where the library pools."""
+    items = [{"prediction": GUESS, "target": GUESS}, {"prediction": GUESS, "target": 1 - GUESS}]
+    batch = client.score_batch(items, metrics="precision", preset="torchmetrics", **ASKED)
+    assert batch.summary["precision"].value == batch.summary["precision"].pooled == 0.5
+
+
+@pytest.mark.parametrize("outer", [{"preset": "monai"}, {}])
+def test_the_terms_of_a_combined_loss_take_its_preset(client: Client, outer: Document) -> None:
+    """Its own or the request's preset is that of its terms, but for a term that names another."""
+    other = {"metric": {"name": "dice_loss", "preset": "segmentation_models_pytorch"}}
+    combined = {"name": "combined_loss", "terms": [{"metric": {"name": "dice_loss"}}, other], **outer}
+    request: Document = {} if outer else {"preset": "monai"}
+    asked = {"task": "binary", "prediction_kind": "probabilities", **request}
+    result = client.score(EMPTY * 0.5, EMPTY, metrics=combined, **asked)
+    terms = [term["metric"] for term in result.semantics["combined_loss"]["terms"]]
+    assert [term["smooth_numerator"] for term in terms] == [1e-5, 0.0]
+    assert [term["preset"] for term in terms] == ["monai", "segmentation_models_pytorch"]
+
+
+BAD: list[tuple[Document, str, list[str]]] = [
+    ({"preset": "monia", "metrics": ["dice"]}, "/preset", ["did you mean 'monai'", "'torchmetrics'", "found 'monia'"]),
+    ({"preset": ["monai"], "metrics": ["dice"]}, "/preset", ["'torchmetrics'"]),
+    (
+        {"metrics": ["dice", {"name": "dice", "key": "b", "preset": "skit-learn"}]},
+        *("/metrics/1/preset", ["did you mean 'scikit-learn'", "found 'skit-learn'"]),
+    ),
+    ({"preset": "monai", "metrics": ["dice", "mean_iou"]}, "/metrics/1", ["'monai'", "'mean_iou'", "dice_loss"]),
+    (
+        {"metrics": [{"name": "dice", "preset": "scikit-learn"}]},
+        *("/metrics/0/preset", ["says nothing of 'dice'", "fbeta"]),
+    ),
+    ({"metrics": [{"name": "iou", "preset": "kornia"}]}, "/metrics/0/preset", ["task multiclass", "'binary'"]),
+    (
+        {"metrics": [{"name": "combined_loss", "terms": [{"metric": {"name": "fbeta", "preset": "torch"}}]}]},
+        *("/metrics/0/terms/0/metric/preset", ["'torch'", "'fbeta'"]),
+    ),
+    ({"metrics": [{"name": "bce_dice", "bce": {"preset": "torch"}}]}, "/metrics/0/bce", ["name"]),
+]
+
+
+@pytest.mark.parametrize(("change", "pointer", "words"), BAD, ids=[pointer for _, pointer, _ in BAD])
+def test_a_bad_preset(client: Client, change: Document, pointer: str, words: list[str]) -> None:
+    """A preset that is none, or that says nothing of a metric or task, is refused with what there is."""
+    with pytest.raises(errors.InvalidParameterError) as raised:
+        client.score(GUESS, GUESS, **(ASKED | change))
+    assert (raised.value.status, raised.value.pointer) == (422, pointer)
+    assert [word for word in words if word not in raised.value.detail] == []
+
+
+def test_a_metric_that_is_none_is_told_as_ever(client: Client) -> None:
+    """A request's preset does not hide that a metric is unknown."""
+    with pytest.raises(errors.UnknownMetricError, match="did you mean 'dice'"):
+        client.score(GUESS, GUESS, metrics=["dicee"], preset="monai", **ASKED)
+
+
+def test_the_catalogue_of_presets(client: Client, caller: httpx.Client) -> None:
+    """GET /v1/presets has them all, and each has its page."""
+    assert client.presets() == PRESETS
+    listed = {preset["name"]: preset for preset in caller.get("/v1/presets").json()["presets"]}
+    assert listed == {name: caller.get(f"/v1/presets/{name}").json() for name in PRESETS}
+
+
+def test_an_unknown_preset_has_no_page(caller: httpx.Client) -> None:
+    """404, with the nearest name."""
+    answer = caller.get("/v1/presets/kornai")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "did you mean 'kornia'" in answer.json()["detail"]

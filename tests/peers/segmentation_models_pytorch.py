@@ -1,0 +1,112 @@
+"""segmentation_models_pytorch: its losses and metrics, read from its files. The package itself asks for torchvision."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from tests.peers.batch import Batch
+from tests.peers.peer import LOGITS, MASKS, Peer, every_label_counts, ignored_is_no_class
+
+TASKS = ("binary", "multiclass", "multilabel")
+NAMES = {
+    "iou": "iou_score",
+    "fbeta": "f1_score",
+    "precision": "precision",
+    "recall": "recall",
+    "specificity": "specificity",
+}
+
+
+def _part(name: str) -> ModuleType:
+    """A subpackage alone, under a name of ours."""
+    whole = importlib.util.find_spec("segmentation_models_pytorch")
+    assert whole is not None
+    assert whole.origin is not None
+    path = Path(whole.origin).parent / name / "__init__.py"
+    spec = importlib.util.spec_from_file_location(f"smp_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+losses, metrics = _part("losses"), _part("metrics")
+
+
+def _target(batch: Batch) -> torch.Tensor:
+    return batch.target if batch.first.task == "multiclass" else batch.channels(batch.target).double()
+
+
+def _loss(name: str) -> Callable[[Batch], float]:
+    def loss(batch: Batch) -> float:
+        of = getattr(losses, name)(batch.first.task, ignore_index=batch.first.ignore_index)
+        return float(of(batch.channels(batch.prediction), _target(batch)))
+
+    return loss
+
+
+def _soft_bce(batch: Batch) -> float:
+    of = losses.SoftBCEWithLogitsLoss(ignore_index=batch.first.ignore_index)
+    return float(of(batch.channels(batch.prediction), _target(batch)))
+
+
+def _soft_ce(batch: Batch) -> float:
+    ignored = -100 if batch.first.ignore_index is None else batch.first.ignore_index
+    of = losses.SoftCrossEntropyLoss(smooth_factor=0.0, ignore_index=ignored)
+    return float(of(batch.prediction, batch.target))
+
+
+def _counted(name: str) -> Callable[[Batch], float]:
+    def score(batch: Batch) -> float:
+        return float(getattr(metrics, name)(*_stats(batch), reduction="macro-imagewise"))
+
+    return score
+
+
+def _stats(batch: Batch) -> Any:
+    first = batch.first
+    if first.task == "multiclass":
+        asked = {"num_classes": first.classes, "ignore_index": first.ignore_index}
+        return metrics.get_stats(batch.mask, batch.target, "multiclass", **asked)
+    prediction, target = batch.channels(batch.prediction), batch.channels(batch.target)
+    threshold = None if first.prediction_kind == "labels" else first.threshold
+    # a threshold of 0 would make positives of the target's zeros too
+    return metrics.get_stats(prediction, target, first.task, threshold=threshold)
+
+
+def _above_zero(case: Any) -> bool:
+    return bool((case.threshold > 0 or case.prediction_kind == "labels") and ignored_is_no_class(case))
+
+
+def _ignores(task: str) -> bool:
+    return task != "multilabel"
+
+
+PEERS = {
+    **{("dice_loss", task): Peer(_loss("DiceLoss"), LOGITS, ignored=True, takes=every_label_counts) for task in TASKS},
+    **{
+        ("iou_loss", task): Peer(_loss("JaccardLoss"), LOGITS, ignored=True, takes=every_label_counts) for task in TASKS
+    },
+    **{
+        ("focal_loss", t): Peer(_loss("FocalLoss"), LOGITS, soft=True, ignored=_ignores(t))
+        for t in ("binary", "multilabel")
+    },
+    **{("cross_entropy", t): Peer(_soft_bce, LOGITS, soft=True, ignored=True) for t in ("binary", "multilabel")},
+    ("cross_entropy", "multiclass"): Peer(_soft_ce, LOGITS, ignored=True),
+    **{
+        (metric, task): Peer(_counted(name), MASKS, ignored=task == "multiclass", tolerance=1e-5, takes=_above_zero)
+        for metric, name in NAMES.items()
+        for task in TASKS
+    },
+    **{
+        ("accuracy", t): Peer(_counted("accuracy"), MASKS, tolerance=1e-5, takes=_above_zero)
+        for t in ("binary", "multilabel")
+    },
+}

@@ -1,0 +1,171 @@
+"""Every recipe of every preset equals its library, on samples of all kinds, nasty ones among them."""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from lossgauge.metrics.spec import Task
+from lossgauge.presets import PRESETS, Preset, Recipe
+from lossgauge.wire import Question, Score
+from lossgauge_service.engine import Engine
+from lossgauge_service.outcomes import Outcomes
+from lossgauge_service.plan import plan_for
+from lossgauge_service.samples import sample_of
+
+from tests.peers.batch import Batch
+from tests.peers.peer import Peer
+from tests.reference import Case
+from tests.strategies import cases
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+RECIPES = [
+    pytest.param(preset, recipe, task, id=f"{preset.name}-{recipe.metric}-{task}")
+    for preset in PRESETS.values()
+    for recipe in preset.recipes
+    for task in recipe.tasks
+]
+IS_REQUIRED = os.environ.get("LOSSGAUGE_PEERS") == "required"
+EXAMPLES = 40 if IS_REQUIRED else 10
+each_recipe = pytest.mark.parametrize(("preset", "recipe", "task"), RECIPES)
+each_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+
+
+def peers_of(preset: Preset) -> dict[tuple[str, str], Peer]:
+    """What stands beside a preset; skips where its library is not installed, or fails where that is required."""
+    if preset.checked == "library":
+        _installed(preset)
+    found: dict[tuple[str, str], Peer] = import_module(f"tests.peers.{preset.name.replace('-', '_')}").PEERS
+    return found
+
+
+def _installed(preset: Preset) -> str:
+    try:
+        return version(preset.distribution)
+    except PackageNotFoundError:
+        missing = f"{preset.distribution} is not installed"
+        (pytest.fail if IS_REQUIRED else pytest.skip)(missing)
+
+
+def ours(engine: Engine, preset: Preset, metric: str, batch: Batch) -> float | None:
+    """Our value of a batch, asked with the preset; None where it is undefined."""
+    first = batch.first
+    question = Question.model_validate(
+        {
+            "task": first.task,
+            "prediction_kind": first.prediction_kind,
+            "target_kind": first.target_kind,
+            "num_classes": first.num_classes,
+            "ignore_index": first.ignore_index,
+            "threshold": first.threshold,
+            "precision": "float64",
+            "preset": preset.name,
+            "metrics": [metric],
+        }
+    )
+    plan = plan_for(question)
+    samples = [sample_of(question, case.prediction, case.target, case.weight) for case in batch.cases]
+    outcomes: Outcomes = engine.run(plan, samples)
+    scores = [found for found in plan.scores(outcomes) if isinstance(found, dict)]
+    assert len(scores) == len(samples)
+    found = plan.summary(scores, outcomes.groups)[metric].value
+    return None if _is_nothing(scores, metric) else found
+
+
+def _is_nothing(scores: Sequence[dict[str, Score]], metric: str) -> bool:
+    return all(score[metric].value is None for score in scores)
+
+
+def agree(expected: float, found: float | None, tolerance: float) -> bool:
+    """The same number, or none on both sides."""
+    if found is None:
+        return math.isnan(expected)
+    return found == pytest.approx(expected, rel=tolerance, abs=tolerance)
+
+
+@each_recipe
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_a_sample_s_score_is_the_library_s(
+    engine: Engine, preset: Preset, recipe: Recipe, task: Task, data: st.DataObject
+) -> None:
+    """One sample: 1 x n to four axes, empty and full masks, absent classes, certain logits, soft and ignored where taken."""
+    peer = peers_of(preset)[recipe.metric, task]
+    case = data.draw(
+        cases(
+            tasks=(task,),
+            kinds=peer.kinds,
+            soft_targets=peer.soft,
+            weights=peer.weights,
+            ignored=peer.ignored,
+            label_weights=False,
+        )
+    )
+    fits = case.valid.any() and case.pixel_weight.any() and peer.takes(case)
+    if peer.rarely and not fits:
+        return
+    assume(fits)
+    batch = Batch([case])
+    expected = peer.run(batch)
+    found = ours(engine, preset, recipe.metric, batch)
+    assert agree(expected, found, peer.tolerance), f"{preset.name} has {expected}, ours is {found}"
+
+
+def batches(task: Task, peer: Peer) -> Iterator[Batch]:
+    """Four random samples of one shape, by kind of prediction: of two axes, and of three."""
+    rng = np.random.default_rng(11)
+    classes = 1 if task == "binary" else 3
+    for kind in peer.kinds:
+        for shape in ((6, 9), (3, 4, 5)):
+            whole = shape if task == "binary" else (classes, *shape)
+            drawn = [_drawn(rng, task, kind, classes, shape, whole) for _ in range(4)]
+            batch = Batch(drawn)
+            if all(peer.takes(case) for case in drawn):
+                yield batch
+
+
+def _drawn(
+    rng: np.random.Generator, task: Task, kind: str, classes: int, shape: tuple[int, ...], whole: tuple[int, ...]
+) -> Case:
+    x = rng.normal(0, 2, whole)
+    target = rng.integers(0, classes, shape) if task == "multiclass" else rng.integers(0, 2, whole)
+    e = np.exp(x)
+    p = e / e.sum(0) if task == "multiclass" else e / (1 + e)
+    labels = x.argmax(0) if task == "multiclass" else (x > 0).astype(np.int64)
+    prediction = {"logits": x, "probabilities": p, "labels": labels}[kind]
+    return Case(
+        prediction=prediction,
+        target=target,
+        task=task,
+        prediction_kind=kind,  # type: ignore[arg-type]  # one of the peer's kinds
+        num_classes=None if task == "binary" else classes,
+    )
+
+
+@each_recipe
+def test_a_batch_s_score_is_the_library_s(engine: Engine, preset: Preset, recipe: Recipe, task: Task) -> None:
+    """Four samples together: the mean of samples, or the score of them all, as the library has it."""
+    peer = peers_of(preset)[recipe.metric, task]
+    checked = [(peer.run(batch), ours(engine, preset, recipe.metric, batch)) for batch in batches(task, peer)]
+    assert checked
+    assert [pair for pair in checked if not agree(*pair, peer.tolerance)] == []
+
+
+@each_preset
+def test_every_peer_has_its_recipe(preset: Preset) -> None:
+    """Nothing is compared that the preset does not say."""
+    if preset.recipes:
+        told = {(recipe.metric, task) for recipe in preset.recipes for task in recipe.tasks}
+        assert set(peers_of(preset)) == told
+
+
+@each_preset
+def test_the_version_is_one_that_the_preset_names(preset: Preset) -> None:
+    """What runs here is what the preset says that it was compared with."""
+    if preset.checked == "library":
+        assert _installed(preset).partition("+")[0] in preset.versions
