@@ -9,11 +9,12 @@ import pytest
 from lossgauge import AsyncClient, Client, MapSet, UndefinedScore, UnreadableAnswer, errors
 from lossgauge import metrics as m
 from lossgauge.bodies import Encoding
+from lossgauge.calls import MapLike
 from lossgauge.mapping import ErrorMap, GradientMap, LossMap
 
 LOGITS = np.linspace(-3, 3, 24, dtype=np.float32).reshape(4, 6)
 TARGET = np.arange(24).reshape(4, 6) % 3 == 0
-MAPS = [GradientMap(metric=m.DiceLoss()), {"kind": "loss", "metric": m.FocalLoss(gamma=1)}, "errors"]
+MAPS: list[MapLike] = [GradientMap(metric=m.DiceLoss()), {"kind": "loss", "metric": m.FocalLoss(gamma=1)}, "errors"]
 
 
 def check(found: MapSet) -> None:
@@ -59,7 +60,7 @@ def test_a_step_along_the_gradient_lowers_the_loss(client: Client) -> None:
 
 def test_an_undefined_gradient_raises_where_it_is_read(client: Client) -> None:
     """The others are read; the reason stands in what is told."""
-    maps = [LossMap(metric=m.CrossEntropy()), GradientMap(metric=m.CrossEntropy()), ErrorMap()]
+    maps: list[MapLike] = [LossMap(metric=m.CrossEntropy()), GradientMap(metric=m.CrossEntropy()), ErrorMap()]
     target = np.full((4, 6), 7)
     found = client.maps(LOGITS, target, maps=maps, prediction_kind="logits", ignore_index=7)
     assert sorted(found) == ["cross_entropy.loss", "errors"]
