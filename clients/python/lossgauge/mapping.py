@@ -11,16 +11,14 @@ from lossgauge.wire import Answer, Asked, EngineInfo, Message, NamedMetric, Numb
 
 MapName = Annotated[
     str | None,
-    Field(
-        default=None, min_length=1, max_length=200, description="Its name in the answer; `<metric>.<kind>` by default."
-    ),
+    Field(min_length=1, max_length=200, description="Its name in the answer; `<metric>.<kind>` by default."),
 ]
 
 
 class MapMessage(Message):
     """A map that is asked for."""
 
-    name: MapName
+    name: MapName = None
 
 
 class OfMetric(MapMessage):

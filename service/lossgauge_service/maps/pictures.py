@@ -27,8 +27,8 @@ MISTAKES = {
 CLASS_MISTAKES = {TRUE_POSITIVE: ("right", GREEN), FALSE_POSITIVE: ("wrong", ORANGE), IGNORED: ("ignored", GREY)}
 HEAT: tuple[Colour, ...] = ((0, 0, 0), (80, 18, 123), (182, 54, 121), (251, 136, 97), (252, 253, 191))
 BOTH_WAYS: tuple[Colour, ...] = ((33, 102, 172), (146, 197, 222), (255, 255, 255), (244, 165, 130), (178, 24, 43))
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
-LEAST_SIDE, LEAST_WIDTH, LINE, GAP, MARGIN = 256, 480, 18, 4, 8
+PAPER, BLACK = (228, 228, 222), (0, 0, 0)
+LEAST_WIDTH, LINE, GAP, MARGIN = 480, 18, 4, 8
 """Small maps are shown with larger pixels; classes stand side by side with a gap between."""
 
 
@@ -93,10 +93,10 @@ def _coloured(values: AnyArray, low: float, high: float, stops: tuple[Colour, ..
 def _canvas(panels: list[Pixels], legend: int) -> Image.Image:
     """The panels side by side, enlarged where they are small, over room for a legend."""
     height, width = panels[0].shape[:2]
-    times = max(1, LEAST_SIDE // max(height, width))
+    times = max(1, min(LEAST_WIDTH // (width * len(panels)), LEAST_WIDTH // height))
     step = width * times + GAP
     size = max(LEAST_WIDTH, step * len(panels) - GAP), height * times + legend + 2 * MARGIN
-    image = Image.new("RGB", size, WHITE)
+    image = Image.new("RGB", size, PAPER)
     for place, panel in enumerate(panels):
         image.paste(Image.fromarray(panel.repeat(times, 0).repeat(times, 1)), (place * step, 0))
     return image

@@ -1,0 +1,198 @@
+"""Maps over HTTP: every media type holds the same arrays, and what cannot be is refused in its place."""
+
+import base64
+import io
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from lossgauge.encodings import safetensors
+from lossgauge.encodings.base import Caps
+from lossgauge.mapping import MapResponse
+from numpy.typing import NDArray
+from PIL import Image
+
+pytestmark = pytest.mark.anyio
+Document = dict[str, Any]
+GRADIENT: Document = {"kind": "gradient", "metric": "bce_dice"}
+LOSS: Document = {"kind": "loss", "metric": {"name": "focal_loss", "gamma": 1.5}, "name": "focal"}
+ERRORS: Document = {"kind": "errors"}
+NAMES = ["bce_dice.gradient", "focal", "errors"]
+
+
+@pytest.fixture
+def asked(pair: Document) -> Document:
+    """A request of every kind of map."""
+    return {"task": "binary", "prediction_kind": "probabilities", **pair, "maps": [GRADIENT, LOSS, ERRORS]}
+
+
+async def posted(client: httpx.AsyncClient, asked: Document, accept: str | None = None) -> httpx.Response:
+    """The answer to a request that accepts a media type."""
+    return await client.post("/v1/maps", json=asked, headers={} if accept is None else {"Accept": accept})
+
+
+def from_npy(content: bytes) -> NDArray[Any]:
+    """The array of a .npy file."""
+    array: NDArray[Any] = np.load(io.BytesIO(content))
+    return array
+
+
+async def arrays_in_json(client: httpx.AsyncClient, asked: Document) -> dict[str, NDArray[Any]]:
+    """The arrays of a JSON answer, by name."""
+    document = (await posted(client, asked)).json()
+    return {one["name"]: from_npy(base64.b64decode(one["array"]["data"])) for one in document["maps"]}
+
+
+async def test_the_document_says_what_was_asked(client: httpx.AsyncClient, asked: Document) -> None:
+    """JSON, which is what anyone gets, has each map with every default of its metric, and its score."""
+    answer = await posted(client, {**asked, "id": "a"})
+    assert answer.headers["content-type"] == "application/json"
+    assert "compute;dur=" in answer.headers["server-timing"]
+    document = MapResponse.model_validate_json(answer.content)
+    gradient, loss, errors = document.maps
+    assert (document.id, [one.name for one in document.maps]) == ("a", NAMES)
+    assert loss.metric is not None
+    assert (loss.metric["gamma"], loss.metric["alpha"], errors.threshold) == (1.5, 0.25, 0.5)
+    question = {name: value for name, value in asked.items() if name != "maps"}
+    scored = (await client.post("/v1/score", json={**question, "metrics": ["bce_dice", LOSS["metric"]]})).json()
+    assert [gradient.value, loss.value] == [score["value"] for score in scored["scores"].values()]
+
+
+async def test_every_media_type_holds_the_same_arrays(client: httpx.AsyncClient, asked: Document) -> None:
+    """Safetensors hold what JSON holds; a .npy file holds the one map that is asked for."""
+    expected = await arrays_in_json(client, asked)
+    answer = await posted(client, asked, "application/x-safetensors")
+    metadata, tensors = safetensors.read(answer.content, Caps(), 3)
+    assert [one.name for one in MapResponse.model_validate_json(metadata["answer"]).maps] == NAMES
+    assert {name: array.tolist() for name, array in tensors.items()} == {n: a.tolist() for n, a in expected.items()}
+    assert {name: array.dtype.name for name, array in tensors.items()} == dict(
+        zip(NAMES, ("float64", "float64", "uint8"), strict=True)
+    )
+    for one, name in zip(asked["maps"], NAMES, strict=True):
+        alone = await posted(client, {**asked, "maps": [one]}, "application/x-npy")
+        assert alone.headers["content-type"] == "application/x-npy"
+        assert from_npy(alone.content).tolist() == expected[name].tolist()
+
+
+async def test_a_picture_says_its_scale(client: httpx.AsyncClient, asked: Document) -> None:
+    """A PNG has the map's pixels in the legend's colours, and the legend in words."""
+    errors = await posted(client, {**asked, "maps": [ERRORS]}, "image/png")
+    image = Image.open(io.BytesIO(errors.content))
+    assert "false negative: rgb(0, 114, 178)" in image.info["Description"]
+    corners = [image.getpixel((x, y)) for x, y in ((5, 5), (475, 5), (5, 475), (475, 475))]
+    assert corners == [(0, 158, 115), (45, 45, 45), (0, 158, 115), (0, 114, 178)]
+    gradient = await posted(client, {**asked, "maps": [GRADIENT]}, "image/png")
+    most = np.abs((await arrays_in_json(client, asked))[NAMES[0]]).max()
+    described = Image.open(io.BytesIO(gradient.content)).info["Description"]
+    assert described == f"d bce_dice / d probabilities: {-most:.4g} to {most:.4g}"
+
+
+async def test_classes_stand_side_by_side(client: httpx.AsyncClient) -> None:
+    """The gradient of classes is a picture as wide as all of them."""
+    asked = {
+        "task": "multiclass",
+        "prediction_kind": "logits",
+        "prediction": {"encoding": "list", "data": np.zeros((3, 100, 200)).tolist()},
+        "target": {"encoding": "list", "data": np.ones((100, 200), int).tolist()},
+        "maps": [{"kind": "gradient", "metric": "cross_entropy"}],
+    }
+    image = Image.open(io.BytesIO((await posted(client, asked, "image/png")).content))
+    assert image.width == 3 * 200 + 2 * 4
+    other, own = image.getpixel((50, 50)), image.getpixel((254, 50))
+    assert isinstance(other, tuple)
+    assert isinstance(own, tuple)
+    assert (other[0] > other[2], own[2] > own[0]) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("image/*;q=0.1, application/x-safetensors", "application/x-safetensors"),
+        ("application/*;q=0.5, application/x-npy;q=0.4", "application/json"),
+        ("*/*;q=0.1, IMAGE/PNG", "image/png"),
+        ("application/json;q=0, */*", "application/x-safetensors"),
+        ("", "application/json"),
+    ],
+)
+async def test_the_best_accepted_media_type_is_sent(
+    client: httpx.AsyncClient, asked: Document, accept: str, media_type: str
+) -> None:
+    """Qualities and wildcards count; of equals the first of JSON, safetensors, npy and PNG."""
+    answer = await posted(client, {**asked, "maps": [ERRORS]}, accept)
+    assert answer.headers["content-type"] == media_type
+
+
+REFUSED: dict[str, tuple[list[Document], str | None, int, str, str | None, str]] = {
+    "kind": ([{"kind": "heat"}], None, 422, "invalid_parameter", "/maps/0/kind", "loss, gradient, errors"),
+    "no kind": ([ERRORS, {"metric": "dice"}], None, 422, "invalid_parameter", "/maps/1/kind", "missing"),
+    "metric": ([{"kind": "loss", "metric": "focal"}], None, 422, "unknown_metric", "/maps/0/metric", "focal_loss"),
+    "parameter": (
+        *([{"kind": "gradient", "metric": {"name": "focal_loss", "gamma": -1}}], None, 422),
+        *("invalid_parameter", "/maps/0/metric/gamma", "greater than or equal to 0"),
+    ),
+    "counts": (
+        *([ERRORS, {"kind": "gradient", "metric": "confusion"}], None, 422),
+        *("metric_does_not_fit", "/maps/1/metric", "no gradient"),
+    ),
+    "no sum": (
+        *([{"kind": "loss", "metric": "dice_loss"}], None, 422),
+        *("metric_does_not_fit", "/maps/0/metric", "cross_entropy"),
+    ),
+    "same name": ([ERRORS, ERRORS], None, 422, "invalid_parameter", "/maps/1", "two maps (0 and 1)"),
+    "reserved": ([{**ERRORS, "name": "__metadata__"}], None, 422, "invalid_parameter", "/maps/0/name", "taken"),
+    "none": ([], None, 422, "invalid_parameter", "/maps", "1 or more"),
+    "many": ([ERRORS] * 17, None, 422, "invalid_parameter", "/maps", "16"),
+    "two in a picture": ([ERRORS, LOSS], "image/png", 406, "not_acceptable", "/maps", "2 are asked for"),
+    "two in a file": ([ERRORS, LOSS], "application/x-npy", 406, "not_acceptable", "/maps", "2 are asked for"),
+    "text": ([ERRORS], "text/html", 406, "not_acceptable", None, "application/x-safetensors"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+async def test_what_cannot_be_is_refused(client: httpx.AsyncClient, asked: Document, case: Any) -> None:
+    """The problem points to the map that is wrong and says what is allowed."""
+    maps, accept, status, code, pointer, words = case
+    answer = await posted(client, {**asked, "maps": maps}, accept)
+    found = answer.json()
+    assert (answer.status_code, found["code"], found.get("pointer")) == (status, code, pointer)
+    assert words in found["detail"]
+
+
+@pytest.mark.parametrize("kind", [GRADIENT, LOSS, ERRORS], ids=lambda one: str(one["kind"]))
+async def test_bad_values_are_refused_by_every_map(client: httpx.AsyncClient, asked: Document, kind: Document) -> None:
+    """A prediction that is none is told as scoring tells it, with its own pointer."""
+    wrong = {**asked, "prediction": {"encoding": "list", "data": [[0.9, 0.2], [1.7, 0.4]]}, "maps": [kind]}
+    answer = await posted(client, wrong)
+    assert (answer.status_code, answer.json()["code"], answer.json()["pointer"]) == (
+        422,
+        "invalid_values",
+        "/prediction",
+    )
+
+
+async def test_a_soft_target_has_no_mistakes(client: httpx.AsyncClient, asked: Document) -> None:
+    """Between 0 and 1 nothing is right or wrong."""
+    answer = await posted(client, {**asked, "target_kind": "probabilities", "maps": [ERRORS]})
+    assert (answer.status_code, answer.json()["pointer"]) == (422, "/target_kind")
+
+
+async def test_an_undefined_gradient_has_a_reason(client: httpx.AsyncClient, asked: Document) -> None:
+    """JSON says why there is no array; what could only hold the array is not acceptable."""
+    lost = {**asked, "target": {"encoding": "list", "data": [[9, 9], [9, 9]]}, "ignore_index": 9, "maps": [GRADIENT]}
+    [one] = (await posted(client, lost)).json()["maps"]
+    assert (one["array"], one["value"], one["undefined"]) == (None, None, "no_valid_pixels")
+    for media_type in ("application/x-npy", "image/png"):
+        answer = await posted(client, lost, media_type)
+        assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+        assert "no_valid_pixels" in answer.json()["detail"]
+
+
+async def test_a_volume_is_no_picture(client: httpx.AsyncClient) -> None:
+    """Three axes of pixels are refused as a picture."""
+    values = {"encoding": "list", "data": [[[0.5, 0.5]]]}
+    labels = {"encoding": "list", "data": [[[0, 1]]]}
+    asked = {"task": "binary", "prediction_kind": "probabilities", "prediction": values, "target": labels}
+    answer = await posted(client, {**asked, "maps": [ERRORS]}, "image/png")
+    assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+    assert "two axes; these have 3" in answer.json()["detail"]
