@@ -245,6 +245,7 @@ FOCAL_IS_CROSS_ENTROPY_AT_0 = Law(
     not_for=_each(EVERY - FOCAL, NO_FOCUS),
     unless={
         "the leak is of clipped focal code only": _has("clip_leak", True),
+        "a mean over pixels times classes": _has("denominator", "elements"),
         "alphas for each class do not enter the mean's denominator, class weights do": _per_class,
         NO_FOCUS: _no_part(lambda part: part.name == "focal_loss"),
     },

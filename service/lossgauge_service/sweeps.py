@@ -180,9 +180,10 @@ def _finished(plan: Plan, rows: Sums, case: Case) -> list[dict[str, Score]]:
 
 
 def _alike(grid: FocalGrid) -> list[list[float]]:
-    """The gammas that one loss finishes: all, where gamma enters nothing but the pass; with `clip_leak` each alone."""
-    leaks = grid.loss(grid.alpha[0], 0.0).clip_leak
-    return [[gamma] for gamma in grid.gamma] if leaks else [list(grid.gamma)]
+    """The gammas that one loss finishes: all, where gamma enters nothing but the pass; a leak and a focus need each alone."""
+    loss = grid.loss(grid.alpha[0], 0.0)
+    alone = loss.clip_leak or loss.normalized
+    return [[gamma] for gamma in grid.gamma] if alone else [list(grid.gamma)]
 
 
 # -------------------------------------------------------------------------------------------------------------- columns

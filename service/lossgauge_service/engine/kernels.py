@@ -34,7 +34,7 @@ SOFT_SHAPES = (
     KernelShape(moments=True, entropy=True, cuts=1, quadratic=True),
     KernelShape(moments=True, entropy=True, cuts=10, quadratic=True),
     KernelShape(moments=True, entropy=True, gammas=1, cuts=1),
-    KernelShape(gammas=8),
+    KernelShape(gammas=6, cuts=1, quadratic=True),
     KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=1, squares=True, quadratic=True),
 )
 WHOLE_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10, squares=True, quadratic=True),)

@@ -22,12 +22,13 @@ pytestmark = pytest.mark.anyio
 Document = dict[str, Any]
 THRESHOLDS = [0.0, 0.25, 0.5, 0.9, 1.0]
 SWEPT = [case for case in CASES if case.prediction_kind != "labels"]
-FOCAL = {"alpha": [0.25, 0.6, None], "gamma": [0, 1, 1.5, 2, 3]}
+FOCAL: dict[str, list[Any]] = {"alpha": [0.25, 0.6, None], "gamma": [0, 1, 1.5, 2, 3]}
 VARIANTS: dict[str, Document] = {
     "plain": {},
     "sum": {"reduction": "sum"},
     "clipped": {"clip": [0.01, 0.99], "reduction": "positives"},
     "floor": {"log_floor": 1e-3, "ignore_denominator": "all"},
+    "normalized": {"normalized": True, "reduced_threshold": 0.4},
 }
 
 
@@ -171,10 +172,10 @@ async def test_the_best_rows(client: httpx.AsyncClient) -> None:
         numbers = [-np.inf if row[name] is None else row[name] for row in answer["thresholds"]]
         place = int(np.argmax(numbers))
         assert answer["best"]["threshold"] == {"by": name, "threshold": THRESHOLDS[place], "value": numbers[place]}
-    for name, sign in (("value", 1), ("positive", 1), ("negative", 1), ("positive_share", -1)):
-        answer = await swept(client, request, focal={}, best_cell_by=name)
-        best = min(answer["cells"], key=lambda cell: sign * cell[name])
-        expected = {"by": name, "alpha": best["alpha"], "gamma": best["gamma"], "value": best[name]}
+    for number, sign in (("value", 1), ("positive", 1), ("negative", 1), ("positive_share", -1)):
+        answer = await swept(client, request, focal={}, best_cell_by=number)
+        best = min(answer["cells"], key=lambda cell: sign * cell[number])
+        expected = {"by": number, "alpha": best["alpha"], "gamma": best["gamma"], "value": best[number]}
         assert answer["best"]["cell"] == expected
 
 
