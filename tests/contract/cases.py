@@ -132,6 +132,10 @@ def fitting(case: Case, specs: Sequence[MetricSpec] = VARIANTS) -> dict[str, tup
     return found
 
 
-def halves(specs: Sequence[MetricSpec]) -> list[list[MetricSpec]]:
-    """The specs of two requests: one request's cap on metrics is below the number of variants."""
-    return [list(specs[::2]), list(specs[1::2])]
+MOST_METRICS = 64
+
+
+def shared_out(specs: Sequence[MetricSpec]) -> list[list[MetricSpec]]:
+    """The specs of several requests: one request's cap on metrics is below the number of variants."""
+    requests = -(-len(specs) // MOST_METRICS)
+    return [list(specs[first::requests]) for first in range(requests)]

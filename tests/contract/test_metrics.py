@@ -8,7 +8,7 @@ from lossgauge import Client
 from lossgauge.metrics import CATALOGUE, MetricSpec
 from lossgauge.wire import Score
 
-from tests.contract.cases import CASES, OBJECTS, arguments, fitting, halves, in_float32, name_of
+from tests.contract.cases import CASES, OBJECTS, arguments, fitting, in_float32, name_of, shared_out
 from tests.laws import float32_floor
 from tests.reference import Case
 from tests.scoring import Precision, differences
@@ -19,7 +19,7 @@ Floor = Callable[[MetricSpec], float]
 
 def scored(client: Client, specs: Sequence[MetricSpec], **asked: Any) -> dict[str, Score]:
     """The scores of more metrics than one request may ask for."""
-    answers = [client.score(**asked, metrics=some) for some in halves(specs) if some]
+    answers = [client.score(**asked, metrics=some) for some in shared_out(specs)]
     return {key: score for answer in answers for key, score in answer.scores.items()}
 
 
