@@ -109,6 +109,15 @@ def _by_diagonal(spec: MetricSpec) -> bool:
     return rules is not None and "image_diagonal" in (rules.target, rules.prediction)
 
 
+def _reduced(spec: MetricSpec) -> bool:
+    return getattr(spec, "reduced_threshold", None) is not None
+
+
+def _far_by_formula(spec: MetricSpec) -> bool:
+    rules = getattr(spec, "empty", None)
+    return isinstance(rules, m.DistanceEmpty) and "formula" in (rules.target, rules.prediction)
+
+
 def _directed(spec: MetricSpec) -> bool:
     return getattr(spec, "directed", False) or getattr(spec, "symmetric", None) == "directed"
 
@@ -217,7 +226,9 @@ LOGITS_AND_THEIR_PROBABILITIES = Law(
 )
 
 CERTAIN_LOGITS_STAY_FINITE = Law(
-    EVERY - INSTANCES - BOXES, {**_each(INSTANCES, LABELS_ONLY), **_each(BOXES, NO_PIXELS)}
+    EVERY - INSTANCES - BOXES,
+    {**_each(INSTANCES, LABELS_ONLY), **_each(BOXES, NO_PIXELS)},
+    {"the formula of a distance to an empty mask is infinite": _far_by_formula},
 )
 
 SAME_BITS = Law(EVERY - BOXES, _each(BOXES, NO_PIXELS))
@@ -227,6 +238,7 @@ FLOAT32_KEEPS_SIX_DIGITS = Law(
     {**_each(BOXES, NO_PIXELS), **_each(DIFFERENCES, "a difference that has no digits where it is 0")},
     unless={
         "a difference from chance has no digits where it is 0": _has("adjusted", True),
+        "a power of 1 - pt over a threshold: as a focal loss of any gamma, off by 4e-7 (1 + gamma s)": _reduced,
         "unequal smoothing: a loss that falls below 0 has no digits where it is 0": _smoothed_unequally,
     },
 )

@@ -43,7 +43,11 @@ LABELS = np.array([[0, 1, 2, 255], [1, 0, 2, 2], [1, 1, 255, 0]], np.uint8)
 SOFT = np.array([[0.75, 0.0, 1.0, 0.25], [1.0, 0.5, 0.0, 1.0], [0.0, 1.0, 0.25, 0.0]], np.float64)
 WEIGHT = np.array([[1.0, 2.0, 0.5, 1.0], [0.0, 1.5, 1.0, 3.0], [1.0, 1.0, 0.25, 2.0]], np.float32)
 
-EVERY_METRIC = [name for name in CATALOGUE if name != "combined_loss"]
+BOXES = np.array([[0.0, 0.0, 4.0, 2.0], [1.0, 1.0, 3.0, 5.0]])
+TASKS = {name: spec.about.tasks for name, spec in CATALOGUE.items() if name != "combined_loss"}
+EVERY_BOX_METRIC = [name for name, tasks in TASKS.items() if "boxes" in tasks]
+EVERY_OBJECT_METRIC = [name for name, tasks in TASKS.items() if "instances" in tasks]
+EVERY_METRIC = [name for name in TASKS if name not in {*EVERY_BOX_METRIC, *EVERY_OBJECT_METRIC}]
 TERMS = [
     m.CombinedTerm(metric=m.FocalLoss(alpha=None), weight=2.0),
     m.CombinedTerm(metric=m.Dice(), transform="complement"),
@@ -53,6 +57,14 @@ TERMS = [
 def _every_metric(client: Client) -> object:
     metrics: list[Any] = [*EVERY_METRIC, m.CombinedLoss(terms=TERMS)]
     return client.score(LOGITS, MASK, prediction_kind="logits", metrics=metrics, id="image-7")
+
+
+def _every_object_metric(client: Client) -> object:
+    return client.score(LABELS % 3, GUESS, task="instances", prediction_kind="labels", metrics=EVERY_OBJECT_METRIC)
+
+
+def _every_box_metric(client: Client) -> object:
+    return client.score(BOXES, BOXES[::-1] + 0.5, task="boxes", prediction_kind="boxes", metrics=EVERY_BOX_METRIC)
 
 
 def _weighted(client: Client) -> object:
@@ -149,6 +161,8 @@ def _wrong_values(client: Client) -> object:
 
 CALLS: dict[str, tuple[Encoding, Call]] = {
     "score-safetensors-every-metric": ("safetensors", _every_metric),
+    "score-safetensors-objects": ("safetensors", _every_object_metric),
+    "score-safetensors-boxes": ("safetensors", _every_box_metric),
     "score-multipart-weighted": ("multipart", _weighted),
     "score-npy-classes": ("npy", _classes),
     "score-png-labels": ("png", _labels),

@@ -131,7 +131,7 @@ def test_a_metric_fits_what_its_page_says(client: Client, name: str) -> None:
 
 
 def _is_scored(client: Client, metric: Schema, task: str, kind: str) -> bool:
-    labels = np.array([[1, 0], [0, 1]])
+    labels = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]])
     prediction = labels if kind == "labels" else labels * 0.5 + 0.25
     target = labels[0] if task == "multiclass" else labels
     if (task, kind) == ("multiclass", "labels"):

@@ -52,7 +52,7 @@ def test_what_is_not_finite_is_found(engine: Engine, bad: str, where: str, preci
 def test_no_metric_scores_what_is_not_finite(engine: Engine, name: str) -> None:
     """Whatever is asked, a NaN is an error and no score."""
     spec = next(spec for spec in VARIANTS if spec.name == name)
-    error = outcome(engine, np.array([1.0, np.nan, -1.0]), np.array([1, 1, 0]), [spec])
+    error = outcome(engine, np.array([[1.0, np.nan, -1.0]]), np.array([[1, 1, 0]]), [spec])
     assert isinstance(error, InvalidValues)
 
 

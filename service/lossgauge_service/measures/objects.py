@@ -82,7 +82,8 @@ def components(mask: Mask, full: bool) -> NDArray[np.integer]:
     """The connected components of a mask of any number of axes, numbered from 1."""
     found: NDArray[np.integer]
     if mask.ndim in FULL:
-        found = cc3d.connected_components(mask, connectivity=(FULL if full else FACES)[mask.ndim])
+        # as bytes: a single row of booleans comes back with pixels that it does not have (4.1.1)
+        found = cc3d.connected_components(mask.astype(np.uint8), connectivity=(FULL if full else FACES)[mask.ndim])
     else:
         found, _ = ndimage.label(mask, ndimage.generate_binary_structure(mask.ndim, mask.ndim if full else 1))
     return found

@@ -66,7 +66,7 @@ def _document(
     return {
         "id": asked.id,
         "maps": [{**_told(one), "array": array} for one, array in zip(found, arrays, strict=True)],
-        "asked": {name: getattr(asked, name) for name in Asked.model_fields},
+        "asked": {name: getattr(asked, name) for name in Asked.model_fields if hasattr(asked, name)},
         "timing_ms": times,
         "engine": engine.model_dump(),
     }

@@ -58,7 +58,9 @@ async def test_answers_are_messages_of_the_contract(
 async def test_an_answer_echoes_the_question(client: httpx.AsyncClient, pair: Document) -> None:
     """All that was asked of the arrays is in the answer, defaults written out, with the precision of each sample."""
     asked = {"task": "multilabel", "prediction_kind": "probabilities", "channel_axis": -1, "threshold": 0.25}
-    defaults = dict.fromkeys(("num_classes", "ignore_index", "spacing", "regions")) | {"target_kind": "labels"}
+    defaults = dict.fromkeys(("num_classes", "ignore_index", "spacing", "regions", "preset")) | {
+        "target_kind": "labels"
+    }
     narrow = {
         **pair,
         "prediction": {"encoding": "raw", "dtype": "float32", "shape": [2, 2], "data": "AAAA" * 5 + "AA=="},
