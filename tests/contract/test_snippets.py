@@ -111,14 +111,20 @@ def test_the_problem_of_the_page_on_errors(caller: httpx.Client) -> None:
     assert answer.json() == shown
 
 
-def test_the_request_of_the_readme_is_one(caller: httpx.Client) -> None:
-    """The request that the README shows is answered once its arrays are filled in."""
-    [snippet] = snippets("README.md", "json")
-    request = json.loads(snippet)
-    arrays = {"prediction": npy_document(np.ones((3, 2, 2))), "target": npy_document(np.full((2, 2), 255))}
-    assert {role: request[role]["data"] for role in arrays} == {"prediction": "..", "target": ".."}
-    answer = caller.post("/v1/score", json={**request, **arrays})
-    assert (answer.status_code, [*answer.json()["scores"]]) == (200, ["dice", "focal_15"])
+def test_the_requests_of_the_readme_are_requests(caller: httpx.Client) -> None:
+    """The requests that the README shows are answered once their arrays are filled in."""
+    classes, presets = map(json.loads, snippets("README.md", "json"))
+    assert answered(caller, classes, np.ones((3, 2, 2)), np.full((2, 2), 255)) == ["dice", "focal_15"]
+    assert answered(caller, presets, np.full((2, 2), 0.75), np.eye(2)) == ["monai", "torchmetrics"]
+
+
+def answered(caller: httpx.Client, request: dict[str, Any], *arrays: np.ndarray[Any, Any]) -> list[str]:
+    """The keys of the scores of a request, its arrays filled in."""
+    filled = dict(zip(("prediction", "target"), map(npy_document, arrays), strict=True))
+    assert {role: request[role]["data"] for role in filled} == {"prediction": "..", "target": ".."}
+    answer = caller.post("/v1/score", json={**request, **filled})
+    assert answer.status_code == 200, answer.text
+    return [*answer.json()["scores"]]
 
 
 def npy_document(array: np.ndarray[Any, Any]) -> dict[str, str]:
