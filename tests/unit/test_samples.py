@@ -229,8 +229,8 @@ def test_each_label_may_have_a_weight_map_of_its_own(engine: Engine) -> None:
 @settings(max_examples=15)
 @given(case=cases(weights=False, ignored=False), seed=st.integers(0, 2**32 - 1))
 def test_a_weight_is_a_number_of_pixels(engine: Engine, case: Case, seed: int) -> None:
-    """Whole weights score as pixels repeated so often, but where a mean divides by the count of pixels."""
-    counted = ("weight_denominator", "count"), ("ignore_denominator", "all")
+    """Whole weights score as pixels repeated so often, but where a mean divides by the count of pixels, or a bin holds a number of them."""
+    counted = ("weight_denominator", "count"), ("ignore_denominator", "all"), ("binning", "quantile")
     specs = [spec for spec in VARIANTS if not any(getattr(spec, name, None) == value for name, value in counted)]
     pixels = case.target.shape[1:] if case.task == "multilabel" else case.target.shape
     times = np.random.default_rng(seed).integers(1, 4, pixels)
