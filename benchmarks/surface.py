@@ -12,6 +12,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -92,7 +93,9 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
     engine = Engine.build(device="cpu", threads=1)
-    print("| masks | lossgauge | MONAI | times MONAI | goal |", "|---|---:|---:|---:|---:|", sep="\n")
+    print(
+        f"| masks | lossgauge | MONAI {version('monai')} | times MONAI | goal |", "|---|---:|---:|---:|---:|", sep="\n"
+    )
     for side, axes in ((512, 2), (128, 3)):
         kinds = {
             "balls": (ball(side, axes, 0.53, 0.33), ball(side, axes, 0.5, 0.35)),

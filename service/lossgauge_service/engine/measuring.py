@@ -1,7 +1,8 @@
 """Measuring whole samples: each on its own, several at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,22 @@ def measured(
     """The stacked records of the samples that have all of them, in their order, and the errors of the others, by place."""
     if not keys or not samples:
         return {}, {}
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        found = dict(
-            zip(samples, pool.map(lambda sample: _records(keys, sample, device), samples.values()), strict=True)
-        )
+    found = dict(zip(samples, _each(partial(_records, keys, device), list(samples.values())), strict=True))
     errors = {place: outcome for place, outcome in found.items() if isinstance(outcome, LossgaugeError)}
     good = [outcome for outcome in found.values() if not isinstance(outcome, LossgaugeError)]
     return {key: _stacked([records[key] for records in good]) for key in keys if good}, errors
 
 
-def _records(keys: Sequence[Measure[Any]], sample: Sample, device: torch.device) -> Records | LossgaugeError:
+def _each(
+    measure: Callable[[Sample], Records | LossgaugeError], samples: Sequence[Sample]
+) -> list[Records | LossgaugeError]:
+    if len(samples) == 1:
+        return [measure(samples[0])]
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(measure, samples))
+
+
+def _records(keys: Sequence[Measure[Any]], device: torch.device, sample: Sample) -> Records | LossgaugeError:
     try:
         return {key: key.measure(sample, device) for key in keys}
     except LossgaugeError as error:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import KDTree
 
 from lossgauge_service.measures.masks import Mask, masks_of
+from lossgauge_service.measures.nearest import nearest
 from lossgauge_service.samples import Sample
 from lossgauge_service.statistics import Measure, Values
 
@@ -20,9 +20,6 @@ Objects = NDArray[np.object_]
 
 MANY = 2**17
 """Pixels from which several threads are worth their start."""
-
-THIN = 64
-"""Pixels of an image to each of two contours' from which a search tree is faster than a transform of the image."""
 
 OBLONG = 100.0
 """The ratio of two spacings up to which float32 holds squared distances to 1e-6."""
@@ -143,23 +140,23 @@ def _from_to(elements: Elements, goal: Mask, spacing: Spacing, diagonal: float) 
 
 
 def distances_to(goal: Mask, places: Mask, spacing: Spacing) -> Values:
-    """From each of the places to the nearest of the goal, infinite where there is none; to 1e-6, and exact where pixels are square.
-
-    No tree in 3-D: around a ball each leaf of it is as near as the next.
-    """
+    """From each of the places to the nearest of the goal, infinite where there is none; to 1e-6, and exact where pixels are square."""
     if not goal.any() or not places.any():
         return np.full(np.count_nonzero(places), np.inf)
-    if goal.ndim == 2 and THIN * (np.count_nonzero(goal) + np.count_nonzero(places)) < goal.size:
-        tree = KDTree(np.argwhere(goal) * spacing, balanced_tree=False)
-        return np.asarray(tree.query(np.argwhere(places) * spacing)[0])
     longest = max(spacing)
     shape = tuple(side / longest for side in spacing)
     if min(shape) * OBLONG < 1:
         return np.asarray(distance_transform_edt(~goal, shape)[places] * longest)
+    squares, known = nearest(goal, places, shape)
+    if not known.all():
+        squares[~known] = _transformed(goal, shape)[places][~known]
+    return np.asarray(np.sqrt(squares) * longest)
+
+
+def _transformed(goal: Mask, shape: Spacing) -> NDArray[np.float32]:
     threads = torch.get_num_threads() if goal.size >= MANY else 1
     # of bytes it is faster than of booleans
-    squares = edt.edtsq((~goal).view(np.uint8), anisotropy=shape, parallel=threads)
-    return np.asarray(np.sqrt(squares[places], dtype=np.float64) * longest)
+    return np.asarray(edt.edtsq((~goal).view(np.uint8), anisotropy=shape, parallel=threads))
 
 
 def frame_of(mask: Mask) -> Frame | None:
