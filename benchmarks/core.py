@@ -1,6 +1,6 @@
 """The time of the core and of the full panel beside MONAI + torchmetrics computing the same, from one run.
 
-    scripts/bench [--rounds 11] [--output docs/benchmarks/core.md]
+    scripts/bench core [--rounds 11]
 
 Core panel: focal loss, cross-entropy, soft dice, IoU. Full panel: the same, mean IoU over ten thresholds, and the
 counts at 0.5. Sixteen masks of 512 x 512, float32 logits, uint8 targets; every score per sample. A contender goes from
@@ -10,17 +10,12 @@ and they take turns, so that a busy moment of the machine hits all of them; of e
 
 import argparse
 import datetime
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Literal, TypeVar
 
-import lossgauge
 import numpy as np
 import torch
 from lossgauge import metrics as m
@@ -33,6 +28,8 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics.functional.classification import binary_stat_scores
 
+from benchmarks.page import machine, versions
+
 Floats = NDArray[np.float64]
 Scores = Mapping[str, Floats]
 Panel = Callable[[], Scores]
@@ -40,6 +37,7 @@ Kernel = Literal["compiled", "eager"]
 Counts = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 Result = TypeVar("Result")
 
+PACKAGES = ("torch", "monai", "torchmetrics", "numpy")
 SHAPE = (16, 512, 512)
 SMOOTH = 1e-5
 THRESHOLDS = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
@@ -180,8 +178,8 @@ def report(rows: list[Row], worst: float, rounds: int) -> str:
         "",
         __doc__.split("\n\n", 2)[2].strip(),
         "",
-        f"Measured {datetime.date.today()} by `scripts/bench --rounds {rounds}` on {machine()}.",
-        f"Versions: {versions()}. Largest relative difference between our scores and the peers': {worst:.0e}.",
+        f"Measured {datetime.date.today()} by `scripts/bench core --rounds {rounds}` on {machine()}.",
+        f"Versions: {versions(PACKAGES)}. Largest relative difference between our scores and the peers': {worst:.0e}.",
         "",
         "| panel | contender | median | fastest to slowest | Mpx/s | times the peers | goal |",
         "|---|---|---:|---:|---:|---:|---:|",
@@ -200,29 +198,14 @@ def table_line(row: Row, peers: float) -> str:
     return f"| {row.panel} | {name} | {row.median * 1e3:.1f} ms | {spread} | {speed} | {times} | {goal or ''} |"
 
 
-def machine() -> str:
-    """What it ran on, in words."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
-
-
-def versions() -> str:
-    """The versions that matter."""
-    peers = [f"{name} {version(name)}" for name in ("torch", "monai", "torchmetrics", "numpy")]
-    return ", ".join([f"lossgauge {lossgauge.__version__}", *peers])
-
-
 def main() -> None:
-    """Check, time, print, write."""
+    """Check, time, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/core.md"))
     arguments = parser.parse_args()
     table = panels()
     worst = check_agreement(table)
-    page = report(take_turns(table, arguments.rounds), worst, arguments.rounds)
-    print(page)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(page)
+    print(report(take_turns(table, arguments.rounds), worst, arguments.rounds))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The time of the Lovasz losses beside the published algorithm in torch (Berman et al., arXiv:1705.08790), from one run.
+"""The time of the Lovasz losses beside segmentation_models_pytorch's, from one run.
 
-    python -m benchmarks.lovasz [--rounds 11]
+    scripts/bench lovasz [--rounds 11]
 
 One 512 x 512 image at a time, float32 logits, uint8 target, on the CPU; softmax of five classes. A contender goes from these
 arrays to a number, its own checks and casts of the input included. The values are compared before any is timed; they take turns.
@@ -21,33 +21,18 @@ from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
 
+from benchmarks.page import head
+from tests.peers.segmentation_models_pytorch import losses
+
 Contender = Callable[[], float]
 SIDE = 512
 CLASSES = 5
 
 
-def published_extension(errors: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """A sort of all errors, the gradient of the Jaccard loss by cumulative sums, and their dot product."""
-    ordered, places = torch.sort(errors, descending=True)
-    truth = truth[places]
-    total = truth.sum()
-    jaccard = 1 - (total - truth.cumsum(0)) / (total + (1 - truth).cumsum(0))
-    jaccard[1:] = jaccard[1:] - jaccard[:-1].clone()
-    return torch.dot(torch.relu(ordered), jaccard)
-
-
-def published_hinge(x: NDArray[Any], t: NDArray[Any]) -> float:
-    """lovasz_hinge of one image."""
-    logits, truth = torch.from_numpy(x).flatten(), torch.from_numpy(t).flatten().float()
-    return float(published_extension(1 - logits * (2 * truth - 1), truth))
-
-
-def published_softmax(x: NDArray[Any], t: NDArray[Any]) -> float:
-    """lovasz_softmax of one image, over the classes that are present."""
-    p, labels = torch.from_numpy(x).flatten(1).softmax(0), torch.from_numpy(t).flatten()
-    truths = [(labels == c).float() for c in range(len(p))]
-    losses = [published_extension((truth - p[c]).abs(), truth) for c, truth in enumerate(truths) if truth.any()]
-    return float(torch.stack(losses).mean())
+def peers(task: str, x: NDArray[Any], t: NDArray[Any]) -> float:
+    """LovaszLoss of one image."""
+    logits = torch.from_numpy(x).reshape(1, -1, SIDE, SIDE)
+    return float(losses.LovaszLoss(task)(logits, torch.from_numpy(t).long()[None]))
 
 
 def ours(engine: Engine, question: Question, x: NDArray[Any], t: NDArray[Any]) -> float:
@@ -69,8 +54,8 @@ def _pairs(engine: Engine) -> dict[str, tuple[Contender, Contender]]:
     hinge = Question(task="binary", prediction_kind="logits", metrics=[m.LovaszHinge()])
     softmax = Question(task="multiclass", prediction_kind="logits", metrics=[m.LovaszSoftmax()])
     return {
-        "lovasz_hinge": (lambda: ours(engine, hinge, x, t), lambda: published_hinge(x, t)),
-        "lovasz_softmax": (lambda: ours(engine, softmax, logits, labels), lambda: published_softmax(logits, labels)),
+        "lovasz_hinge": (lambda: ours(engine, hinge, x, t), lambda: peers("binary", x, t)),
+        "lovasz_softmax": (lambda: ours(engine, softmax, logits, labels), lambda: peers("multiclass", logits, labels)),
     }
 
 
@@ -87,16 +72,24 @@ def _median_times(contenders: tuple[Contender, Contender], rounds: int) -> list[
 
 def main() -> None:
     """Compare the values, time both, print."""
-    parser = argparse.ArgumentParser(description="Lovasz losses beside the published algorithm")
+    parser = argparse.ArgumentParser(description="Lovasz losses beside segmentation_models_pytorch's")
     parser.add_argument("--rounds", type=int, default=11)
     rounds = parser.parse_args().rounds
     engine = Engine.build(device="cpu", kernel="auto")
+    print(
+        head(
+            "Lovasz losses beside segmentation_models_pytorch",
+            __doc__,
+            ("segmentation_models_pytorch", "torch", "numpy"),
+        )
+    )
+    print("| loss | lossgauge | peer | times the peer | goal |", "|---|---:|---:|---:|---:|", sep="\n")
     for name, contenders in _pairs(engine).items():
         a, b = (contender() for contender in contenders)
         if abs(a - b) > 1e-3 * abs(b):
             raise SystemExit(f"{name}: {a} beside {b}")
         mine, theirs = _median_times(contenders, rounds)
-        print(f"{name}: {mine * 1e3:.1f} ms, published {theirs * 1e3:.1f} ms, ratio {theirs / mine:.2f}")
+        print(f"| {name} | {mine * 1e3:.1f} ms | {theirs * 1e3:.1f} ms | {theirs / mine:.1f} | 1 |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The time of surface distances beside MONAI's, on the CPU.
 
-    python -m benchmarks.surface [--rounds 5]
+    scripts/bench surface [--rounds 5]
 
 A mask of 512 x 512 and one of 128 x 128 x 128, balls and noise that was smoothed, uint8 in and numbers out. `one`: the 95th percentile of
 the Hausdorff distance. `panel`: it, the average symmetric surface distance and the surface dice, which share their
@@ -12,7 +12,6 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -24,6 +23,8 @@ from lossgauge_service.samples import sample_of
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+
+from benchmarks.page import head
 
 Mask = NDArray[np.uint8]
 Run = Callable[[], list[float]]
@@ -93,9 +94,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
     engine = Engine.build(device="cpu", threads=1)
-    print(
-        f"| masks | lossgauge | MONAI {version('monai')} | times MONAI | goal |", "|---|---:|---:|---:|---:|", sep="\n"
-    )
+    print(head("Surface distances beside MONAI", __doc__, ("monai", "scipy", "torch", "numpy")))
+    print("| masks | lossgauge | MONAI | times MONAI | goal |", "|---|---:|---:|---:|---:|", sep="\n")
     for side, axes in ((512, 2), (128, 3)):
         kinds = {
             "balls": (ball(side, axes, 0.53, 0.33), ball(side, axes, 0.5, 0.35)),
