@@ -150,7 +150,11 @@ def test_what_the_metric_of_a_map_gives_goes_first(client: Client) -> None:
 
 BAD_MAPS: list[tuple[Document, str, str]] = [
     ({"preset": "monia"}, "/preset", "did you mean 'monai'"),
-    ({"maps": ["errors", {"kind": "loss", "metric": {"name": "focal_loss", "preset": "monia"}}]}, "/maps/1/metric/preset", "monai"),
+    (
+        {"maps": ["errors", {"kind": "loss", "metric": {"name": "focal_loss", "preset": "monia"}}]},
+        "/maps/1/metric/preset",
+        "monai",
+    ),
     ({"preset": "scikit-learn"}, "/maps/0/metric", "says nothing of 'focal_loss'"),
 ]
 
