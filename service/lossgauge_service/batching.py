@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from lossgauge_service.engine import Engine
+from lossgauge_service.engine.pieces import Pieces, next_piece
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample
@@ -41,6 +42,13 @@ class Batcher:
     def _call(self, work: Callable[[Engine], Found], on_start: Callable[[], None]) -> Found:
         on_start()
         return work(self._engine)
+
+    async def in_turns(self, work: Pieces[Found], on_start: Callable[[], None] = lambda: None) -> Found:
+        """What long work finds, a piece a turn: between two of them others have theirs. `on_start` as in `call`."""
+        await self.call(lambda _: None, on_start)
+        while (end := await self.call(lambda _: next_piece(work))) is None:
+            pass
+        return end.found
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""

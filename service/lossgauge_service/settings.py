@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     document_bytes: Cap = 16 * 2**20
     header_bytes: Cap = 64 * 2**10
     array_elements: Cap = 2**26
+    map_elements: Cap = 2**26
     list_elements: Cap = 2**20
     image_pixels: Cap = 2**26
     dimensions: Cap = 8

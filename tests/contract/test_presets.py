@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from lossgauge import Client, errors
 from lossgauge import metrics as m
+from lossgauge.mapping import LossMap
 from lossgauge.presets import PRESETS
 
 EMPTY = np.zeros((2, 3), np.uint8)
@@ -109,6 +110,62 @@ def test_a_metric_that_is_none_is_told_as_ever(client: Client) -> None:
     """A request's preset does not hide that a metric is unknown."""
     with pytest.raises(errors.UnknownMetricError, match="did you mean 'dice'"):
         client.score(GUESS, GUESS, metrics=["dicee"], preset="monai", **ASKED)
+
+
+MONAI_FOCAL: Document = {"name": "focal_loss", "preset": "monai"}
+
+
+@pytest.mark.parametrize(
+    ("maps", "request_preset"),
+    [
+        ([{"kind": "loss", "metric": MONAI_FOCAL}], None),
+        ([{"kind": "loss", "metric": "focal_loss"}, "errors"], "monai"),
+        ([LossMap(metric=m.FocalLoss(preset="monai"))], None),
+        ([LossMap(metric=m.FocalLoss(key="focal_loss"))], "monai"),
+        ([{"kind": "loss", "metric": m.FocalLoss()}], "monai"),
+    ],
+)
+def test_maps_take_a_preset(client: Client, maps: list[Any], request_preset: Any) -> None:
+    """A map's metric, or the request, names the library: the map is that of the score with the same preset."""
+    asked: Document = {"task": "binary", "prediction_kind": "probabilities"}
+    found = client.maps(GUESS * 0.5, GUESS, maps=maps, preset=request_preset, **asked)
+    scored = client.score(GUESS * 0.5, GUESS, metrics=MONAI_FOCAL, **asked)
+    told = found.told["focal_loss.loss"]
+    assert told.metric is not None
+    assert (told.value, told.metric["preset"], told.metric["alpha"]) == (scored["focal_loss"], "monai", None)
+    assert found.answer is not None
+    assert found.answer.asked is not None
+    assert found.answer.asked.preset == request_preset
+
+
+def test_what_the_metric_of_a_map_gives_goes_first(client: Client) -> None:
+    """Its own parameter stays, and `"preset": null` takes it out of the request's preset."""
+    metrics = ({"name": "focal_loss", "gamma": 3.0}, {"name": "focal_loss", "preset": None, "key": "ours"})
+    maps = [{"kind": "gradient", "metric": metric} for metric in metrics]
+    found = client.maps(GUESS * 0.5, GUESS, maps=maps, preset="monai", prediction_kind="probabilities")
+    told = {name: one.metric for name, one in found.told.items() if one.metric is not None}
+    chosen = {name: (metric["gamma"], metric["alpha"], metric["preset"]) for name, metric in told.items()}
+    assert chosen == {"focal_loss.gradient": (3.0, None, "monai"), "ours.gradient": (2.0, 0.25, None)}
+
+
+BAD_MAPS: list[tuple[Document, str, str]] = [
+    ({"preset": "monia"}, "/preset", "did you mean 'monai'"),
+    (
+        {"maps": ["errors", {"kind": "loss", "metric": {"name": "focal_loss", "preset": "monia"}}]},
+        "/maps/1/metric/preset",
+        "monai",
+    ),
+    ({"preset": "scikit-learn"}, "/maps/0/metric", "says nothing of 'focal_loss'"),
+]
+
+
+@pytest.mark.parametrize(("change", "pointer", "words"), BAD_MAPS, ids=[pointer for _, pointer, _ in BAD_MAPS])
+def test_a_bad_preset_of_maps(client: Client, change: Document, pointer: str, words: str) -> None:
+    """It is refused where it stands, as it is in a question."""
+    asked: Document = {"prediction_kind": "probabilities", "maps": [{"kind": "loss", "metric": "focal_loss"}]}
+    with pytest.raises(errors.InvalidParameterError, match=words) as raised:
+        client.maps(GUESS * 0.5, GUESS, **(asked | change))
+    assert (raised.value.status, raised.value.pointer) == (422, pointer)
 
 
 def test_the_catalogue_of_presets(client: Client, caller: httpx.Client) -> None:

@@ -223,6 +223,7 @@ class AsyncClient:
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
         precision: Precision | None = None,
+        preset: PresetName | None = None,
         id: str | None = None,
     ) -> MapSet:
         """As `Client.maps`.
@@ -240,6 +241,7 @@ class AsyncClient:
             threshold=threshold,
             spacing=spacing,
             precision=precision,
+            preset=preset,
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
         return MapSet.of(await self._send(maps_call(self._kind, maps, said, item)))

@@ -13,7 +13,7 @@ import lossgauge
 from lossgauge.arrays import ArrayLike, sendable
 from lossgauge.bodies import Attachment, Body, BodyKind, Document, Packed
 from lossgauge.errors import APIConnectionError, APITimeoutError, InvalidArgumentError, UnreadableAnswer, error_of
-from lossgauge.mapping import MapMessage
+from lossgauge.mapping import MapMessage, OfMetric
 from lossgauge.metrics.spec import MetricSpec
 from lossgauge.retry import Outcome, retry_after
 from lossgauge.wire import Problem
@@ -95,7 +95,8 @@ def sweep_call(kind: BodyKind, said: Document, swept: Document, item: Mapping[st
 
 def maps_call(kind: BodyKind, maps: Maps, said: Document, item: Mapping[str, Any]) -> Call:
     """The call that maps one pair."""
-    asked = said | {"maps": [_map(one) for one in _listed_maps(maps)]}
+    in_full = said.get("preset") is None
+    asked = said | {"maps": [_map(one, in_full) for one in _listed_maps(maps)]}
     pair = packed_pair(kind, item)
     return post("/v1/maps", kind.body(asked | pair.document, pair.attachments), Accept=SAFETENSORS)
 
@@ -184,13 +185,14 @@ def _listed_maps(maps: Maps) -> Iterable[MapLike]:
     return maps
 
 
-def _map(one: MapLike) -> Document:
+def _map(one: MapLike, in_full: bool) -> Document:
     if isinstance(one, MapMessage):
-        return one.model_dump(mode="json")
+        metric = {"metric": _metric(one.metric, in_full)} if isinstance(one, OfMetric) else {}
+        return one.model_dump(mode="json") | metric
     if isinstance(one, str):
         return {"kind": one}
     if isinstance(one, Mapping):
-        return {name: _metric(value, in_full=True) if name == "metric" else value for name, value in one.items()}
+        return {name: _metric(value, in_full) if name == "metric" else value for name, value in one.items()}
     raise InvalidArgumentError(
         f"a map is a kind, a mapping or a typed map, not a {type(one).__qualname__}", pointer="/maps"
     )

@@ -250,6 +250,7 @@ class Client:
         threshold: float = 0.5,
         spacing: Sequence[float] | None = None,
         precision: Precision | None = None,
+        preset: PresetName | None = None,
         id: str | None = None,
     ) -> MapSet:
         """Map one pair: the loss of each pixel, the gradient of a score, what is right and wrong.
@@ -272,6 +273,7 @@ class Client:
             threshold=threshold,
             spacing=spacing,
             precision=precision,
+            preset=preset,
         )
         item = {"prediction": prediction, "target": target, "weight": weight, "id": id}
         return MapSet.of(self._send(maps_call(self._kind, maps, said, item)))

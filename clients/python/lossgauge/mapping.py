@@ -6,7 +6,10 @@ from pydantic import Field, model_validator
 
 from lossgauge.encodings import Array
 from lossgauge.encodings.safetensors import METADATA
+from lossgauge.metrics import CATALOGUE
 from lossgauge.metrics.spec import Forbidden, MetricSpec, Probability
+from lossgauge.presets import PresetName
+from lossgauge.presets.applied import maps_with_presets
 from lossgauge.wire import Answer, Asked, EngineInfo, Message, NamedMetric, Number, Subject, Timings
 
 MapName = Annotated[
@@ -19,6 +22,10 @@ class MapMessage(Message):
     """A map that is asked for."""
 
     name: MapName = None
+
+    def model_post_init(self, context: Any) -> None:
+        """The kind counts as given: it says which map this is."""
+        self.model_fields_set.add("kind")
 
 
 class OfMetric(MapMessage):
@@ -88,11 +95,19 @@ AnyMap = Annotated[LossMap | GradientMap | ErrorMap, Field(discriminator="kind")
 class MapRequest(Subject):
     """One prediction and its target, and the maps that are asked of them."""
 
+    preset: PresetName | None = Field(
+        default=None, description="The library whose choices are taken where a metric gives none. `GET /v1/presets`."
+    )
     maps: list[AnyMap] = Field(min_length=1, max_length=16)
     id: str | None = Field(default=None, max_length=200)
     prediction: Array
     target: Array
     weight: Array | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _presets_are_resolved(cls, request: Any) -> Any:
+        return maps_with_presets(request, CATALOGUE)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -335,6 +335,7 @@ class Limits(Answer):
         description="Bytes of the JSON that comes beside its arrays: a multipart part, a safetensors header."
     )
     array_elements: int = Field(description="Elements of one array.")
+    map_elements: int = Field(description="Elements of a prediction times the maps that are asked of it.")
     list_elements: int = Field(
         description="Elements of one array in the `list` encoding, or of a list of runs, bytes or polygons."
     )

@@ -19,6 +19,7 @@ from lossgauge_service.engine.gradients import check_smooth, gradient_of
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.measuring import measured
 from lossgauge_service.engine.passes import Pass, Passed, run_pass, tables_of
+from lossgauge_service.engine.pieces import Pieces, finished
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan
@@ -72,6 +73,10 @@ class Engine:
         check_smooth(plan.specs[0], plan.statistics(sample.case), sample.case)
 
     def gradient(self, plan: Plan, sample: Sample) -> Values:
+        """What `gradient_in_pieces` finds, at once."""
+        return finished(self.gradient_in_pieces(plan, sample))
+
+    def gradient_in_pieces(self, plan: Plan, sample: Sample) -> Pieces[Values]:
         """d score / d prediction (classes, pixels), in float64, of a plan of one metric and a sample that has a score.
 
         0 where a pixel does not count; NaN where there is no derivative.

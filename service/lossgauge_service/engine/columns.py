@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lossgauge_service.engine.expressions import class_columns, class_sums, row_columns, row_sums
 from lossgauge_service.engine.passes import Columns, Pass
+from lossgauge_service.engine.pieces import Pieces
 from lossgauge_service.samples import AnyArray, Sample
 from lossgauge_service.statistics import Values
 from lossgauge_service.weights import boundary_weights
@@ -42,9 +43,13 @@ def widened(sample: Sample) -> Sample:
     )
 
 
-def sums_of(the_pass: Pass, sample: Sample, device: torch.device) -> Columns:
+def sums_of(the_pass: Pass, sample: Sample, device: torch.device) -> Pieces[Columns]:
     """The sums over the sample, (1, classes)."""
-    parts = [_named(the_pass, _summed(the_pass, *part)) for _, part in _parts(the_pass, sample, device)]
+    parts = list[Columns]()
+    for _, part in _parts(the_pass, sample, device):
+        with torch.no_grad():
+            parts.append(_named(the_pass, _summed(the_pass, *part)))
+        yield
     return {key: np.sum([part[key] for part in parts], 0)[None] for key in parts[0]}
 
 
@@ -54,7 +59,7 @@ def shares_of(the_pass: Pass, sample: Sample, device: torch.device) -> Iterator[
         yield place, _named(the_pass, _each(the_pass, *part))
 
 
-def derivative_of(the_pass: Pass, sample: Sample, slopes: Columns, device: torch.device) -> Values:
+def derivative_of(the_pass: Pass, sample: Sample, slopes: Columns, device: torch.device) -> Pieces[Values]:
     """The derivative of the sum of slope * column, slopes (classes,), with respect to the prediction (classes, pixels)."""
     found = np.zeros(sample.prediction.shape)
     weights = torch.as_tensor(_stacked(the_pass, slopes, sample.case.classes), device=device)
@@ -67,6 +72,7 @@ def derivative_of(the_pass: Pass, sample: Sample, slopes: Columns, device: torch
             gradient = torch.autograd.grad(whole, values)[0] if whole.requires_grad else torch.zeros_like(x)
         counted = t >= 0 if w is None else (t >= 0) & (w > 0)
         found[:, place] = torch.where(counted, gradient, 0.0).cpu().numpy()
+        yield
     return found
 
 

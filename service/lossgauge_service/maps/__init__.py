@@ -10,6 +10,7 @@ from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Question, Score, Subject
 
 from lossgauge_service.engine import Engine
+from lossgauge_service.engine.pieces import Pieces, finished
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.maps.layout import as_sent, of_pixels, rounded
 from lossgauge_service.maps.mistakes import mistakes
@@ -60,11 +61,22 @@ def _plan(request: MapRequest, place: int, one: AnyMap) -> Plan | None:
 
 
 def mapped(engine: Engine, request: MapRequest, plans: Sequence[Plan | None], sample: Sample) -> list[Mapped]:
+    """What `maps_in_pieces` finds, at once."""
+    return finished(maps_in_pieces(engine, request, plans, sample))
+
+
+def maps_in_pieces(
+    engine: Engine, request: MapRequest, plans: Sequence[Plan | None], sample: Sample
+) -> Pieces[list[Mapped]]:
     """Every map. Raises what the sample's values or a metric's needs forbid; to be run where the device is owned."""
-    return [
-        _mistakes(one, request, sample) if isinstance(one, ErrorMap) else _of_metric(engine, one, place, plan, sample)
-        for place, (one, plan) in enumerate(zip(request.maps, plans, strict=True))
-    ]
+    found = list[Mapped]()
+    for place, (one, plan) in enumerate(zip(request.maps, plans, strict=True)):
+        if isinstance(one, ErrorMap):
+            found.append(_mistakes(one, request, sample))
+        else:
+            found.append((yield from _of_metric(engine, one, place, plan, sample)))
+        yield
+    return found
 
 
 def _mistakes(one: ErrorMap, request: MapRequest, sample: Sample) -> Mapped:
@@ -73,18 +85,21 @@ def _mistakes(one: ErrorMap, request: MapRequest, sample: Sample) -> Mapped:
     return Mapped(full, mistakes(sample, threshold, one.threshold_side == "greater_equal"))
 
 
-def _of_metric(engine: Engine, one: LossMap | GradientMap, place: int, plan: Plan | None, sample: Sample) -> Mapped:
+def _of_metric(
+    engine: Engine, one: LossMap | GradientMap, place: int, plan: Plan | None, sample: Sample
+) -> Pieces[Mapped]:
     assert plan is not None
     try:
         if isinstance(one, GradientMap):
             engine.check_gradient(plan, sample)
-        return _computed(engine, one, plan, sample)
+        return (yield from _computed(engine, one, plan, sample))
     except LossgaugeError as error:
         raise _told(error, place) from None
 
 
-def _computed(engine: Engine, one: LossMap | GradientMap, plan: Plan, sample: Sample) -> Mapped:
+def _computed(engine: Engine, one: LossMap | GradientMap, plan: Plan, sample: Sample) -> Pieces[Mapped]:
     outcomes = engine.run(plan, [sample])
+    yield
     [scores] = plan.scores(outcomes)
     if isinstance(scores, LossgaugeError):
         raise scores
@@ -92,25 +107,26 @@ def _computed(engine: Engine, one: LossMap | GradientMap, plan: Plan, sample: Sa
     make = (
         partial(_loss, whole=outcomes.groups[0].sums) if isinstance(one, LossMap) else partial(_gradient, score=score)
     )
-    array = make(engine, plan, sample)
+    array = yield from make(engine, plan, sample)
     reason = NO_DERIVATIVE if array is None and score.value is not None else score.undefined
     return Mapped(one, array, reason, plan.specs[0], None if score.value is None else float(score.value))
 
 
-def _gradient(engine: Engine, plan: Plan, sample: Sample, score: Score) -> AnyArray | None:
+def _gradient(engine: Engine, plan: Plan, sample: Sample, score: Score) -> Pieces[AnyArray | None]:
     if score.value is None:
         return None
-    found = rounded(engine.gradient(plan, sample), sample)
+    found = rounded((yield from engine.gradient_in_pieces(plan, sample)), sample)
     return as_sent(found, sample) if np.isfinite(found).all() else None
 
 
-def _loss(engine: Engine, plan: Plan, sample: Sample, whole: Sums) -> AnyArray:
+def _loss(engine: Engine, plan: Plan, sample: Sample, whole: Sums) -> Pieces[AnyArray]:
     spec, losses = plan.specs[0], plan.implementations[0].losses
     assert losses is not None
     found = np.zeros(sample.prediction.shape)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for place, sums in engine.shares(plan, sample):
+    for place, sums in engine.shares(plan, sample):
+        with np.errstate(over="ignore", invalid="ignore"):
             found[:, place] = losses(spec, sums, whole, sample.case).T
+        yield
     if sample.case.task == "multiclass":
         return of_pixels(rounded(found.sum(0), sample), sample)
     return as_sent(rounded(found, sample), sample)

@@ -1,6 +1,7 @@
 """Maps as PNG images for people: what is right and wrong in colours, losses and gradients beside their scale."""
 
 import io
+from functools import partial
 
 import numpy as np
 from lossgauge.mapping import ErrorMap, GradientMap
@@ -37,15 +38,18 @@ def picture(one: Mapped, sample: Sample) -> bytes:
     if one.array is None:
         raise NotAcceptable(f"the map has no array to show: {one.undefined}")
     panels = _panels(one.array, sample)
+    noun = "class" if sample.case.task == "multiclass" else "label"
     if isinstance(one.asked, ErrorMap):
-        return _with_names(panels, CLASS_MISTAKES if sample.case.task == "multiclass" else MISTAKES)
+        return _with_names(panels, CLASS_MISTAKES if noun == "class" else MISTAKES, noun)
+    ignored = np.broadcast_to((sample.target < 0).reshape(-1, *sample.shape), (len(panels), *sample.shape))
+    show = partial(_with_scale, panels, ignored, noun)
     assert one.spec is not None
     if isinstance(one.asked, GradientMap):
         most = _most(np.abs(one.array))
         told = f"d {one.spec.name} / d {sample.case.kind}: {-most:.4g} to {most:.4g}"
-        return _with_scale(panels, -most, most, BOTH_WAYS, told)
+        return show(-most, most, BOTH_WAYS, told)
     most = _most(one.array)
-    return _with_scale(panels, 0.0, most, HEAT, f"{one.spec.name} of each pixel: 0 to {most:.4g}")
+    return show(0.0, most, HEAT, f"{one.spec.name} of each pixel: 0 to {most:.4g}")
 
 
 def _panels(array: AnyArray, sample: Sample) -> list[AnyArray]:
@@ -59,11 +63,11 @@ def _most(values: AnyArray) -> float:
     return float(values.max(where=np.isfinite(values), initial=0.0)) or 1.0
 
 
-def _with_names(panels: list[AnyArray], names: dict[int, tuple[str, Colour]]) -> bytes:
+def _with_names(panels: list[AnyArray], names: dict[int, tuple[str, Colour]], noun: str) -> bytes:
     table = np.zeros((256, 3), np.uint8)
     for value, (_, colour) in names.items():
         table[value] = colour
-    image = _canvas([table[panel] for panel in panels], LINE * len(names))
+    image = _canvas([table[panel] for panel in panels], LINE * len(names), noun)
     draw, top = ImageDraw.Draw(image), image.height - LINE * len(names) - MARGIN
     for line, (name, colour) in enumerate(names.values()):
         left, y = MARGIN, top + LINE * line
@@ -72,8 +76,20 @@ def _with_names(panels: list[AnyArray], names: dict[int, tuple[str, Colour]]) ->
     return _file(image, ", ".join(f"{name}: rgb{colour}" for name, colour in names.values()))
 
 
-def _with_scale(panels: list[AnyArray], low: float, high: float, stops: tuple[Colour, ...], told: str) -> bytes:
-    image = _canvas([_coloured(panel, low, high, stops) for panel in panels], 2 * LINE)
+def _with_scale(
+    panels: list[AnyArray],
+    ignored: NDArray[np.bool_],
+    noun: str,
+    low: float,
+    high: float,
+    stops: tuple[Colour, ...],
+    told: str,
+) -> bytes:
+    coloured = [_coloured(panel, low, high, stops) for panel in panels]
+    for panel, out in zip(coloured, ignored, strict=True):
+        panel[out] = GREY
+    told = f"{told}; grey: ignored" if ignored.any() else told
+    image = _canvas(coloured, 2 * LINE, noun)
     draw, top = ImageDraw.Draw(image), image.height - 2 * LINE - MARGIN
     width = image.width - 2 * MARGIN
     ramp = _coloured(np.linspace(low, high, width)[None].repeat(LINE - GAP, 0), low, high, stops)
@@ -90,15 +106,21 @@ def _coloured(values: AnyArray, low: float, high: float, stops: tuple[Colour, ..
     return np.stack(channels, -1).round().astype(np.uint8)
 
 
-def _canvas(panels: list[Pixels], legend: int) -> Image.Image:
-    """The panels side by side, enlarged where they are small, over room for a legend."""
+def _canvas(panels: list[Pixels], legend: int, noun: str) -> Image.Image:
+    """The panels side by side, enlarged where they are small, each over its number, over room for a legend."""
     height, width = panels[0].shape[:2]
     times = max(1, min(LEAST_WIDTH // (width * len(panels)), LEAST_WIDTH // height))
     step = width * times + GAP
-    size = max(LEAST_WIDTH, step * len(panels) - GAP), height * times + legend + 2 * MARGIN
+    titles = LINE if len(panels) > 1 else 0
+    size = max(LEAST_WIDTH, step * len(panels) - GAP), height * times + titles + legend + 2 * MARGIN
     image = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(image)
     for place, panel in enumerate(panels):
         image.paste(Image.fromarray(panel.repeat(times, 0).repeat(times, 1)), (place * step, 0))
+        if titles:
+            name = f"{noun} {place}"
+            fitting = name if draw.textlength(name) < step else str(place)
+            draw.text((place * step + GAP, height * times + GAP), fitting, fill=BLACK)
     return image
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from lossgauge.mapping import MapRequest, MapResponse
+from lossgauge.wire import Limits
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,8 +14,8 @@ from lossgauge_service.accepting import accepted
 from lossgauge_service.answers import Stopwatch
 from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, map_request
-from lossgauge_service.errors import NotAcceptable
-from lossgauge_service.maps import Mapped, mapped, plans_of, question_of
+from lossgauge_service.errors import LimitExceeded, NotAcceptable
+from lossgauge_service.maps import Mapped, maps_in_pieces, plans_of, question_of
 from lossgauge_service.openapi import MAP_PROBLEMS, body_of, problems
 from lossgauge_service.plan import Plan
 from lossgauge_service.routes.examples import MAPS
@@ -54,8 +55,8 @@ async def maps(request: Request) -> Response:
     watch.lap("receive")
     job = await run_sync(_decoded, body, media_type, service)
     watch.lap("decode")
-    work = partial(mapped, request=job.asked, plans=job.plans, sample=job.sample)
-    found = await service.batcher.call(work, partial(watch.lap, "queue"))
+    work = maps_in_pieces(service.engine, job.asked, job.plans, job.sample)
+    found = await service.batcher.in_turns(work, partial(watch.lap, "queue"))
     watch.lap("compute")
     return await run_sync(_answered, job, found, service, watch)
 
@@ -67,7 +68,16 @@ def _decoded(body: Body, media_type: str, service: Service) -> Job:
         raise NotAcceptable(f"{media_type} holds one map; {len(asked.maps)} are asked for", pointer="/maps")
     plans = plans_of(asked)
     decoder = Decoder(envelope.attachments, service.caps, service.limits)
-    return Job(asked, plans, decoder.sample(question_of(asked), asked), media_type)
+    sample = decoder.sample(question_of(asked), asked)
+    _check_elements(len(asked.maps), sample, service.limits)
+    return Job(asked, plans, sample, media_type)
+
+
+def _check_elements(maps: int, sample: Sample, limits: Limits) -> None:
+    elements = maps * sample.elements
+    if elements > limits.map_elements:
+        found = f"{maps} maps of {sample.elements} elements are {elements}; at most {limits.map_elements} are allowed"
+        raise LimitExceeded(found, pointer="/maps", limit="map_elements")
 
 
 def _answered(job: Job, found: list[Mapped], service: Service, watch: Stopwatch) -> Response:

@@ -24,6 +24,7 @@ SMALL_CAPS = {
     "document_bytes": 2_000,
     "header_bytes": 200,
     "array_elements": 64,
+    "map_elements": 128,
     "list_elements": 32,
     "image_pixels": 64,
     "dimensions": 3,

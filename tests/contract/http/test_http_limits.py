@@ -110,6 +110,17 @@ async def test_the_cap_on_members(small: httpx.AsyncClient) -> None:
     await assert_over(small, members(41), "json_members")
 
 
+async def test_map_elements(small: httpx.AsyncClient) -> None:
+    """The cap is on the elements of a prediction times its maps: two maps of 64 are under it, three are told with both numbers."""
+    asked = {name: value for name, value in pair(raw((8, 8))).items() if name != "metrics"}
+    maps = [{"kind": "errors", "name": str(n)} for n in range(3)]
+    assert (await small.post("/v1/maps", json={**asked, "maps": maps[:2]})).status_code == 200
+    answer = await small.post("/v1/maps", json={**asked, "maps": maps})
+    problem = answer.json()
+    assert (answer.status_code, problem["limit"], problem["pointer"]) == (422, "map_elements", "/maps")
+    assert "3 maps of 64 elements are 192; at most 128 are allowed" in problem["detail"]
+
+
 async def test_items(small: httpx.AsyncClient) -> None:
     """The cap on items, as items and as a stack."""
     item = {"prediction": raw((2, 2)), "target": raw((2, 2))}
@@ -173,4 +184,4 @@ async def test_every_cap_is_told(client: httpx.AsyncClient) -> None:
     """`GET /v1/limits` tells every cap of the settings."""
     told = (await client.get("/v1/limits")).json()
     assert told == {name: getattr(Settings(), name) for name in told}
-    assert {limit for limit, _, _ in SCORED} | {"items", "parts", "json_members"} <= told.keys()
+    assert {limit for limit, _, _ in SCORED} | {"items", "parts", "json_members", "map_elements"} <= told.keys()

@@ -105,6 +105,19 @@ async def test_classes_stand_side_by_side(client: httpx.AsyncClient) -> None:
     assert (other[0] > other[2], own[2] > own[0]) == (True, True)
 
 
+@pytest.mark.parametrize("one", [LOSS, GRADIENT], ids=lambda one: str(one["kind"]))
+async def test_what_is_ignored_is_grey(client: httpx.AsyncClient, asked: Document, one: Document) -> None:
+    """An ignored pixel is not shown as one that costs nothing; the words say what grey is, where there is any."""
+    target = {"encoding": "list", "data": [[1, 9], [1, 1]]}
+    plain = await posted(client, {**asked, "maps": [one]}, "image/png")
+    assert "ignored" not in Image.open(io.BytesIO(plain.content)).info["Description"]
+    answer = await posted(client, {**asked, "target": target, "ignore_index": 9, "maps": [one]}, "image/png")
+    image = Image.open(io.BytesIO(answer.content))
+    assert image.info["Description"].endswith("; grey: ignored")
+    assert image.getpixel((475, 5)) == (190, 190, 190)
+    assert image.getpixel((475, 475)) != (190, 190, 190)
+
+
 @pytest.mark.parametrize(
     ("accept", "media_type"),
     [

@@ -23,6 +23,7 @@ LIMITS = Limits(
     inflated_bytes=2**20,
     document_bytes=2**20,
     array_elements=2**20,
+    map_elements=2**20,
     list_elements=2**16,
     image_pixels=2**20,
     dimensions=8,

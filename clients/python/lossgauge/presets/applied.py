@@ -1,7 +1,7 @@
 """A question with its presets resolved: what a metric does not give itself is the library's."""
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,14 +20,24 @@ def with_presets(question: Any, known: Collection[str]) -> Any:
     `known` are the metrics that there are: any other is left for who refuses it, as is a preset that is none. A metric's
     `"preset": null` takes it out of the question's preset. A combined loss's preset is that of its terms.
     """
-    metrics = question.get("metrics") if isinstance(question, Mapping) else None
-    if not isinstance(metrics, list) or question.get("task") not in EVERY_TASK:
-        return question
-    default = question.get("preset")
-    if default is None and not any(_names_one(metric) for metric in metrics):
-        return question
-    scope = _Scope(question["task"], known)
-    return {**question, "metrics": [scope.metric(m, default, ("metrics", i)) for i, m in enumerate(metrics)]}
+    return _resolved(question, "metrics", known, _Scope.metric)
+
+
+def maps_with_presets(request: Any, known: Collection[str]) -> Any:
+    """The same of a request of maps, each of which may hold a metric."""
+    return _resolved(request, "maps", known, _Scope.map)
+
+
+def _resolved(asked: Any, field: str, known: Collection[str], resolve: "Resolve") -> Any:
+    """What is asked, with each member of a field resolved."""
+    members = asked.get(field) if isinstance(asked, Mapping) else None
+    if not isinstance(members, list) or asked.get("task") not in EVERY_TASK:
+        return asked
+    default = asked.get("preset")
+    if default is None and not any(map(_names_one, members)):
+        return asked
+    scope = _Scope(asked["task"], known)
+    return {**asked, field: [resolve(scope, member, default, (field, i)) for i, member in enumerate(members)]}
 
 
 def _names_one(value: Any) -> bool:
@@ -63,6 +73,14 @@ class _Scope:
         own = metric.get("preset") is not None
         return {**self._parameters(PRESETS[preset], name, (*at, "preset") if own else at), **whole, "preset": preset}
 
+    def map(self, asked: Any, default: Any, at: Place) -> Any:
+        """A map with what its metric's preset says."""
+        if isinstance(asked, BaseModel):
+            asked = asked.model_dump(exclude_unset=True)
+        if not isinstance(asked, Mapping) or "metric" not in asked:
+            return asked
+        return {**asked, "metric": self.metric(asked["metric"], default, (*at, "metric"))}
+
     def _part(self, value: Any, default: Any, at: Place) -> Any:
         """A part of a metric, with the metrics that stand in it."""
         if isinstance(value, list):
@@ -80,6 +98,9 @@ class _Scope:
         if recipe is None:
             raise Forbidden(_nothing_of(preset, name, self._task), *at)
         return recipe.parameters
+
+
+Resolve = Callable[[_Scope, Any, Any, Place], Any]
 
 
 def _nothing_of(preset: Preset, name: str, task: str) -> str:
