@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lossgauge_service.engine.columns import derivative_of, sums_of
 from lossgauge_service.engine.loads import Key
-from lossgauge_service.engine.passes import Columns, Pass, tables_of
+from lossgauge_service.engine.passes import Columns, Pass, passes_of, tables_of
 from lossgauge_service.errors import MetricDoesNotFit
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.samples import Case, Sample
@@ -145,7 +145,6 @@ def gradient_of(
     device: torch.device,
 ) -> Values:
     """d score / d prediction, (classes, pixels), of a float64 sample that has a score; NaN where it has no derivative."""
-    weights = dict.fromkeys(key.weight for key in statistics)
-    passes = [Pass(sample.case, weight, tuple(key for key in statistics if key.weight == weight)) for weight in weights]
+    passes = passes_of(sample.case, statistics)
     slopes = Slopes(spec, implementation, sample, {one: sums_of(one, sample, device) for one in passes})
     return np.asarray(np.sum([derivative_of(one, sample, slopes.of(one), device) for one in passes], 0))
