@@ -173,6 +173,7 @@ RENAMED_CLASSES = Law(
         "class 0 is the background": _has("include_background", False),
         "how far apart two classes are is told by their places": _has("weights", "linear", "quadratic"),
         "positives are all classes but 0": _has("reduction", "positives"),
+        "a term that treats class 0, the background, apart": _any_part(lambda part: part.name in ASYMMETRIC),
         "classes chosen by their names": lambda spec: isinstance(getattr(spec, "classes", None), list),
     },
 )
@@ -224,7 +225,10 @@ LOGITS_AND_THEIR_PROBABILITIES = Law(
         **_each(BOXES, NO_PIXELS),
         "lovasz_hinge": "a hinge is of margins, and takes no probabilities",
     },
-    {"classes against the rest have sigmoids, and the law's probabilities are the softmax's": APART},
+    {
+        "classes against the rest have sigmoids, and the law's probabilities are the softmax's": _any_part(APART),
+        "a term takes no probabilities": _any_part(lambda part: "probabilities" not in part.about.kinds),
+    },
 )
 
 CERTAIN_LOGITS_STAY_FINITE = Law(

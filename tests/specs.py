@@ -136,6 +136,11 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.CombinedLoss(
         terms=[m.CombinedTerm(metric=m.TverskyLoss()), m.CombinedTerm(metric=m.GeneralizedDiceLoss(), weight=0.5)]
     ),
+    m.CombinedLoss(
+        terms=[m.CombinedTerm(metric=m.AsymmetricFocalLoss()), m.CombinedTerm(metric=m.UnifiedFocalLoss(), weight=2.0)]
+    ),
+    m.CombinedLoss(terms=[m.CombinedTerm(metric=m.CrossEntropy()), m.CombinedTerm(metric=m.LovaszSoftmax())]),
+    m.CombinedLoss(terms=[m.CombinedTerm(metric=m.LovaszHinge()), m.CombinedTerm(metric=m.Brier(), weight=3.0)]),
     m.BceDice(),
     m.BceLogDice(),
     m.FocalDice(),
