@@ -111,6 +111,7 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.AsymmetricFocalLoss(delta=0.6, gamma=0.5, clip=KERAS_CLIP, reduction="positives"),
     m.UnifiedFocalLoss(),
     m.UnifiedFocalLoss(form="asymmetric", gamma=0.25, weight=0.3, delta=0.7, smooth=1.0),
+    m.UnifiedFocalLoss(class_reduction="sum", gamma=0.25, weight=0.3, log_floor=1e-3),
     m.Brier(),
     m.Brier(class_reduction="half_sum"),
     m.Brier(class_reduction="mean"),
