@@ -156,7 +156,9 @@ class WeightedBceDice(Mix):
         kinds=SOFT_KINDS,
     )
     name: Literal["weighted_bce_dice"] = "weighted_bce_dice"
-    boundary: BoundaryWeight = BoundaryWeight()
+    boundary: BoundaryWeight = Field(
+        default=BoundaryWeight(), description="How the cross-entropy's weights are computed; the dice has none."
+    )
     dice: DiceLoss = KERAS_DICE
 
     def terms_of(self) -> list[CombinedTerm]:
