@@ -130,6 +130,7 @@ def _ignored_counts(spec: MetricSpec) -> bool:
     return getattr(spec, "ignore_denominator", None) == "all"
 
 
+APART = _has("multiclass_mode", "one_vs_rest")
 PLACED = SURFACES | INSTANCES
 BY_PLACE = "asks where the pixels lie"
 NO_PIXELS = "scores boxes, which have laws of their own"
@@ -172,6 +173,7 @@ RENAMED_CLASSES = Law(
         "class 0 is the background": _has("include_background", False),
         "how far apart two classes are is told by their places": _has("weights", "linear", "quadratic"),
         "positives are all classes but 0": _has("reduction", "positives"),
+        "a term that treats class 0, the background, apart": _any_part(lambda part: part.name in ASYMMETRIC),
         "classes chosen by their names": lambda spec: isinstance(getattr(spec, "classes", None), list),
     },
 )
@@ -223,6 +225,10 @@ LOGITS_AND_THEIR_PROBABILITIES = Law(
         **_each(BOXES, NO_PIXELS),
         "lovasz_hinge": "a hinge is of margins, and takes no probabilities",
     },
+    {
+        "classes against the rest have sigmoids, and the law's probabilities are the softmax's": _any_part(APART),
+        "a term takes no probabilities": _any_part(lambda part: "probabilities" not in part.about.kinds),
+    },
 )
 
 CERTAIN_LOGITS_STAY_FINITE = Law(
@@ -258,6 +264,7 @@ FOCAL_IS_CROSS_ENTROPY_AT_0 = Law(
     unless={
         "the leak is of clipped focal code only": _has("clip_leak", True),
         "a mean over pixels times classes": _has("denominator", "elements"),
+        "the cross-entropy of classes is the softmax's": APART,
         "alphas for each class do not enter the mean's denominator, class weights do": _per_class,
         NO_FOCUS: _no_part(lambda part: part.name == "focal_loss"),
     },

@@ -86,6 +86,11 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.Specificity(no_negatives=0.0),
     m.Specificity(no_negatives="skip", average="weighted"),
     m.FocalLoss(alpha=None, denominator="elements"),
+    m.FocalLoss(multiclass_mode="one_vs_rest"),
+    m.FocalLoss(multiclass_mode="one_vs_rest", denominator="elements", gamma=1.5, clip=KERAS_CLIP, clip_leak=True),
+    m.FocalLoss(multiclass_mode="one_vs_rest", alpha=None, normalized=True, reduced_threshold=0.3),
+    m.FocalLoss(multiclass_mode="one_vs_rest", alpha=[0.2, 0.5, 0.75], reduction="positives"),
+    m.FocalLoss(multiclass_mode="one_vs_rest", weight_from=SMALL_BOUNDARY, alpha_mode="constant"),
     m.FBeta(),
     m.FBeta(beta=2.0, average="weighted"),
     m.LogCoshDiceLoss(),
@@ -106,6 +111,7 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.AsymmetricFocalLoss(delta=0.6, gamma=0.5, clip=KERAS_CLIP, reduction="positives"),
     m.UnifiedFocalLoss(),
     m.UnifiedFocalLoss(form="asymmetric", gamma=0.25, weight=0.3, delta=0.7, smooth=1.0),
+    m.UnifiedFocalLoss(class_reduction="sum", gamma=0.25, weight=0.3, log_floor=1e-3),
     m.Brier(),
     m.Brier(class_reduction="half_sum"),
     m.Brier(class_reduction="mean"),
@@ -131,6 +137,11 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.CombinedLoss(
         terms=[m.CombinedTerm(metric=m.TverskyLoss()), m.CombinedTerm(metric=m.GeneralizedDiceLoss(), weight=0.5)]
     ),
+    m.CombinedLoss(
+        terms=[m.CombinedTerm(metric=m.AsymmetricFocalLoss()), m.CombinedTerm(metric=m.UnifiedFocalLoss(), weight=2.0)]
+    ),
+    m.CombinedLoss(terms=[m.CombinedTerm(metric=m.CrossEntropy()), m.CombinedTerm(metric=m.LovaszSoftmax())]),
+    m.CombinedLoss(terms=[m.CombinedTerm(metric=m.LovaszHinge()), m.CombinedTerm(metric=m.Brier(), weight=3.0)]),
     m.BceDice(),
     m.BceLogDice(),
     m.FocalDice(),

@@ -95,9 +95,10 @@ class PairSums(NamedTuple):
 
 @dataclass(frozen=True)
 class Totals:
-    """How many pixels there are, and how many are positive."""
+    """How many pixels there are, and how many are positive. one_vs_rest: of each class of a multi-class sample as a mask of its own."""
 
     weight: BoundaryWeight | None = None
+    one_vs_rest: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Moments:
     """The sums that soft overlaps are made of."""
 
     weight: BoundaryWeight | None = None
+    one_vs_rest: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Squares:
     """The sums of squares that V-Net's dice divides by."""
 
     weight: BoundaryWeight | None = None
+    one_vs_rest: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Entropy:
     cross-entropies against every class. modulated: how a soft target's pixel divides: t f and (1 - t) f of its whole
     f = (1 - pt)^gamma CE; otherwise t CE(1) and (1 - t) CE(0). exp_pt: pt of a soft target is exp(-CE). reduced: the
     focus is 1 where pt is below it and ((1 - pt) / reduced)^gamma from there on. bare: the focus alone, 1 in CE's place.
+    one_vs_rest: of each class of a multi-class sample as a mask of its own, against all others.
     """
 
     gamma: float = 0.0
@@ -133,6 +137,7 @@ class Entropy:
     reduced: float | None = None
     bare: bool = False
     weight: BoundaryWeight | None = None
+    one_vs_rest: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,7 @@ class Counts:
     threshold: float | None = 0.5
     inclusive: bool = False
     weight: BoundaryWeight | None = None
+    one_vs_rest: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,7 @@ class Pairs:
     """The confusion matrix of a multi-class prediction."""
 
     weight: BoundaryWeight | None = None
+    one_vs_rest: ClassVar[bool] = False
 
 
 Record = TypeVar("Record", bound=tuple[Any, ...])
@@ -183,9 +190,9 @@ class Sums:
     pixels: Values
     tables: Mapping[Statistic, Any]
 
-    def totals(self, weight: BoundaryWeight | None = None) -> TotalSums:
-        """The totals under a weighting."""
-        return self._of(Totals(weight), TotalSums)
+    def totals(self, weight: BoundaryWeight | None = None, one_vs_rest: bool = False) -> TotalSums:
+        """The totals under a weighting, of the classes or of each as a mask of its own."""
+        return self._of(Totals(weight, one_vs_rest), TotalSums)
 
     def moments(self, key: Moments) -> MomentSums:
         """The sums of a `Moments`."""

@@ -15,11 +15,14 @@ from lossgauge.metrics import (
     WeightedBceDice,
 )
 
-from tests.reference import cross_entropy, focal, overlap, tversky
+from tests.reference import brier, cross_entropy, focal, focal_variants, overlap, ranking, tversky
 from tests.reference.case import NOTHING_TO_SCORE, Case, Expected, Outcome
 from tests.reference.fit import require_fit
 
-SINGLE = focal.REFERENCES | cross_entropy.REFERENCES | overlap.REFERENCES | tversky.REFERENCES
+FAMILIES = (brier, cross_entropy, focal, focal_variants, overlap, ranking, tversky)
+SINGLE: dict[str, Callable[[Any, Case], Expected]] = {
+    name: reference for family in FAMILIES for name, reference in family.REFERENCES.items()
+}
 
 
 class Term(NamedTuple):

@@ -1,6 +1,7 @@
 """Focal loss: -alpha_t (1 - pt)^gamma log pt (Lin et al., arXiv:1708.02002, eq. 5)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,13 @@ from tests.reference.pixel_loss import (
     score_of_labels,
     weighted_sum,
 )
+from tests.reference.probability import one_hot
 
 
 def focal_loss(spec: FocalLoss, case: Case) -> Expected:
     """Focal loss of any task."""
+    if case.task == "multiclass" and spec.multiclass_mode == "one_vs_rest":
+        return _one_vs_rest(spec, case)
     if case.task == "multiclass":
         _refuse_unfit_classes(spec, case)
         return score_of_classes(spec, case, [_class_sums(spec, pixels) for pixels in classes_of(spec, case)])
@@ -31,10 +35,29 @@ def focal_loss(spec: FocalLoss, case: Case) -> Expected:
     return score_of_labels(spec, case, [_label_sums(spec, label) for label in labels_of(spec, case)])
 
 
+def _one_vs_rest(spec: FocalLoss, case: Case) -> Expected:
+    """The binary loss of each class's mask; a mean over pixels is C times that over all masks' elements."""
+    if isinstance(spec.alpha, list) and len(spec.alpha) != case.classes:
+        raise MetricDoesNotFit(f"{len(spec.alpha)} alphas for {case.classes} classes")
+    masks = np.where(case.valid, one_hot(case.target, case.classes), -1.0)
+    apart = replace(case, task="multilabel", target=masks, ignore_index=-1)
+    found = score_of_labels(spec, apart, [_label_sums(spec, label) for label in labels_of(spec, apart)])
+    over_elements = spec.denominator == "elements" or spec.reduction != "mean" or spec.normalized
+    return found if over_elements else _times(found, case.classes)
+
+
+def _times(score: Expected, factor: float) -> Expected:
+    whole = {"positive", "negative"}
+    extras = {
+        name: extra * factor if name in whole and extra is not None else extra for name, extra in score.extras.items()
+    }
+    return replace(score, value=None if score.value is None else score.value * factor, extras=extras)
+
+
 def _label_sums(spec: FocalLoss, label: Label) -> Sums:
     loss, t, v = _focal_of_label(spec, label), label.t, label.v
-    alpha_positive, alpha_negative = _alphas(spec)
-    leak_positive, leak_negative = _leaks(spec)
+    alpha_positive, alpha_negative = _alphas(spec, label.index)
+    leak_positive, leak_negative = _leaks(spec, label.index)
     focus = v * _focus(spec, _one_minus_pt(spec, label)) if spec.normalized else v
     targets, rest = float(np.sum(v * t)), float(np.sum(v * (1 - t)))
     return Sums(
@@ -73,29 +96,28 @@ def _one_minus_pt(spec: FocalLoss, label: Label) -> Floats:
 
 def _cross_entropy(label: Label, floor: float | None) -> Floats:
     logs = label.pair.floored(floor)
-    return _times(label.t, -logs.log_p) + _times(1 - label.t, -logs.log_q)
+    return _shared(label.t, -logs.log_p) + _shared(1 - label.t, -logs.log_q)
 
 
-def _times(share: Floats, value: Floats) -> Floats:
+def _shared(share: Floats, value: Floats) -> Floats:
     return np.multiply(share, value, out=np.zeros_like(value), where=share > 0)
 
 
-def _alphas(spec: FocalLoss) -> tuple[float, float]:
+def _alphas(spec: FocalLoss, index: int) -> tuple[float, float]:
     if spec.alpha is None:
         return 1.0, 1.0
-    assert isinstance(spec.alpha, float)
-    return (spec.alpha, 1 - spec.alpha) if spec.alpha_mode == "balanced" else (spec.alpha, spec.alpha)
+    alpha = spec.alpha[index] if isinstance(spec.alpha, list) else spec.alpha
+    return (alpha, 1 - alpha) if spec.alpha_mode == "balanced" else (alpha, alpha)
 
 
-def _leaks(spec: FocalLoss) -> tuple[float, float]:
+def _leaks(spec: FocalLoss, index: int) -> tuple[float, float]:
     """What a t = 1 pixel and a t = 0 pixel leak: the published code clips the other class's stand-in too."""
     if not spec.clip_leak:
         return 0.0, 0.0
     assert spec.clip is not None
-    assert isinstance(spec.alpha, float)
-    low, high = spec.clip
-    stand_in_of_0 = (1 - spec.alpha) * low**spec.gamma * -np.log1p(-low)
-    stand_in_of_1 = spec.alpha * (1 - high) ** spec.gamma * -np.log(high)
+    (low, high), (alpha, rest) = spec.clip, _alphas(spec, index)
+    stand_in_of_0 = rest * low**spec.gamma * -np.log1p(-low)
+    stand_in_of_1 = alpha * (1 - high) ** spec.gamma * -np.log(high)
     return float(stand_in_of_0), float(stand_in_of_1)
 
 

@@ -43,6 +43,32 @@ def constant_focal(p: Floats, t: AnyArray, alpha: float, gamma: float) -> float:
     return float(np.mean(alpha * (1 - np.exp(-bce)) ** gamma * bce))
 
 
+def reduced_focal(p: Floats, t: AnyArray, threshold: float, gamma: float) -> float:
+    """The focus is 1 where pt < threshold, and ((1 - pt) / threshold)^gamma from there on (arXiv:1903.01347): the mean."""
+    pt = pt_of(p, t)
+    return float(np.mean(np.where(pt < threshold, 1.0, ((1 - pt) / threshold) ** gamma) * cross_entropy(p, t)))
+
+
+def normalized_focal(p: Floats, t: AnyArray, gamma: float) -> float:
+    """sum f CE / sum f, f = (1 - pt)^gamma."""
+    focus = (1 - pt_of(p, t)) ** gamma
+    return float(np.sum(focus * cross_entropy(p, t)) / focus.sum())
+
+
+def asymmetric_focal(p: Floats, t: AnyArray, delta: float, gamma: float) -> float:
+    """-delta log p of the foreground, -(1 - delta) p^gamma log(1 - p) of the background: the mean."""
+    return float(np.mean(np.where(t == 1, -delta * np.log(p), -(1 - delta) * p**gamma * np.log(1 - p))))
+
+
+def unified_focal(p: Floats, t: AnyArray, weight: float, delta: float, gamma: float) -> float:
+    """weight * the mean of both classes' (1 - TI)^(1 - gamma) + (1 - weight) * the focal loss of delta and gamma."""
+    losses = []
+    for q, y in ((1 - p, 1 - t), (p, t)):
+        wrong = delta * np.sum(y * (1 - q)) + (1 - delta) * np.sum((1 - y) * q)
+        losses.append((1 - (np.sum(y * q) + 1e-7) / (np.sum(y * q) + wrong + 1e-7)) ** (1 - gamma))
+    return float(weight * np.mean(losses) + (1 - weight) * focal(p, t, delta, gamma).mean())
+
+
 def softmax(x: Floats) -> Floats:
     """Over the first axis."""
     e = np.exp(x - x.max(0))

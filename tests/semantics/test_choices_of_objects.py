@@ -40,9 +40,36 @@ def test_focal_over_classes(engine: Engine) -> None:
     elements = _value(engine, "focal_loss", case, alpha=None, denominator="elements")
     assert elements == pytest.approx(pixels / 3, rel=1e-9)
     hot = (np.arange(3).reshape(3, 1, 1) == TC).astype(np.int64)
-    sigmoids = float(np.mean(2 * told.focal(1 / (1 + np.exp(-XC)), hot, 0.5, 2.0)))
-    one_vs_rest = _value(engine, "focal_loss", Case(XC, hot, task="multilabel"), alpha=None)
-    assert one_vs_rest == pytest.approx(sigmoids, rel=1e-9)
+    each = 2 * told.focal(1 / (1 + np.exp(-XC)), hot, 0.5, 2.0)
+    parameters = {"alpha": None, "multiclass_mode": "one_vs_rest", "denominator": "elements"}
+    found = score(engine, m.FocalLoss.model_validate(parameters), case)
+    assert found.value == pytest.approx(float(each.mean()), rel=1e-9)
+    assert found.per_class == pytest.approx(each.mean((1, 2)), rel=1e-9)
+    over_pixels = _value(engine, "focal_loss", case, **parameters | {"denominator": "pixels"})
+    assert over_pixels == pytest.approx(float(each.sum(0).mean()), rel=1e-9)
+    masks = _value(engine, "focal_loss", Case(XC, hot, task="multilabel"), alpha=None)
+    assert masks == pytest.approx(found.value, rel=1e-12)
+
+
+def test_focal_over_classes_of_probabilities(engine: Engine) -> None:
+    """Against the rest a class's probability is taken as it is given: no second sigmoid."""
+    p = 1 / (1 + np.exp(-XC))
+    parameters = {"multiclass_mode": "one_vs_rest", "alpha": 0.25}
+    logits = _value(engine, "focal_loss", Case(XC, TC, task="multiclass"), **parameters)
+    given = _value(engine, "focal_loss", Case(p, TC, task="multiclass", prediction_kind="probabilities"), **parameters)
+    assert given == pytest.approx(logits, rel=1e-9)
+
+
+def test_focal_over_classes_leaves_ignored_pixels_out_of_every_mask(engine: Engine) -> None:
+    """An ignored pixel is in no class's rest either, and alpha_t weighs each mask's positives against its rest."""
+    target = np.where(np.arange(9) < 3, 1, TC)
+    case = Case(XC, target, task="multiclass", ignore_index=1)
+    counted = target != 1
+    hot = (np.arange(3).reshape(3, 1, 1) == target).astype(np.int64)
+    each = told.focal(1 / (1 + np.exp(-XC)), hot, 0.25, 2.0)[:, counted]
+    found = score(engine, m.FocalLoss(multiclass_mode="one_vs_rest", denominator="elements"), case)
+    assert found.value == pytest.approx(float(each.mean()), rel=1e-9)
+    assert found.per_class == pytest.approx(each.mean(1), rel=1e-9)
 
 
 # --------------------------------------------------------------------------------------------------------------- Tversky

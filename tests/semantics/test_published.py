@@ -1,19 +1,23 @@
 """What the literature's tutorials compute: each comes out to the last digit, in float64 and in float32."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
 from lossgauge import metrics as m
 from lossgauge.metrics import MetricSpec
+from lossgauge.sweeps import SweepRequest
 from lossgauge_service.engine import Engine
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
+from lossgauge_service.sweeps import sweeping
 
 from tests.reference import Case
 from tests.scoring import question_of, score, scores_of
 from tests.semantics import listings as told
+from tests.unit.test_maps import maps_of
 
 RNG = np.random.default_rng(11)
 SHAPE = (24, 32)
@@ -60,10 +64,23 @@ def _smoothed() -> float:
     return float(np.mean(-soft * np.log(P) - (1 - soft) * np.log(1 - P)))
 
 
+def _class_entropy(weights: Sequence[float] = (1.0, 1.0, 1.0)) -> float:
+    own = np.array(weights)[TC]
+    return float(np.sum(own * -np.log(np.take_along_axis(PC, TC[None], 0)[0])) / own.sum())
+
+
+def _class_smoothed() -> float:
+    soft = 0.9 * ONE_HOT + 0.1 / 3
+    return float(np.mean(np.sum(-soft * np.log(PC), 0)))
+
+
 def _multiclass_dice(first: int = 0) -> float:
     return float(np.mean([1 - told.dice(PC[c], ONE_HOT[c], 1, 1) for c in range(first, 3)]))
 
 
+P32 = P.astype(np.float32).astype(np.float64)
+PROBABILITIES = Case(P32, T, prediction_kind="probabilities")
+SMOOTHED_DICE = m.Dice(soft=True, smooth_numerator=1.0, smooth_denominator=1.0)
 CLIP = (0.001, 0.999)
 ROWS = (
     Row("focal, mean", m.FocalLoss(alpha=0.25, gamma=2.0), lambda: float(told.focal(P, T, 0.25, 2).mean())),
@@ -77,6 +94,12 @@ ROWS = (
         "focal, clipped probabilities, mean",
         m.FocalLoss(alpha=0.25, gamma=2.0, clip=CLIP),
         lambda: told.clipped_focal(P, T, 0.25, 2.0, leak=False) / T.size,
+    ),
+    Row(
+        "focal, clipped probabilities, of probabilities",
+        m.FocalLoss(alpha=0.25, gamma=2.0, clip=CLIP),
+        lambda: told.clipped_focal(P32, T, 0.25, 2.0, leak=False) / T.size,
+        PROBABILITIES,
     ),
     Row(
         "focal, clipped probabilities, gamma 0.75, sum",
@@ -110,7 +133,19 @@ ROWS = (
         lambda: told.softmax_focal(XC, TC, [0.2, 0.3, 0.5], 2.0),
         CLASSES,
     ),
+    Row("focal, reduced", m.FocalLoss(alpha=None, reduced_threshold=0.5), lambda: told.reduced_focal(P, T, 0.5, 2.0)),
+    Row("focal, normalised", m.FocalLoss(alpha=None, normalized=True), lambda: told.normalized_focal(P, T, 2.0)),
+    Row("focal, asymmetric", m.AsymmetricFocalLoss(), lambda: told.asymmetric_focal(P, T, 0.7, 2.0)),
+    Row("focal, unified", m.UnifiedFocalLoss(), lambda: told.unified_focal(P, T, 0.5, 0.6, 0.5)),
     Row("cross-entropy, log loss", m.CrossEntropy(), lambda: BCE),
+    Row("cross-entropy, multi-class", m.CrossEntropy(), _class_entropy, CLASSES),
+    Row(
+        "cross-entropy, multi-class, class weights",
+        m.CrossEntropy(class_weights=[0.5, 1.0, 3.0]),
+        lambda: _class_entropy((0.5, 1.0, 3.0)),
+        CLASSES,
+    ),
+    Row("cross-entropy, multi-class, label smoothing", m.CrossEntropy(label_smoothing=0.1), _class_smoothed, CLASSES),
     Row("cross-entropy, class weights", m.CrossEntropy(class_weights=[0.5, 2.0]), _class_weights),
     Row("cross-entropy, pos_weight", m.CrossEntropy(pos_weight=3.0), _positive_weight),
     Row("cross-entropy, label smoothing", m.CrossEntropy(label_smoothing=0.1), _smoothed),
@@ -141,6 +176,16 @@ ROWS = (
         m.FocalLogDice(focal_weight=10.0),
         lambda: float(10 * np.mean(2 * told.focal(P, T, 0.5, 2.0)) - np.log(KERAS_DICE)),
     ),
+    Row(
+        "focal + dice on one scale, as a combined loss",
+        m.CombinedLoss(
+            terms=[
+                m.CombinedTerm(metric=m.FocalLoss(alpha=None), weight=10.0),
+                m.CombinedTerm(metric=SMOOTHED_DICE, transform="minus_log"),
+            ]
+        ),
+        lambda: float(10 * np.mean(2 * told.focal(P, T, 0.5, 2.0)) - np.log(KERAS_DICE)),
+    ),
     Row("BCE + log dice", m.BceLogDice(), lambda: float(BCE - np.log(KERAS_DICE))),
     Row("BCE + dice", m.BceDice(), lambda: BCE + 1 - KERAS_DICE),
     Row(
@@ -152,6 +197,11 @@ ROWS = (
         "boundary-weighted BCE + dice",
         m.WeightedBceDice(),
         lambda: told.boundary_weighted_bce(P, T) + 1 - KERAS_DICE,
+    ),
+    Row(
+        "boundary-weighted BCE",
+        m.CrossEntropy(weight_from=m.BoundaryWeight(window=50, amplitude=5.0, decay=5.0)),
+        lambda: told.boundary_weighted_bce(P, T),
     ),
     Row("mean IoU over thresholds", m.MeanIou(), lambda: told.mean_iou(P, T, background=True)),
     Row(
@@ -169,6 +219,84 @@ def test_a_published_formula_comes_out_to_the_last_digit(engine: Engine, row: Ro
     assert score(engine, row.spec, row.case).value == pytest.approx(published, rel=1e-9)
     narrow = replace(row.case, prediction=row.case.prediction.astype(np.float32))
     assert score(engine, row.spec, narrow, "float32").value == pytest.approx(published, rel=1e-6)
+
+
+NAMED: dict[str, dict[str, Any]] = {
+    "focal_loss": {
+        "alpha_mode": "balanced",
+        "alpha": 0.25,
+        "gamma": 2.0,
+        "reduction": "mean",
+        "clip": None,
+        "clip_leak": False,
+        "log_floor": None,
+        "multiclass_mode": "softmax",
+        "denominator": "pixels",
+        "soft_target_pt": "product",
+        "ignore_denominator": "valid",
+    },
+    "cross_entropy": {
+        "class_weights": None,
+        "pos_weight": None,
+        "label_smoothing": 0.0,
+        "alpha": None,
+        "balance": None,
+        "weight_from": None,
+        "ignore_denominator": "valid",
+    },
+    "focal_log_dice": {"focal_weight": 10.0},
+    "weighted_bce_dice": {"boundary": m.BoundaryWeight(window=50, amplitude=5.0, decay=5.0)},
+}
+"""The parameters that the rows of the focal losses and the cross-entropies name, and their stated defaults."""
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_parameters_of_the_rows_have_their_names_and_defaults(name: str) -> None:
+    """Each choice is a parameter of a standard name, with a stated default and a line in the catalogue."""
+    fields = m.CATALOGUE[name].model_fields
+    assert {parameter: fields[parameter].default for parameter in NAMED[name]} == NAMED[name]
+    assert [parameter for parameter in NAMED[name] if not fields[parameter].description] == []
+
+
+def test_clipped_focal_loss_per_pixel(engine: Engine) -> None:
+    """Per pixel, clipped too: the loss map before any reduction."""
+    each = told.focal(np.clip(P, *CLIP), T, 0.25, 2.0)
+    asked = {"name": "focal_loss", "alpha": 0.25, "gamma": 2.0, "clip": list(CLIP)}
+    [found] = maps_of(engine, {"maps": [{"kind": "loss", "metric": asked}]}, X, T)
+    assert found.array == pytest.approx(each, rel=1e-9)
+
+
+def test_what_the_published_code_leaks(engine: Engine) -> None:
+    """Each t = 0 pixel adds alpha (1e-3)^gamma (-log 0.999), each t = 1 pixel (1 - alpha) of the same: a count times a constant."""
+    spec = m.FocalLoss(alpha=0.25, gamma=0.75, reduction="sum", clip=CLIP)
+    clean, leaky = (score(engine, one, BINARY).value for one in (spec, spec.model_copy(update={"clip_leak": True})))
+    assert clean is not None
+    assert leaky is not None
+    one_pixel = 1e-3**0.75 * -np.log(0.999)
+    assert leaky - clean == pytest.approx(one_pixel * (0.25 * np.sum(T == 0) + 0.75 * np.sum(T == 1)), rel=1e-6)
+
+
+def test_alpha_by_gamma_tables(engine: Engine) -> None:
+    """alpha 0.1 .. 0.4 by 0.05, gamma 1 .. 4 by 0.5: each cell is its focal loss, beside the counts; the best is the lowest."""
+    array = {"encoding": "list", "data": [0]}
+    asked = {
+        "task": "binary",
+        "prediction_kind": "logits",
+        "prediction": array,
+        "target": array,
+        "sweep": {"focal": {}},
+    }
+    sweep = sweeping(SweepRequest.model_validate(asked))
+    sample = sample_of(sweep.question, X.copy(), T.copy())
+    tables = sweep.tables(engine.run(sweep.plan, [sample]), sample)
+    assert tables.cells is not None
+    grid = [(alpha, gamma) for alpha in np.linspace(0.1, 0.4, 7) for gamma in np.linspace(1, 4, 7)]
+    expected = [float(told.focal(P, T, alpha, gamma).mean()) for alpha, gamma in grid]
+    assert [cell.value for cell in tables.cells] == pytest.approx(expected, rel=1e-9)
+    assert {(cell.tp, cell.fp) for cell in tables.cells} == {(np.sum((X > 0) & (T == 1)), np.sum((X > 0) & (T == 0)))}
+    best = grid[int(np.argmin(expected))]
+    assert tables.best.cell is not None
+    assert (tables.best.cell.alpha, tables.best.cell.gamma) == pytest.approx(best)
 
 
 @pytest.mark.parametrize(("gamma", "share"), [(0.0, 0.0058), (2.0, 0.4127)], ids=["cross-entropy", "focal"])

@@ -56,8 +56,9 @@ class _Grid(Message):
 
     @property
     def balanced(self) -> bool:
-        """Whether an alpha weighs positives against negatives."""
-        return any(self.loss(alpha, 0.0).alpha_mode == "balanced" for alpha in self.alpha if alpha is not None)
+        """Whether an alpha weighs positives against negatives, of which a softmax has none."""
+        losses = [self.loss(alpha, 0.0) for alpha in self.alpha if alpha is not None]
+        return any(loss.alpha_mode == "balanced" and loss.multiclass_mode == "softmax" for loss in losses)
 
     @model_validator(mode="after")
     def _a_grid(self) -> Self:

@@ -18,7 +18,7 @@ from lossgauge_service.engine.columns import shares_of, widened
 from lossgauge_service.engine.gradients import check_smooth, gradient_of
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.measuring import measured
-from lossgauge_service.engine.passes import Pass, Passed, run_pass, tables_of
+from lossgauge_service.engine.passes import Passed, passes_of, run_pass, tables_of
 from lossgauge_service.engine.pieces import Pieces, finished
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.outcomes import Group, Outcomes
@@ -86,10 +86,10 @@ class Engine:
         return gradient_of(plan.specs[0], plan.implementations[0], pixel, wide, self.device)
 
     def shares(self, plan: Plan, sample: Sample) -> Iterator[tuple[slice, Sums]]:
-        """Each pixel's share of a plan's sums, in float64, a row a pixel, some pixels at a time. Sums of one weighting."""
+        """Each pixel's share of a plan's sums, in float64, a row a pixel, some pixels at a time. Sums of one pass."""
         wide = widened(sample)
         pixel = tuple(key for key in plan.statistics(wide.case) if not isinstance(key, Measure))
-        the_pass = Pass(wide.case, pixel[0].weight, pixel)
+        [the_pass] = passes_of(wide.case, pixel)
         for place, columns in shares_of(the_pass, wide, self.device):
             tables = tables_of(the_pass, columns)
             yield place, Sums(np.ones(len(columns["count"])), tables)
@@ -123,8 +123,7 @@ class Engine:
     ) -> tuple[Sums, dict[int, LossgaugeError]]:
         """All samples' sums of pixels, and the errors of those whose values are not what they should be."""
         tables, errors = dict[Statistic, Sum](), dict[int, LossgaugeError]()
-        for weight in dict.fromkeys(key.weight for key in statistics):
-            the_pass = Pass(case, weight, tuple(key for key in statistics if key.weight == weight))
+        for the_pass in passes_of(case, statistics):
             found = run_pass(the_pass, list(samples.values()), self.kernels)
             tables |= found.tables
             errors |= _out_of_range(samples, found)

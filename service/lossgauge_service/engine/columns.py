@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lossgauge_service.engine.expressions import class_columns, class_sums, row_columns, row_sums
-from lossgauge_service.engine.passes import Columns, Pass
+from lossgauge_service.engine.passes import Columns, Pass, viewed
 from lossgauge_service.engine.pieces import Pieces
 from lossgauge_service.samples import AnyArray, Sample
 from lossgauge_service.statistics import Values
@@ -99,7 +99,8 @@ Part = tuple[Tensor, Tensor, Tensor | None]
 
 
 def _parts(the_pass: Pass, sample: Sample, device: torch.device) -> Iterator[tuple[slice, Part]]:
-    """Prediction, target and weight, some pixels at a time."""
+    """Prediction, target and weight as the pass reads them, some pixels at a time."""
+    sample = viewed(the_pass, sample)
     weight = sample.weight if the_pass.weight is None else boundary_weights(sample, the_pass.weight)
     pixels, step = sample.prediction.shape[1], max(1, ELEMENTS // sample.case.classes)
     for start in range(0, pixels, step):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lossgauge_service.engine.columns import derivative_of, sums_of
 from lossgauge_service.engine.loads import Key
-from lossgauge_service.engine.passes import Columns, Pass, tables_of
+from lossgauge_service.engine.passes import Columns, Pass, passes_of, tables_of
 from lossgauge_service.engine.pieces import Pieces
 from lossgauge_service.errors import MetricDoesNotFit
 from lossgauge_service.metrics.implementation import Implementation
@@ -146,8 +146,7 @@ def gradient_of(
     device: torch.device,
 ) -> Pieces[Values]:
     """d score / d prediction, (classes, pixels), of a float64 sample that has a score; NaN where it has no derivative."""
-    weights = dict.fromkeys(key.weight for key in statistics)
-    passes = [Pass(sample.case, weight, tuple(key for key in statistics if key.weight == weight)) for weight in weights]
+    passes = passes_of(sample.case, statistics)
     columns: dict[Pass, Columns] = {}
     for one in passes:
         columns[one] = yield from sums_of(one, sample, device)

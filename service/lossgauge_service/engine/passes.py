@@ -13,7 +13,7 @@ from lossgauge_service.engine.expressions import Variant
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.loads import Key, Load, clip_of
 from lossgauge_service.engine.tiles import Ledger, Row, class_tiles, row_tiles
-from lossgauge_service.samples import AnyArray, Case, Sample
+from lossgauge_service.samples import AnyArray, Case, Sample, case_one_vs_rest, one_vs_rest
 from lossgauge_service.statistics import (
     Counts,
     CountSums,
@@ -44,7 +44,7 @@ Columns = dict[Key, Values]
 
 @dataclass(frozen=True)
 class Pass:
-    """The statistics that share a weighting, for samples of one case."""
+    """The statistics that share a weighting and a view of the classes, for samples of one case (as they are viewed)."""
 
     case: Case
     weight: BoundaryWeight | None
@@ -87,6 +87,24 @@ class Pass:
         return ("gamma", key.gamma, side) if special is None else f"{special}{side}"
 
 
+def passes_of(case: Case, statistics: Sequence[PixelStatistic]) -> list[Pass]:
+    """The passes over samples of one case that sum the statistics: one for each weighting, and each view of the classes."""
+    kinds = dict.fromkeys((key.weight, key.one_vs_rest) for key in statistics)
+    return [
+        Pass(
+            case_one_vs_rest(case) if apart else case,
+            weight,
+            tuple(key for key in statistics if (key.weight, key.one_vs_rest) == (weight, apart)),
+        )
+        for weight, apart in kinds
+    ]
+
+
+def viewed(the_pass: Pass, sample: Sample) -> Sample:
+    """A sample as a pass reads it."""
+    return sample if sample.case == the_pass.case else one_vs_rest(sample)
+
+
 class Passed(NamedTuple):
     """The sums of each statistic, and the lowest and highest value of each sample's prediction."""
 
@@ -97,6 +115,7 @@ class Passed(NamedTuple):
 
 def run_pass(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
     """The sums of each sample, and what the pass saw of its values."""
+    samples = [viewed(the_pass, sample) for sample in samples]
     if the_pass.case.task != "multiclass":
         return _masks(the_pass, samples, kernels)
     run = _label_maps if the_pass.case.kind == "labels" else _classes

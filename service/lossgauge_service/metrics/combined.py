@@ -9,14 +9,13 @@ from lossgauge.metrics.combined import CombinedTerm, Mix
 from lossgauge.metrics.spec import MetricSpec
 from lossgauge.wire import Score
 
-from lossgauge_service.metrics import overlap, pixel_losses, tversky
+from lossgauge_service.metrics import brier, focal_variants, lovasz, overlap, pixel_losses, tversky
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
 
-PARTS: dict[type[MetricSpec], Implementation[Any]] = {
-    part.spec: part for part in (*overlap.FAMILY, *pixel_losses.FAMILY, *tversky.FAMILY)
-}
+FAMILIES = (brier, focal_variants, lovasz, overlap, pixel_losses, tversky)
+PARTS: dict[type[MetricSpec], Implementation[Any]] = {part.spec: part for family in FAMILIES for part in family.FAMILY}
 
 TRANSFORMS: dict[str, Callable[[float], float]] = {
     "identity": lambda x: x,
@@ -59,11 +58,14 @@ def _transformed(term: CombinedTerm, value: float) -> float:
 
 def _misfit(spec: Mix, case: Case) -> str | None:
     for term in spec.terms_of():
-        if case.kind not in term.metric.about.kinds:
-            return f"{term.metric.name} takes {' or '.join(term.metric.about.kinds)}, not {case.kind}"
+        name, about = term.metric.name, term.metric.about
+        if case.task not in about.tasks:
+            return f"{name} is for the tasks {', '.join(about.tasks)}, not {case.task!r}"
+        if case.kind not in about.kinds:
+            return f"{name} takes {' or '.join(about.kinds)}, not {case.kind}"
         misfit = PARTS[type(term.metric)].misfit(term.metric, case)
         if misfit is not None:
-            return f"{term.metric.name}: {misfit}"
+            return f"{name}: {misfit}"
     return None
 
 

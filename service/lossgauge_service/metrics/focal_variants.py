@@ -57,10 +57,10 @@ PIXELS: dict[type, Implementation[Any]] = {
 
 def _focal_term(spec: UnifiedFocalLoss, case: Case) -> AsymmetricFocalLoss | FocalLoss:
     if spec.form == "asymmetric":
-        return AsymmetricFocalLoss(delta=spec.delta, gamma=spec.gamma)
-    if case.task == "binary":
-        return FocalLoss(alpha=spec.delta, gamma=spec.gamma)
-    return FocalLoss(alpha=[1 - spec.delta, *[spec.delta] * (case.classes - 1)], gamma=spec.gamma)
+        return AsymmetricFocalLoss(delta=spec.delta, gamma=spec.gamma, log_floor=spec.log_floor)
+    each = [1 - spec.delta, *[spec.delta] * (case.classes - 1)]
+    alpha = spec.delta if case.task == "binary" else each
+    return FocalLoss(alpha=alpha, gamma=spec.gamma, log_floor=spec.log_floor)
 
 
 def _unified_needs(spec: UnifiedFocalLoss, case: Case) -> list[Statistic]:
@@ -87,7 +87,8 @@ def _tversky_term(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> Readings:
     exponents = np.full(parts.shared.shape[-1], 1 - spec.gamma)
     if spec.form == "asymmetric":
         exponents[0] = 1.0
-    return mean(losses.mapped(lambda loss: loss**exponents))
+    times = len(exponents) if spec.class_reduction == "sum" else 1
+    return mean(losses.mapped(lambda loss: loss**exponents)).mapped(lambda loss: times * loss)
 
 
 def _unified_misfit(spec: UnifiedFocalLoss, case: Case) -> str | None:

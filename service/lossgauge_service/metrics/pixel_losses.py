@@ -11,7 +11,7 @@ from lossgauge.wire import Score
 
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.metrics.values import Readings, nothing_to_score, plain, ratio, scores_of, scores_of_classes
-from lossgauge_service.samples import Case
+from lossgauge_service.samples import Case, case_one_vs_rest
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
 
 
@@ -29,21 +29,43 @@ class Parts:
 
 def _focal_key(spec: FocalLoss, case: Case, bare: bool = False) -> Entropy:
     exp_pt = case.soft and spec.soft_target_pt == "exp"
-    reduced_at = spec.reduced_threshold
     return Entropy(
-        spec.gamma, spec.clip, spec.log_floor, False, case.soft, exp_pt, reduced_at, bare, weight=spec.weight_from
+        spec.gamma,
+        spec.clip,
+        spec.log_floor,
+        False,
+        case.soft,
+        exp_pt,
+        spec.reduced_threshold,
+        bare,
+        spec.weight_from,
+        _is_apart(spec, case),
     )
+
+
+def _is_apart(spec: FocalLoss, case: Case) -> bool:
+    """Whether each class is a mask of its own."""
+    return case.task == "multiclass" and spec.multiclass_mode == "one_vs_rest"
+
+
+def _seen(spec: FocalLoss, case: Case) -> Case:
+    """The case as the loss sees it."""
+    return case_one_vs_rest(case) if _is_apart(spec, case) else case
+
+
+def _focal_totals(spec: FocalLoss, sums: Sums, case: Case) -> TotalSums:
+    return sums.totals(spec.weight_from, _is_apart(spec, case))
 
 
 def _focal_needs(spec: FocalLoss, case: Case) -> list[Statistic]:
     focus = [_focal_key(spec, case, bare=True)] if spec.normalized else []
-    return [Totals(spec.weight_from), _focal_key(spec, case), *focus]
+    return [Totals(spec.weight_from, _is_apart(spec, case)), _focal_key(spec, case), *focus]
 
 
 def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
-    totals = sums.totals(spec.weight_from)
+    totals = _focal_totals(spec, sums, case)
     parts = Parts(*_focal_sums(spec, sums, case), _focal_weight(spec, sums, totals, case))
-    return reduced(spec, parts, totals, sums.pixels, case)
+    return reduced(spec, parts, totals, sums.pixels, _seen(spec, case), _masks_of_a_pixel(spec, case))
 
 
 def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) -> Values:
@@ -56,13 +78,21 @@ def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) ->
 
 
 def _focal_sums(spec: FocalLoss, sums: Sums, case: Case) -> EntropySums:
-    entropy, leak = sums.entropy(_focal_key(spec, case)), _leak(spec, sums.totals(spec.weight_from))
-    scaled, share = _of_each(_alphas(spec), entropy), _share_of_elements(spec, case)
+    entropy, leak = sums.entropy(_focal_key(spec, case)), _leak(spec, _focal_totals(spec, sums, case))
+    scaled = _of_each(_alphas(spec), entropy)
+    share = 1.0 if _is_apart(spec, case) else _share_of_elements(spec, case)
     return EntropySums(share * (scaled.positive + leak.positive), share * (scaled.negative + leak.negative))
 
 
 def _focal_losses(spec: FocalLoss, sums: Sums, whole: Sums, case: Case) -> Values:
-    return _together(_focal_sums(spec, sums, case))
+    share = _share_of_elements(spec, case) if _is_apart(spec, case) else 1.0
+    return share * _together(_focal_sums(spec, sums, case))
+
+
+def _masks_of_a_pixel(spec: FocalLoss, case: Case) -> float:
+    """What a mean over pixels is of one over the masks' elements."""
+    of_elements = spec.normalized or spec.reduction != "mean" or not _is_apart(spec, case)
+    return 1.0 if of_elements else case.classes * _share_of_elements(spec, case)
 
 
 def _share_of_elements(spec: FocalLoss, case: Case) -> float:
@@ -75,17 +105,19 @@ def _alphas(spec: FocalLoss) -> tuple[Any, Any]:
     if spec.alpha is None:
         return 1.0, 1.0
     if isinstance(spec.alpha, list):
-        return np.array(spec.alpha), 0.0
+        alphas = np.array(spec.alpha)
+        # the softmax has no negatives
+        return alphas, 1 - alphas if spec.multiclass_mode == "one_vs_rest" and spec.alpha_mode == "balanced" else alphas
     return spec.alpha, spec.alpha if spec.alpha_mode == "constant" else 1 - spec.alpha
 
 
 def _leak(spec: FocalLoss, totals: TotalSums) -> EntropySums:
     """What the clipped stand-ins of the other class's pixels add: a constant for each pixel."""
-    if not spec.clip_leak or spec.clip is None or not isinstance(spec.alpha, float):
+    if not spec.clip_leak or spec.clip is None:
         return EntropySums(np.zeros(1), np.zeros(1))
-    low, high = spec.clip
-    of_negative = spec.alpha * (1 - high) ** spec.gamma * _minus_log(high)
-    of_positive = (1 - spec.alpha) * low**spec.gamma * _minus_log(1 - low)
+    (low, high), (alpha, rest) = spec.clip, _alphas(spec)
+    of_negative = alpha * (1 - high) ** spec.gamma * _minus_log(high)
+    of_positive = rest * low**spec.gamma * _minus_log(1 - low)
     return EntropySums(of_positive * totals.positive, of_negative * totals.negative)
 
 
@@ -94,15 +126,21 @@ def _minus_log(p: float) -> float:
 
 
 def _focal_misfit(spec: FocalLoss, case: Case) -> str | None:
-    if isinstance(spec.alpha, list):
-        if case.task != "multiclass":
-            return f"a list of alphas, one per class, is for task 'multiclass', not {case.task!r}"
+    if isinstance(spec.alpha, list) and case.task != "multiclass":
+        return f"a list of alphas, one per class, is for task 'multiclass', not {case.task!r}"
+    if isinstance(spec.alpha, list) and len(spec.alpha) != case.classes:
         return _wrong_length("alpha", spec.alpha, case.classes)
-    if case.task == "multiclass" and spec.alpha is not None and spec.alpha_mode == "balanced":
-        return "alpha_mode 'balanced' has no meaning for task 'multiclass'; give alpha null, a list per class, or alpha_mode 'constant'"
-    if case.task == "multiclass" and spec.clip_leak:
-        return "clip_leak is of binary code; it has no meaning for task 'multiclass'"
-    return weighting_misfit(spec, case)
+    softmax = case.task == "multiclass" and spec.multiclass_mode == "softmax"
+    if softmax and isinstance(spec.alpha, float) and spec.alpha_mode == "balanced":
+        return (
+            "alpha_mode 'balanced' has no meaning for task 'multiclass'; give alpha null, a list per class, alpha_mode "
+            "'constant', or multiclass_mode 'one_vs_rest'"
+        )
+    if softmax and spec.clip_leak:
+        return (
+            "clip_leak is of binary code; of task 'multiclass' it has a meaning for multiclass_mode 'one_vs_rest' only"
+        )
+    return weighting_misfit(spec, _seen(spec, case))
 
 
 # --------------------------------------------------------------------------------------------------------- cross-entropy
@@ -220,8 +258,10 @@ def weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
 # ------------------------------------------------------------------------------------------------------------- reduction
 
 
-def reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> list[Score]:
-    """The scores of a loss's parts, divided as the spec says."""
+def reduced(
+    spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case, times: float = 1.0
+) -> list[Score]:
+    """The scores of a loss's parts, divided as the spec says, then `times` so much; not so the classes' own."""
     nothing = nothing_to_score(totals)
     positive, negative = _sides(parts, case)
     scale = _denominator(
@@ -231,6 +271,7 @@ def reduced(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, ca
         pixels * (1 if case.task == "multiclass" else case.classes),
         _positives(totals, case),
     )
+    scale = scale / times
     value = ratio(positive + negative, scale, "no_weight")
     extras = {
         "positive": plain(ratio(positive, scale, "no_weight").numbers),

@@ -11,6 +11,8 @@ from lossgauge_service.samples.boxes import of_boxes
 from lossgauge_service.samples.classes import of_classes
 from lossgauge_service.samples.instances import of_instances
 from lossgauge_service.samples.masks import of_masks
+from lossgauge_service.samples.one_vs_rest import case_one_vs_rest as case_one_vs_rest
+from lossgauge_service.samples.one_vs_rest import one_vs_rest as one_vs_rest
 from lossgauge_service.samples.ranges import check_range as check_range
 from lossgauge_service.samples.regions import of_regions
 from lossgauge_service.samples.sample import AnyArray as AnyArray

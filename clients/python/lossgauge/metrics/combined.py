@@ -4,9 +4,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from lossgauge.metrics.brier import Brier
 from lossgauge.metrics.cross_entropy import CrossEntropy
 from lossgauge.metrics.focal import FocalLoss
+from lossgauge.metrics.focal_variants import AsymmetricFocalLoss, UnifiedFocalLoss
 from lossgauge.metrics.overlap import Dice, DiceLoss, Iou, IouLoss, LogCoshDiceLoss
+from lossgauge.metrics.ranking import LovaszHinge, LovaszSoftmax
 from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Empty, Frozen, MetricSpec
 from lossgauge.metrics.tversky import FocalTverskyLoss, GeneralizedDiceLoss, TverskyLoss
 
@@ -22,7 +25,12 @@ Combinable = Annotated[
     | LogCoshDiceLoss
     | TverskyLoss
     | FocalTverskyLoss
-    | GeneralizedDiceLoss,
+    | GeneralizedDiceLoss
+    | AsymmetricFocalLoss
+    | UnifiedFocalLoss
+    | LovaszHinge
+    | LovaszSoftmax
+    | Brier,
     Field(discriminator="name"),
 ]
 KERAS_DICE = DiceLoss()
@@ -148,7 +156,9 @@ class WeightedBceDice(Mix):
         kinds=SOFT_KINDS,
     )
     name: Literal["weighted_bce_dice"] = "weighted_bce_dice"
-    boundary: BoundaryWeight = BoundaryWeight()
+    boundary: BoundaryWeight = Field(
+        default=BoundaryWeight(), description="How the cross-entropy's weights are computed; the dice has none."
+    )
     dice: DiceLoss = KERAS_DICE
 
     def terms_of(self) -> list[CombinedTerm]:

@@ -19,6 +19,8 @@ class FocalLoss(PixelLoss):
     `normalized`: sum v alpha_t f ce / sum v f with f = (1 - pt)^gamma; 0 where no pixel has focus. segmentation_models_pytorch
     divides its mean by the same sum, which is a further 1 / N.
     Multi-class: pt is the softmax probability of the true class; alpha is null, a constant, or a list, one per class.
+    `one_vs_rest`: the binary loss of each class's mask, target == c, with p = sigmoid(x_c), or p_c as given; added up over the
+    classes, or with `denominator` = elements their mean. `per_class` is each class's own.
     Shapes: as the request's. Range [0, inf). Extras: `positive`, `negative`, `positive_share`.
     Source: Lin et al., arXiv:1708.02002, eq. 5.
     """
@@ -49,6 +51,10 @@ class FocalLoss(PixelLoss):
     denominator: Literal["pixels", "elements"] = Field(
         default="pixels",
         description="A mean of classes divides by the pixels, or by the pixels times the classes (multi-class); labels are elements.",
+    )
+    multiclass_mode: Literal["softmax", "one_vs_rest"] = Field(
+        default="softmax",
+        description="Multi-class: the true class's probability, or each class's sigmoid (probability as given) against the rest.",
     )
     soft_target_pt: Literal["product", "exp"] = Field(
         default="product", description="pt of a soft target: p t + (1 - p)(1 - t), or exp(-cross-entropy)."
@@ -81,7 +87,9 @@ class FocalLoss(PixelLoss):
 
     @model_validator(mode="after")
     def _alpha_in_range(self) -> Self:
-        if self.alpha_mode == "balanced" and isinstance(self.alpha, float) and self.alpha > 1:
+        weighed = self.alpha if self.multiclass_mode == "one_vs_rest" or isinstance(self.alpha, float) else None
+        alphas = weighed if isinstance(weighed, list) else [weighed or 0.0]
+        if self.alpha_mode == "balanced" and max(alphas, default=0.0) > 1:
             raise Forbidden(f"alpha must be in [0, 1] when alpha_mode is 'balanced'; found {self.alpha}", "alpha")
         return self
 

@@ -39,6 +39,9 @@ class UnifiedFocalLoss(MetricSpec):
     asymmetric; TI = (I + s) / (I + delta FN + (1 - delta) FP + s). Focal: a mean over pixels, weighed by delta (foreground) and
     1 - delta, with the focus gamma on both or (asymmetric) on the background only. Binary and multi-class (class 0 is the
     background), hard targets. Shapes: as the request's. Range [0, inf). Extras: `terms`, Tversky and focal.
+    As the authors' code (github.com/mlyg/unified-focal-loss). The paper's lambda is the focal term's share, 1 - weight; its Tversky
+    term is a sum (`class_reduction`); its symmetric form has gamma and 1 - gamma in each other's place. MONAI's
+    AsymmetricUnifiedFocalLoss halves the focal term, and its weight is the focal term's.
     Source: Yeung et al., arXiv:2102.04525, as its authors' code.
     """
 
@@ -61,3 +64,13 @@ class UnifiedFocalLoss(MetricSpec):
     delta: Probability = Field(default=0.6, description="Weight of the foreground and of misses.")
     gamma: float = Field(default=0.5, ge=0, lt=1, description="The focus of both terms.")
     smooth: float = Field(default=1e-7, gt=0, le=1e9, description="Added above and below in the Tversky index.")
+    class_reduction: Literal["mean", "sum"] = Field(
+        default="mean",
+        description="Of the Tversky term over the background and the classes: their mean, or the paper's sum.",
+    )
+    log_floor: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="The focal term takes the log of max(pt, log_floor); the authors' code clips at 1e-7.",
+    )
