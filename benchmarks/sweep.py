@@ -49,7 +49,7 @@ def grid(engine: Engine, logits: NDArray[np.float32], target: NDArray[np.uint8])
         sweep = sweeping(SweepRequest.model_validate(document))
         sample = sample_of(sweep.question, logits, target)
         sweep.check(sample.case)
-        return sweep.tables(engine.run(sweep.plan, [sample]), sample)
+        return sweep.tables(engine.run(sweep.plan, [sample]))
 
     return run
 

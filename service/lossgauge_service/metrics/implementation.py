@@ -18,12 +18,18 @@ def always_fits(spec: Any, case: Case) -> str | None:
     return None
 
 
+def itself(spec: Any) -> Any:
+    """A metric whose every parameter may enter the finish."""
+    return spec
+
+
 @dataclass(frozen=True)
 class Implementation(Generic[Spec]):
     """A metric's spec, its needs, its finish (a score per row of the sums), and what keeps it from fitting a case (None: nothing).
 
     losses: of what is a sum over pixels, each row's loss before any reduction, (rows, classes); the rows may be the pixels of a
-    sample, whose own sums are given beside them.
+    sample, whose own sums are given beside them. finished_as: the spec with what enters its pass alone left at some value:
+    specs that are then equal finish sums alike, each its own.
     """
 
     spec: type[Spec]
@@ -31,3 +37,4 @@ class Implementation(Generic[Spec]):
     finish: Callable[[Spec, Sums, Case], list[Score]]
     misfit: Callable[[Spec, Case], str | None] = always_fits
     losses: Callable[[Spec, Sums, Sums, Case], Values] | None = None
+    finished_as: Callable[[Spec], Spec] = itself

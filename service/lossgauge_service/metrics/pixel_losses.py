@@ -61,6 +61,10 @@ def _focal_sums(spec: FocalLoss, sums: Sums, case: Case) -> EntropySums:
     return EntropySums(share * (scaled.positive + leak.positive), share * (scaled.negative + leak.negative))
 
 
+def _focal_finished_as(spec: FocalLoss) -> FocalLoss:
+    return spec if spec.clip_leak else spec.model_copy(update={"gamma": 0.0})
+
+
 def _focal_losses(spec: FocalLoss, sums: Sums, whole: Sums, case: Case) -> Values:
     return _together(_focal_sums(spec, sums, case))
 
@@ -293,6 +297,6 @@ def _class_values(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Valu
 
 
 FAMILY = (
-    Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit, _focal_losses),
+    Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit, _focal_losses, _focal_finished_as),
     Implementation(CrossEntropy, _entropy_needs, _entropy_finish, _entropy_misfit, _entropy_losses),
 )

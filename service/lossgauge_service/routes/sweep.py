@@ -86,7 +86,7 @@ def _table(asked: SweepRequest) -> Table:
 
 
 def _answered(job: Job, outcomes: Outcomes, service: Service, watch: Stopwatch) -> Response:
-    found = job.sweep.tables(outcomes, job.sample)
+    found = job.sweep.tables(outcomes)
     watch.lap("compute")
     if job.table is not None:
         response = csv_answer(csv_of(job.table, getattr(found, job.table)), watch)
