@@ -4,10 +4,10 @@ A row's numbers are those that `/v1/score` gives for its parameters: the same im
 table in the place of samples.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from lossgauge.sweeps import (
     BestCell,
     BestThreshold,
     Cell,
+    FocalGrid,
     Sweep,
     SweepRequest,
     ThresholdRow,
@@ -41,7 +42,7 @@ from lossgauge.wire import Question, Score, Subject
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.metrics import IMPLEMENTATIONS
 from lossgauge_service.outcomes import Group, Outcomes
-from lossgauge_service.plan import Plan, plan_for
+from lossgauge_service.plan import Plan, overflowing, plan_for
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Sums
 
@@ -80,7 +81,7 @@ class Sweeping:
     @property
     def _losses(self) -> list[FocalLoss]:
         grid = self.swept.focal
-        return [] if grid is None else [grid.loss(grid.alpha[0], gamma) for gamma in grid.gamma]
+        return [] if grid is None else grid.losses[: len(grid.gamma)]
 
     def check(self, case: Case) -> None:
         """Raises `MetricDoesNotFit` where the loss is not for such a sample."""
@@ -97,7 +98,8 @@ class Sweeping:
         [columns] = _finished(self.columns, group.sums, group.case)
         auc = self._auc(columns)
         thresholds = self._threshold_rows(group.sums, group.case) if self._masks else None
-        cells = [*self._cells(group.sums, group.case, _beside(columns, auc))] if self._losses else None
+        grid = self.swept.focal
+        cells = None if grid is None else _cells(grid, group.sums, group.case, _beside(columns, auc))
         return Tables(thresholds, cells, auc, _best(self.swept, thresholds or [], cells or []))
 
     def _auc(self, columns: dict[str, Score]) -> Score | None:
@@ -110,14 +112,6 @@ class Sweeping:
         scores = _finished(first, _rows_of(masks, sums, case), case)
         pairs = zip(self.swept.thresholds or [], scores, strict=True)
         return [ThresholdRow(threshold=threshold, **_mask_numbers(row)) for threshold, row in pairs]
-
-    def _cells(self, sums: Sums, case: Case, beside: Numbers) -> Iterator[Cell]:
-        grid = self.swept.focal
-        assert grid is not None
-        for alpha in grid.alpha:
-            losses = [grid.loss(alpha, gamma) for gamma in grid.gamma]
-            for loss, score in zip(losses, _finished_each(losses, sums, case), strict=True):
-                yield _cell(alpha, loss.gamma, score, beside)
 
 
 def sweeping(request: SweepRequest) -> Sweeping:
@@ -156,14 +150,6 @@ def _stacked(tables: Sequence[Any]) -> Any:
     return type(tables[0])(*(np.concatenate(values) for values in zip(*tables, strict=True)))
 
 
-def _finished_each(losses: Sequence[FocalLoss], sums: Sums, case: Case) -> Iterator[Score]:
-    """The score of each, of one sample's sums. Those that are finished alike are rows of one."""
-    for _, some in groupby(losses, IMPLEMENTATIONS[FocalLoss].finished_as):
-        alike = list(some)
-        for scores in _finished(_plan_of(alike[:1]), _rows_of(alike, sums, case), case):
-            yield scores[alike[0].answer_key]
-
-
 def _finished(plan: Plan, rows: Sums, case: Case) -> list[dict[str, Score]]:
     group = Group(case, tuple(range(len(rows))), rows)
     return [
@@ -196,6 +182,14 @@ def _beside(columns: dict[str, Score], auc: Score | None) -> Numbers:
     reason = "not_asked" if auc is None else auc.undefined
     reasons = mask["undefined"] | ({} if reason is None else {"auc": reason})
     return {**mask, "auc": None if auc is None else auc.value, "undefined": reasons}
+
+
+def _cells(grid: FocalGrid, sums: Sums, case: Case, beside: Numbers) -> list[Cell]:
+    finish = IMPLEMENTATIONS[FocalLoss].finish_grid
+    assert finish is not None
+    with overflowing():
+        scores = finish(grid.losses, sums, case)
+    return [_cell(*place, score, beside) for place, score in zip(product(grid.alpha, grid.gamma), scores, strict=True)]
 
 
 def _cell(alpha: float | None, gamma: float, score: Score, beside: Numbers) -> Cell:

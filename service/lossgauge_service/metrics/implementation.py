@@ -1,6 +1,6 @@
 """What a metric consists of: which statistics it needs, and how their sums become its scores."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,18 +18,13 @@ def always_fits(spec: Any, case: Case) -> str | None:
     return None
 
 
-def itself(spec: Any) -> Any:
-    """A metric whose every parameter may enter the finish."""
-    return spec
-
-
 @dataclass(frozen=True)
 class Implementation(Generic[Spec]):
     """A metric's spec, its needs, its finish (a score per row of the sums), and what keeps it from fitting a case (None: nothing).
 
     losses: of what is a sum over pixels, each row's loss before any reduction, (rows, classes); the rows may be the pixels of a
-    sample, whose own sums are given beside them. finished_as: the spec with what enters its pass alone left at some value:
-    specs that are then equal finish sums alike, each its own.
+    sample, whose own sums are given beside them. finish_grid: the scores of specs that differ only in what a grid varies, of one
+    row of sums, which is finish of each at a fraction of its time.
     """
 
     spec: type[Spec]
@@ -37,4 +32,4 @@ class Implementation(Generic[Spec]):
     finish: Callable[[Spec, Sums, Case], list[Score]]
     misfit: Callable[[Spec, Case], str | None] = always_fits
     losses: Callable[[Spec, Sums, Sums, Case], Values] | None = None
-    finished_as: Callable[[Spec], Spec] = itself
+    finish_grid: Callable[[Sequence[Spec], Sums, Case], list[Score]] | None = None

@@ -1,8 +1,8 @@
 """Losses that are sums over pixels: focal loss and cross-entropy. Alphas, class weights and leaks enter here, after the pass."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from lossgauge.metrics import CrossEntropy, FocalLoss
@@ -15,8 +15,7 @@ from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """A loss before its reduction, (samples, classes): the positives' sum, the negatives', and the weights' sum."""
 
     positive: Values
@@ -41,9 +40,19 @@ def _focal_needs(spec: FocalLoss, case: Case) -> list[Statistic]:
 
 
 def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
-    totals = sums.totals(spec.weight_from)
-    parts = Parts(*_focal_sums(spec, sums, case), _focal_weight(spec, sums, totals, case))
-    return reduced(spec, parts, totals, sums.pixels, case)
+    return reduced(spec, _focal_parts(spec, sums, case), sums.totals(spec.weight_from), sums.pixels, case)
+
+
+def _focal_grid(specs: Sequence[FocalLoss], sums: Sums, case: Case) -> list[Score]:
+    """Alpha and gamma enter a loss's parts; what these are divided by is the same for all."""
+    each = zip(*(_focal_parts(spec, sums, case) for spec in specs), strict=True)
+    parts = Parts(*(np.concatenate(values) for values in each))
+    totals = TotalSums(*(values.repeat(len(specs), 0) for values in sums.totals(specs[0].weight_from)))
+    return reduced(specs[0], parts, totals, sums.pixels.repeat(len(specs)), case)
+
+
+def _focal_parts(spec: FocalLoss, sums: Sums, case: Case) -> Parts:
+    return Parts(*_focal_sums(spec, sums, case), _focal_weight(spec, sums, sums.totals(spec.weight_from), case))
 
 
 def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) -> Values:
@@ -59,10 +68,6 @@ def _focal_sums(spec: FocalLoss, sums: Sums, case: Case) -> EntropySums:
     entropy, leak = sums.entropy(_focal_key(spec, case)), _leak(spec, sums.totals(spec.weight_from))
     scaled, share = _of_each(_alphas(spec), entropy), _share_of_elements(spec, case)
     return EntropySums(share * (scaled.positive + leak.positive), share * (scaled.negative + leak.negative))
-
-
-def _focal_finished_as(spec: FocalLoss) -> FocalLoss:
-    return spec if spec.clip_leak else spec.model_copy(update={"gamma": 0.0})
 
 
 def _focal_losses(spec: FocalLoss, sums: Sums, whole: Sums, case: Case) -> Values:
@@ -297,6 +302,6 @@ def _class_values(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Valu
 
 
 FAMILY = (
-    Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit, _focal_losses, _focal_finished_as),
+    Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit, _focal_losses, _focal_grid),
     Implementation(CrossEntropy, _entropy_needs, _entropy_finish, _entropy_misfit, _entropy_losses),
 )
