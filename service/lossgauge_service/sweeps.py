@@ -41,6 +41,7 @@ from lossgauge.wire import Question, Score, Subject
 
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.metrics import IMPLEMENTATIONS
+from lossgauge_service.metrics.pixel_losses import focal_cells
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan, overflowing, plan_for
 from lossgauge_service.samples import Case
@@ -81,7 +82,7 @@ class Sweeping:
     @property
     def _losses(self) -> list[FocalLoss]:
         grid = self.swept.focal
-        return [] if grid is None else grid.losses[: len(grid.gamma)]
+        return [] if grid is None else [grid.loss(grid.alpha[0], gamma) for gamma in grid.gamma]
 
     def check(self, case: Case) -> None:
         """Raises `MetricDoesNotFit` where the loss is not for such a sample."""
@@ -185,10 +186,8 @@ def _beside(columns: dict[str, Score], auc: Score | None) -> Numbers:
 
 
 def _cells(grid: FocalGrid, sums: Sums, case: Case, beside: Numbers) -> list[Cell]:
-    finish = IMPLEMENTATIONS[FocalLoss].finish_grid
-    assert finish is not None
     with overflowing():
-        scores = finish(grid.losses, sums, case)
+        scores = focal_cells(grid, sums, case)
     return [_cell(*place, score, beside) for place, score in zip(product(grid.alpha, grid.gamma), scores, strict=True)]
 
 

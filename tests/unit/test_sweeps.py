@@ -44,6 +44,7 @@ OFF: dict[str, Any] = {
 CASES = {
     "masks": Case("binary", "logits", 1),
     "soft targets": Case("binary", "probabilities", 1, soft=True),
+    "labels": Case("multilabel", "logits", 9),
     "classes": Case("multiclass", "logits", 3),
 }
 RECORDS: dict[type[Statistic], Any] = {

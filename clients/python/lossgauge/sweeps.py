@@ -55,12 +55,6 @@ class _Grid(Message):
         return FocalLoss(alpha=alpha, gamma=gamma, **{name: getattr(self, name) for name in SHARED})
 
     @property
-    def losses(self) -> list[FocalLoss]:
-        """The loss of every cell, alpha by alpha."""
-        firsts = [self.loss(alpha, self.gamma[0]) for alpha in self.alpha]
-        return [first.model_copy(update={"gamma": gamma}) for first in firsts for gamma in self.gamma]
-
-    @property
     def balanced(self) -> bool:
         """Whether an alpha weighs positives against negatives."""
         return any(self.loss(alpha, 0.0).alpha_mode == "balanced" for alpha in self.alpha if alpha is not None)

@@ -1,6 +1,6 @@
 """What a metric consists of: which statistics it needs, and how their sums become its scores."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -23,8 +23,7 @@ class Implementation(Generic[Spec]):
     """A metric's spec, its needs, its finish (a score per row of the sums), and what keeps it from fitting a case (None: nothing).
 
     losses: of what is a sum over pixels, each row's loss before any reduction, (rows, classes); the rows may be the pixels of a
-    sample, whose own sums are given beside them. finish_grid: the scores of specs that differ only in what a grid varies, of one
-    row of sums, which is finish of each at a fraction of its time.
+    sample, whose own sums are given beside them.
     """
 
     spec: type[Spec]
@@ -32,4 +31,3 @@ class Implementation(Generic[Spec]):
     finish: Callable[[Spec, Sums, Case], list[Score]]
     misfit: Callable[[Spec, Case], str | None] = always_fits
     losses: Callable[[Spec, Sums, Sums, Case], Values] | None = None
-    finish_grid: Callable[[Sequence[Spec], Sums, Case], list[Score]] | None = None

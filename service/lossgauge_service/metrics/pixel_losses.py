@@ -1,12 +1,12 @@
 """Losses that are sums over pixels: focal loss and cross-entropy. Alphas, class weights and leaks enter here, after the pass."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from lossgauge.metrics import CrossEntropy, FocalLoss
 from lossgauge.metrics.pixel_loss import PixelLoss
+from lossgauge.sweeps import FocalGrid
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.implementation import Implementation
@@ -40,19 +40,26 @@ def _focal_needs(spec: FocalLoss, case: Case) -> list[Statistic]:
 
 
 def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
-    return reduced(spec, _focal_parts(spec, sums, case), sums.totals(spec.weight_from), sums.pixels, case)
+    parts = _focal_parts(spec, _alphas(spec), sums, case)
+    return reduced(spec, parts, sums.totals(spec.weight_from), sums.pixels, case)
 
 
-def _focal_grid(specs: Sequence[FocalLoss], sums: Sums, case: Case) -> list[Score]:
-    """Alpha and gamma enter a loss's parts; what these are divided by is the same for all."""
-    each = zip(*(_focal_parts(spec, sums, case) for spec in specs), strict=True)
-    parts = Parts(*(np.concatenate(values) for values in each))
-    totals = TotalSums(*(values.repeat(len(specs), 0) for values in sums.totals(specs[0].weight_from)))
-    return reduced(specs[0], parts, totals, sums.pixels.repeat(len(specs)), case)
+def focal_cells(grid: FocalGrid, sums: Sums, case: Case) -> list[Score]:
+    """The score of every cell, alpha by alpha, of one sample's sums: alphas are factors, and all is divided by the same."""
+    losses = [grid.loss(grid.alpha[0], gamma) for gamma in grid.gamma]
+    alphas = np.array([_alphas(grid.loss(alpha, grid.gamma[0])) for alpha in grid.alpha])
+    each = [_focal_parts(loss, (alphas[:, :1], alphas[:, 1:]), sums, case) for loss in losses]
+    shape = len(grid.alpha), len(losses), case.classes
+    parts = (
+        np.broadcast_to(np.stack(values, 1), shape).reshape(-1, case.classes) for values in zip(*each, strict=True)
+    )
+    cells = shape[0] * shape[1]
+    totals = TotalSums(*(values.repeat(cells, 0) for values in sums.totals(losses[0].weight_from)))
+    return reduced(losses[0], Parts(*parts), totals, sums.pixels.repeat(cells), case)
 
 
-def _focal_parts(spec: FocalLoss, sums: Sums, case: Case) -> Parts:
-    return Parts(*_focal_sums(spec, sums, case), _focal_weight(spec, sums, sums.totals(spec.weight_from), case))
+def _focal_parts(spec: FocalLoss, alphas: tuple[Any, Any], sums: Sums, case: Case) -> Parts:
+    return Parts(*_focal_sums(spec, alphas, sums, case), _focal_weight(spec, sums, sums.totals(spec.weight_from), case))
 
 
 def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) -> Values:
@@ -64,14 +71,14 @@ def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) ->
     return np.maximum(focus.positive + focus.negative, np.finfo(float).tiny)
 
 
-def _focal_sums(spec: FocalLoss, sums: Sums, case: Case) -> EntropySums:
-    entropy, leak = sums.entropy(_focal_key(spec, case)), _leak(spec, sums.totals(spec.weight_from))
-    scaled, share = _of_each(_alphas(spec), entropy), _share_of_elements(spec, case)
+def _focal_sums(spec: FocalLoss, alphas: tuple[Any, Any], sums: Sums, case: Case) -> EntropySums:
+    entropy, leak = sums.entropy(_focal_key(spec, case)), _leak(spec, alphas, sums.totals(spec.weight_from))
+    scaled, share = _of_each(alphas, entropy), _share_of_elements(spec, case)
     return EntropySums(share * (scaled.positive + leak.positive), share * (scaled.negative + leak.negative))
 
 
 def _focal_losses(spec: FocalLoss, sums: Sums, whole: Sums, case: Case) -> Values:
-    return _together(_focal_sums(spec, sums, case))
+    return _together(_focal_sums(spec, _alphas(spec), sums, case))
 
 
 def _share_of_elements(spec: FocalLoss, case: Case) -> float:
@@ -88,13 +95,13 @@ def _alphas(spec: FocalLoss) -> tuple[Any, Any]:
     return spec.alpha, spec.alpha if spec.alpha_mode == "constant" else 1 - spec.alpha
 
 
-def _leak(spec: FocalLoss, totals: TotalSums) -> EntropySums:
+def _leak(spec: FocalLoss, alphas: tuple[Any, Any], totals: TotalSums) -> EntropySums:
     """What the clipped stand-ins of the other class's pixels add: a constant for each pixel."""
-    if not spec.clip_leak or spec.clip is None or not isinstance(spec.alpha, float):
+    if not spec.clip_leak or spec.clip is None:
         return EntropySums(np.zeros(1), np.zeros(1))
     low, high = spec.clip
-    of_negative = spec.alpha * (1 - high) ** spec.gamma * _minus_log(high)
-    of_positive = (1 - spec.alpha) * low**spec.gamma * _minus_log(1 - low)
+    of_negative = alphas[0] * (1 - high) ** spec.gamma * _minus_log(high)
+    of_positive = alphas[1] * low**spec.gamma * _minus_log(1 - low)
     return EntropySums(of_positive * totals.positive, of_negative * totals.negative)
 
 
@@ -263,8 +270,9 @@ def _scaled(factor: Any, sums: Values) -> Values:
     """factor * sums, where a factor of 0 takes out even what is infinite."""
     if isinstance(factor, float):
         return factor * sums if factor != 0 else np.zeros_like(sums)
-    factors = np.broadcast_to(np.asarray(factor, np.float64), sums.shape)
-    return np.multiply(factors, sums, out=np.zeros_like(sums), where=factors != 0)
+    factors, values = np.broadcast_arrays(np.asarray(factor, np.float64), sums)
+    scaled: Values = np.multiply(factors, values, out=np.zeros(values.shape), where=factors != 0)
+    return scaled
 
 
 def _sides(parts: Parts, case: Case) -> tuple[Values, Values]:
@@ -302,6 +310,6 @@ def _class_values(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Valu
 
 
 FAMILY = (
-    Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit, _focal_losses, _focal_grid),
+    Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit, _focal_losses),
     Implementation(CrossEntropy, _entropy_needs, _entropy_finish, _entropy_misfit, _entropy_losses),
 )
