@@ -32,7 +32,6 @@ from lossgauge.sweeps import (
     BestCell,
     BestThreshold,
     Cell,
-    FocalGrid,
     Sweep,
     SweepRequest,
     ThresholdRow,
@@ -79,28 +78,22 @@ class Sweeping:
         counts = Confusion(threshold_side=self.swept.threshold_side)
         return [counts.with_threshold(threshold) for threshold in self.swept.thresholds or []]
 
-    @property
+    @cached_property
     def _losses(self) -> list[FocalLoss]:
         grid = self.swept.focal
         return [] if grid is None else [grid.loss(grid.alpha[0], gamma) for gamma in grid.gamma]
 
-    def check(self, case: Case) -> None:
-        """Raises `MetricDoesNotFit` where the loss is not for such a sample."""
-        try:
-            self.plan.statistics(case)
-        except MetricDoesNotFit as error:
-            raise MetricDoesNotFit(error.detail, pointer="/sweep/focal") from None
-
     def tables(self, outcomes: Outcomes) -> Tables:
-        """The tables, of the one sample's sums. Raises the sample's error."""
+        """The tables, of the one sample's sums. Raises the sample's error, which is the grid's where the loss is not for it."""
         for error in outcomes.errors.values():
-            raise error
+            raise (
+                MetricDoesNotFit(error.detail, pointer="/sweep/focal") if isinstance(error, MetricDoesNotFit) else error
+            )
         [group] = outcomes.groups
         [columns] = _finished(self.columns, group.sums, group.case)
         auc = self._auc(columns)
         thresholds = self._threshold_rows(group.sums, group.case) if self._masks else None
-        grid = self.swept.focal
-        cells = None if grid is None else _cells(grid, group.sums, group.case, _beside(columns, auc))
+        cells = self._cells(group.sums, group.case, _beside(columns, auc)) if self._losses else None
         return Tables(thresholds, cells, auc, _best(self.swept, thresholds or [], cells or []))
 
     def _auc(self, columns: dict[str, Score]) -> Score | None:
@@ -113,6 +106,14 @@ class Sweeping:
         scores = _finished(first, _rows_of(masks, sums, case), case)
         pairs = zip(self.swept.thresholds or [], scores, strict=True)
         return [ThresholdRow(threshold=threshold, **_mask_numbers(row)) for threshold, row in pairs]
+
+    def _cells(self, sums: Sums, case: Case, beside: Numbers) -> list[Cell]:
+        grid = self.swept.focal
+        assert grid is not None
+        with overflowing():
+            scores = focal_cells(self._losses, grid.alpha, sums, case)
+        places = product(grid.alpha, grid.gamma)
+        return [_cell(*place, score, beside) for place, score in zip(places, scores, strict=True)]
 
 
 def sweeping(request: SweepRequest) -> Sweeping:
@@ -183,12 +184,6 @@ def _beside(columns: dict[str, Score], auc: Score | None) -> Numbers:
     reason = "not_asked" if auc is None else auc.undefined
     reasons = mask["undefined"] | ({} if reason is None else {"auc": reason})
     return {**mask, "auc": None if auc is None else auc.value, "undefined": reasons}
-
-
-def _cells(grid: FocalGrid, sums: Sums, case: Case, beside: Numbers) -> list[Cell]:
-    with overflowing():
-        scores = focal_cells(grid, sums, case)
-    return [_cell(*place, score, beside) for place, score in zip(product(grid.alpha, grid.gamma), scores, strict=True)]
 
 
 def _cell(alpha: float | None, gamma: float, score: Score, beside: Numbers) -> Cell:

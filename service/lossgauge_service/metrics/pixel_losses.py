@@ -1,12 +1,12 @@
 """Losses that are sums over pixels: focal loss and cross-entropy. Alphas, class weights and leaks enter here, after the pass."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from lossgauge.metrics import CrossEntropy, FocalLoss
 from lossgauge.metrics.pixel_loss import PixelLoss
-from lossgauge.sweeps import FocalGrid
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.implementation import Implementation
@@ -44,12 +44,14 @@ def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
     return reduced(spec, parts, sums.totals(spec.weight_from), sums.pixels, case)
 
 
-def focal_cells(grid: FocalGrid, sums: Sums, case: Case) -> list[Score]:
-    """The score of every cell, alpha by alpha, of one sample's sums: alphas are factors, and all is divided by the same."""
-    losses = [grid.loss(grid.alpha[0], gamma) for gamma in grid.gamma]
-    alphas = np.array([_alphas(grid.loss(alpha, grid.gamma[0])) for alpha in grid.alpha])
-    each = [_focal_parts(loss, (alphas[:, :1], alphas[:, 1:]), sums, case) for loss in losses]
-    shape = len(grid.alpha), len(losses), case.classes
+def focal_cells(losses: Sequence[FocalLoss], alphas: Sequence[float | None], sums: Sums, case: Case) -> list[Score]:
+    """The score of each loss at each alpha, alpha by alpha, of one sample's sums. The losses differ in gamma alone.
+
+    Alphas are factors of the losses' parts, and every cell is divided by the same.
+    """
+    factors = np.array([_factors(alpha, losses[0].alpha_mode) for alpha in alphas])
+    each = [_focal_parts(loss, (factors[:, :1], factors[:, 1:]), sums, case) for loss in losses]
+    shape = len(alphas), len(losses), case.classes
     parts = (
         np.broadcast_to(np.stack(values, 1), shape).reshape(-1, case.classes) for values in zip(*each, strict=True)
     )
@@ -88,11 +90,13 @@ def _share_of_elements(spec: FocalLoss, case: Case) -> float:
 
 
 def _alphas(spec: FocalLoss) -> tuple[Any, Any]:
-    if spec.alpha is None:
+    return (np.array(spec.alpha), 0.0) if isinstance(spec.alpha, list) else _factors(spec.alpha, spec.alpha_mode)
+
+
+def _factors(alpha: float | None, mode: str) -> tuple[float, float]:
+    if alpha is None:
         return 1.0, 1.0
-    if isinstance(spec.alpha, list):
-        return np.array(spec.alpha), 0.0
-    return spec.alpha, spec.alpha if spec.alpha_mode == "constant" else 1 - spec.alpha
+    return alpha, alpha if mode == "constant" else 1 - alpha
 
 
 def _leak(spec: FocalLoss, alphas: tuple[Any, Any], totals: TotalSums) -> EntropySums:

@@ -73,7 +73,6 @@ def _decoded(body: Body, service: Service, as_csv: bool) -> Job:
     job = sweeping(asked)
     table = _table(asked) if as_csv else None
     sample = Decoder(envelope.attachments, service.caps, service.limits).sample(job.question, asked)
-    job.check(sample.case)
     return Job(asked, job, sample, table)
 
 
