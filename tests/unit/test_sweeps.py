@@ -1,6 +1,7 @@
 """Sweeps: every cell is what its loss scores alone, whatever the grid's parameters, and nothing is sorted that is not asked for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, Literal, get_args, get_origin
 
@@ -9,6 +10,9 @@ import pytest
 from lossgauge.metrics import BoundaryWeight
 from lossgauge.sweeps import SHARED, Cell, FocalGrid, Sweep, SweepRequest
 from lossgauge.wire import Question, Subject
+from lossgauge_service.engine.kernels import COMPILED_CLASSES, COMPILED_ROWS
+from lossgauge_service.engine.loads import shared_out
+from lossgauge_service.engine.passes import Pass
 from lossgauge_service.measures.ranking import Ranked
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import plan_for
@@ -18,6 +22,7 @@ from lossgauge_service.statistics import (
     CountSums,
     Entropy,
     EntropySums,
+    Measure,
     Pairs,
     PairSums,
     Statistic,
@@ -135,3 +140,16 @@ def test_a_sort_is_made_where_an_area_is_asked_for(auc: bool, soft: bool, sorted
     case = CASES["soft targets" if soft else "masks"]
     statistics = sweeping(_request(case, FocalGrid(), auc)).plan.statistics(case)
     assert sum(isinstance(key, Ranked) for key in statistics) == sorted_once
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+@pytest.mark.parametrize("name", ["masks", "labels", "classes"])
+def test_the_default_grid_is_one_launch(name: str, kind: Any, weighted: bool) -> None:
+    """Seven gammas and the mask at the request's threshold are what one compiled kernel sums, of whatever has hard targets."""
+    case = replace(CASES[name], kind=kind, weighted=weighted)
+    grid = FocalGrid.model_validate({"alpha_mode": "constant"})
+    statistics = sweeping(_request(case, grid)).plan.statistics(case)
+    the_pass = Pass(case, None, tuple(key for key in statistics if not isinstance(key, Measure)))
+    shapes = (COMPILED_CLASSES if case.task == "multiclass" else COMPILED_ROWS)[the_pass.variant]
+    assert len([*shared_out(the_pass.load, shapes)]) == 1
