@@ -47,7 +47,7 @@ def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
 def focal_cells(losses: Sequence[FocalLoss], alphas: Sequence[float | None], sums: Sums, case: Case) -> list[Score]:
     """The score of each loss at each alpha, alpha by alpha, of one sample's sums. The losses differ in gamma alone.
 
-    Alphas are factors of the losses' parts, and every cell is divided by the same.
+    An alpha is a factor of its cells' parts, and gamma enters nothing but the parts: all are reduced together.
     """
     factors = np.array([_factors(alpha, losses[0].alpha_mode) for alpha in alphas])
     each = [_focal_parts(loss, (factors[:, :1], factors[:, 1:]), sums, case) for loss in losses]
