@@ -3,7 +3,7 @@
     python benchmarks/sweep.py [--rounds 21] [--kernel compiled]
 
 Alpha 0.1 to 0.4 by 0.05, gamma 1 to 4 by 0.5; float32 logits, uint8 targets. One focal loss is that of gamma 1.5, alpha 0.25,
-as `/v1/score` computes it; a sweep is its checks, plan, pass and cells, without the AUC's sort. They take turns, and of each
+as `/v1/score` computes it; a sweep is its request, plan, pass and cells, without the AUC's sort. They take turns, and of each
 turn's two calls the second is timed.
 """
 
@@ -48,8 +48,7 @@ def grid(engine: Engine, logits: NDArray[np.float32], target: NDArray[np.uint8])
     def run() -> Any:
         sweep = sweeping(SweepRequest.model_validate(document))
         sample = sample_of(sweep.question, logits, target)
-        sweep.check(sample.case)
-        return sweep.tables(engine.run(sweep.plan, [sample]), sample)
+        return sweep.tables(engine.run(sweep.plan, [sample]))
 
     return run
 

@@ -44,8 +44,7 @@ class Plan:
 
     def _finished(self, sums: Sums, case: Case) -> list[dict[str, Score]]:
         pairs = zip(self.specs, self.implementations, strict=True)
-        # what overflows is found where it stands, and named `infinite`
-        with np.errstate(over="ignore", invalid="ignore"):
+        with overflowing():
             columns = {spec.answer_key: part.finish(spec, sums, case) for spec, part in pairs}
         return [dict(zip(columns, scores, strict=True)) for scores in zip(*columns.values(), strict=True)]
 
@@ -66,6 +65,11 @@ class Plan:
         with np.errstate(over="ignore"):
             together = reduce(Sums.__add__, [group.sums.pooled() for group in groups])
         return self._finished(together, groups[0].case)[0]
+
+
+def overflowing() -> np.errstate:
+    """Where metrics are finished: what overflows is found where it stands, and named `infinite`."""
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def _kind(case: Case) -> tuple[Any, ...]:

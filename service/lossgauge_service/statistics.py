@@ -175,6 +175,33 @@ class Measure(ABC, Generic[Record]):
         """The record of one sample. Raises `LossgaugeError` where it has none."""
 
 
+Found = TypeVar("Found")
+
+
+class Basis(ABC, Generic[Found]):
+    """What measures may have in common, found from a whole sample: a frozen dataclass of what decides it, and how it is found."""
+
+    @abstractmethod
+    def find(self, sample: Sample, device: torch.device) -> Found:
+        """What is found. Raises `LossgaugeError` where it cannot be."""
+
+
+class Derived(Measure[Record], Generic[Record, Found]):
+    """A measure of what is found first: once a sample, for all measures of the same basis."""
+
+    @property
+    @abstractmethod
+    def basis(self) -> Basis[Found]:
+        """What it is derived from."""
+
+    @abstractmethod
+    def derive(self, found: Found) -> Record:
+        """The record. Raises `LossgaugeError` where there is none."""
+
+    def measure(self, sample: Sample, device: torch.device) -> Record:
+        return self.derive(self.basis.find(sample, device))
+
+
 PixelStatistic = Totals | Moments | Squares | Entropy | Counts | Pairs
 """What a pass sums."""
 

@@ -4,9 +4,10 @@ A row's numbers are those that `/v1/score` gives for its parameters: the same im
 table in the place of samples.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from lossgauge.metrics import (
     MetricSpec,
     Precision,
     Recall,
+    RocAuc,
     Specificity,
 )
 from lossgauge.metrics.spec import Thresholded
@@ -30,7 +32,6 @@ from lossgauge.sweeps import (
     BestCell,
     BestThreshold,
     Cell,
-    FocalGrid,
     Sweep,
     SweepRequest,
     ThresholdRow,
@@ -38,13 +39,11 @@ from lossgauge.sweeps import (
 from lossgauge.wire import Question, Score, Subject
 
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
-from lossgauge_service.measures.auc import areas_of
 from lossgauge_service.metrics import IMPLEMENTATIONS
-from lossgauge_service.metrics.class_averages import average
-from lossgauge_service.metrics.values import Readings, scores_of, scores_of_classes
+from lossgauge_service.metrics.pixel_losses import focal_cells
 from lossgauge_service.outcomes import Group, Outcomes
-from lossgauge_service.plan import Plan, plan_for
-from lossgauge_service.samples import Case, Sample
+from lossgauge_service.plan import Plan, overflowing, plan_for
+from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Sums
 
 OF_MASKS = (Accuracy, Precision, Recall, Specificity, Dice, Iou)
@@ -79,50 +78,42 @@ class Sweeping:
         counts = Confusion(threshold_side=self.swept.threshold_side)
         return [counts.with_threshold(threshold) for threshold in self.swept.thresholds or []]
 
-    @property
+    @cached_property
     def _losses(self) -> list[FocalLoss]:
         grid = self.swept.focal
         return [] if grid is None else [grid.loss(grid.alpha[0], gamma) for gamma in grid.gamma]
 
-    def check(self, case: Case) -> None:
-        """Raises `MetricDoesNotFit` where the loss is not for such a sample."""
-        try:
-            self.plan.statistics(case)
-        except MetricDoesNotFit as error:
-            raise MetricDoesNotFit(error.detail, pointer="/sweep/focal") from None
-
-    def tables(self, outcomes: Outcomes, sample: Sample) -> Tables:
-        """The tables, of the one sample's sums. Raises the sample's error."""
+    def tables(self, outcomes: Outcomes) -> Tables:
+        """The tables, of the one sample's sums. Raises the sample's error, which is the grid's where the loss is not for it."""
         for error in outcomes.errors.values():
-            raise error
+            raise (
+                MetricDoesNotFit(error.detail, pointer="/sweep/focal") if isinstance(error, MetricDoesNotFit) else error
+            )
         [group] = outcomes.groups
-        auc = auc_of(sample, self.swept.average) if self.swept.auc else None
+        [columns] = _finished(self.columns, group.sums, group.case)
+        auc = self._auc(columns)
         thresholds = self._threshold_rows(group.sums, group.case) if self._masks else None
-        cells = [*self._cells(group.sums, group.case, auc)] if self._losses else None
+        cells = self._cells(group.sums, group.case, _beside(columns, auc)) if self._losses else None
         return Tables(thresholds, cells, auc, _best(self.swept, thresholds or [], cells or []))
+
+    def _auc(self, columns: dict[str, Score]) -> Score | None:
+        return columns.get("roc_auc", Score(value=None, undefined="soft_target")) if self.swept.auc else None
 
     def _threshold_rows(self, sums: Sums, case: Case) -> list[ThresholdRow]:
         masks = self._masks
-        columns = _plan_of([spec.model_copy(update={"threshold": masks[0].threshold}) for spec in self.columns.specs])
-        scores = _finished(columns, _rows_of(masks, sums, case), case)
+        columns = [spec for spec in self.columns.specs if isinstance(spec, Thresholded)]
+        first = _plan_of([spec.model_copy(update={"threshold": masks[0].threshold}) for spec in columns])
+        scores = _finished(first, _rows_of(masks, sums, case), case)
         pairs = zip(self.swept.thresholds or [], scores, strict=True)
         return [ThresholdRow(threshold=threshold, **_mask_numbers(row)) for threshold, row in pairs]
 
-    def _cells(self, sums: Sums, case: Case, auc: Score | None) -> Iterator[Cell]:
+    def _cells(self, sums: Sums, case: Case, beside: Numbers) -> list[Cell]:
         grid = self.swept.focal
         assert grid is not None
-        [mask] = _finished(self.columns, sums, case)
-        beside = _beside(_mask_numbers(mask), auc)
-        gammas = [
-            (gammas, _rows_of([grid.loss(grid.alpha[0], gamma) for gamma in gammas], sums, case))
-            for gammas in _alike(grid)
-        ]
-        for alpha in grid.alpha:
-            for some, rows in gammas:
-                loss = grid.loss(alpha, some[0])
-                scores = _finished(_plan_of([loss]), rows, case)
-                for gamma, score in zip(some, scores, strict=True):
-                    yield _cell(alpha, gamma, score[loss.answer_key], beside)
+        with overflowing():
+            scores = focal_cells(self._losses, grid.alpha, sums, case)
+        places = product(grid.alpha, grid.gamma)
+        return [_cell(*place, score, beside) for place, score in zip(places, scores, strict=True)]
 
 
 def sweeping(request: SweepRequest) -> Sweeping:
@@ -132,23 +123,12 @@ def sweeping(request: SweepRequest) -> Sweeping:
     columns: list[MetricSpec] = [
         Confusion(threshold_side=side),
         *(kind(threshold_side=side, average=how) for kind in OF_MASKS),
+        # a soft target has no positives to rank
+        *([RocAuc(average=how)] if swept.auc and request.target_kind == "labels" else []),
     ]
     subject = {name: getattr(request, name) for name in Subject.model_fields}
     question = Question(**subject, metrics=columns)
     return Sweeping(swept, question, plan_for(question))
-
-
-def auc_of(sample: Sample, how: Any) -> Score:
-    """The area under the ROC curve of a binary or multilabel sample, averaged over labels."""
-    if sample.case.task == "multiclass" or sample.case.soft:
-        return Score(value=None, undefined="soft_target" if sample.case.soft else "multiclass")
-    areas = areas_of(sample, how == "micro")
-    values, reasons, sizes = (np.array([column]) for column in zip(*areas, strict=True))
-    labels = Readings(values, reasons.astype(object))
-    value, nothing = average(how, labels, sizes), np.full(1, None, object)
-    if sample.case.task == "binary" or how == "micro":
-        return scores_of(value, nothing)[0]
-    return scores_of_classes(value, labels, labels, nothing)[0]
 
 
 # ----------------------------------------------------------------------------------------------------------------- rows
@@ -179,13 +159,6 @@ def _finished(plan: Plan, rows: Sums, case: Case) -> list[dict[str, Score]]:
     ]
 
 
-def _alike(grid: FocalGrid) -> list[list[float]]:
-    """The gammas that one loss finishes: all, where gamma enters nothing but the pass; a leak and a focus need each alone."""
-    loss = grid.loss(grid.alpha[0], 0.0)
-    alone = loss.clip_leak or loss.normalized
-    return [[gamma] for gamma in grid.gamma] if alone else [list(grid.gamma)]
-
-
 # -------------------------------------------------------------------------------------------------------------- columns
 
 
@@ -205,8 +178,9 @@ def _total(counts: Any) -> float | None:
     return None if None in each else sum(each)
 
 
-def _beside(mask: Numbers, auc: Score | None) -> Numbers:
+def _beside(columns: dict[str, Score], auc: Score | None) -> Numbers:
     """The columns that are the same in each cell."""
+    mask = _mask_numbers(columns)
     reason = "not_asked" if auc is None else auc.undefined
     reasons = mask["undefined"] | ({} if reason is None else {"auc": reason})
     return {**mask, "auc": None if auc is None else auc.value, "undefined": reasons}

@@ -288,7 +288,7 @@ def test_alpha_by_gamma_tables(engine: Engine) -> None:
     }
     sweep = sweeping(SweepRequest.model_validate(asked))
     sample = sample_of(sweep.question, X.copy(), T.copy())
-    tables = sweep.tables(engine.run(sweep.plan, [sample]), sample)
+    tables = sweep.tables(engine.run(sweep.plan, [sample]))
     assert tables.cells is not None
     grid = [(alpha, gamma) for alpha in np.linspace(0.1, 0.4, 7) for gamma in np.linspace(1, 4, 7)]
     expected = [float(told.focal(P, T, alpha, gamma).mean()) for alpha, gamma in grid]

@@ -21,6 +21,7 @@ from lossgauge_service.errors import (
     MetricDoesNotFit,
     ShapeMismatch,
 )
+from lossgauge_service.measures import objects
 from lossgauge_service.measures.objects import components
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
@@ -131,6 +132,30 @@ def test_a_batch_is_pooled_by_adding_counts(engine: Engine) -> None:
     whole = Case(guess, target, task="instances", prediction_kind="labels")
     for spec in (m.PanopticQuality(), m.InstancePrecision()):
         assert summary[spec.name].pooled == pytest.approx(score(engine, spec, whole).value)
+
+
+def test_metrics_of_the_same_objects_share_them(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the thresholds, a map's components are found once for each way that pixels touch, and each score is its own."""
+    rng = np.random.default_rng(0)
+    case = Case(rng.random((20, 30)) < 0.4, rng.random((20, 30)) < 0.4, None, "binary", "labels")
+    specs = keyed(
+        (
+            m.InstanceFBeta(),
+            m.InstancePrecision(),
+            m.PanopticQuality(iou_threshold=0.1),
+            m.InstanceFBeta(connectivity="faces"),
+        )
+    )
+    alone = {spec.answer_key: score(engine, spec, case) for spec in specs}
+    found = list[bool]()
+
+    def counted(mask: Any, full: bool) -> Any:
+        found.append(full)
+        return components(mask, full)
+
+    monkeypatch.setattr(objects, "components", counted)
+    assert scores(engine, specs, case) == alone
+    assert sorted(found) == [False, False, True, True]
 
 
 IDS = np.array([[0, 1], [2, 2]])

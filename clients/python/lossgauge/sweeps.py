@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, create_model, model_validator
 from lossgauge.encodings import Array
 from lossgauge.metrics.focal import FocalLoss
 from lossgauge.metrics.overlap import TEN_THRESHOLDS
-from lossgauge.metrics.spec import Each, Forbidden, NonNegative, Probability
+from lossgauge.metrics.spec import ALL_TASKS, Each, Forbidden, NonNegative, Probability
 from lossgauge.wire import (
     COMPUTED_IN,
     Answer,
@@ -82,7 +82,7 @@ class _Grid(Message):
 SHARED = {
     name: (field.annotation, field)
     for name, field in FocalLoss.model_fields.items()
-    if name not in ("name", "key", "pooling", "alpha", "gamma")
+    if name not in ("name", "key", "pooling", "preset", "alpha", "gamma")
 }
 """What the cells of a grid have in common."""
 
@@ -161,6 +161,10 @@ class SweepRequest(Subject):
 
     @model_validator(mode="after")
     def _there_is_something_to_sweep(self) -> Self:
+        if self.task not in ALL_TASKS:
+            raise Forbidden(f"a sweep is of the tasks {', '.join(ALL_TASKS)}; found {self.task!r}", "task")
+        if self.regions is not None:
+            raise Forbidden("regions are masks of labels; a sweep takes logits or probabilities", "regions")
         if self.prediction_kind == "labels":
             raise Forbidden("a sweep takes logits or probabilities; found 'labels'", "prediction_kind")
         return self
@@ -275,7 +279,7 @@ class SweepResponse(Answer):
     id: str | None = None
     thresholds: list[ThresholdRow] | None = None
     cells: list[Cell] | None = None
-    auc: Score | None = Field(default=None, description="The area under the ROC curve; exact, ties count a half.")
+    auc: Score | None = Field(default=None, description="The area under the ROC curve: the exact `roc_auc`.")
     best: Best
     precision: Precision | None = Field(default=None, description=COMPUTED_IN)
     asked: Asked | None = None

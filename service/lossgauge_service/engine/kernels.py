@@ -29,19 +29,25 @@ BLOCK = 2**25
 CACHED_BLOCK = 2**18
 """Elements of an eager block on the CPU: its temporaries stay in the cache."""
 
+GRID_SHAPE = KernelShape(gammas=6, cuts=1, quadratic=True)
+"""The grid that a sweep has by default, in one launch."""
 COUNT_SHAPES = (KernelShape(cuts=1), KernelShape(cuts=10))
 SOFT_SHAPES = (
     KernelShape(moments=True, entropy=True, cuts=1, quadratic=True),
     KernelShape(moments=True, entropy=True, cuts=10, quadratic=True),
     KernelShape(moments=True, entropy=True, gammas=1, cuts=1),
-    KernelShape(gammas=6, cuts=1, quadratic=True),
+    GRID_SHAPE,
     KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=1, squares=True, quadratic=True),
 )
-WHOLE_SHAPES = (KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10, squares=True, quadratic=True),)
+WHOLE_SHAPES = (
+    KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10, squares=True, quadratic=True),
+    GRID_SHAPE,
+)
 TARGET_SHAPES = (KernelShape(moments=True, clips=2, cuts=1, squares=True),)
 CLASS_SHAPES = (
     KernelShape(),
     KernelShape(moments=True, entropy=True, gammas=1, clips=2, squares=True, quadratic=True),
+    KernelShape(gammas=6, quadratic=True),
 )
 COMPILED_ROWS: dict[Variant, tuple[KernelShape, ...]] = {
     Variant("labels"): COUNT_SHAPES[:1],

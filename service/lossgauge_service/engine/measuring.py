@@ -10,7 +10,7 @@ import torch
 
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.samples import Sample
-from lossgauge_service.statistics import Measure, Statistic
+from lossgauge_service.statistics import Basis, Derived, Measure, Statistic
 
 Records = dict[Statistic, Any]
 
@@ -38,9 +38,18 @@ def _each(
 
 def _records(keys: Sequence[Measure[Any]], device: torch.device, sample: Sample) -> Records | LossgaugeError:
     try:
-        return {key: key.measure(sample, device) for key in keys}
+        found = {basis: basis.find(sample, device) for basis in _bases(keys)}
+        return {
+            key: key.derive(found[key.basis]) if isinstance(key, Derived) else key.measure(sample, device)
+            for key in keys
+        }
     except LossgaugeError as error:
         return error
+
+
+def _bases(keys: Sequence[Measure[Any]]) -> dict[Basis[Any], None]:
+    """Each once, in the order of the keys."""
+    return dict.fromkeys(key.basis for key in keys if isinstance(key, Derived))
 
 
 def _stacked(records: Sequence[Any]) -> Any:

@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from lossgauge_service.errors import InvalidValues
-from lossgauge_service.measures.objects import Layout, Objects, objects_of
-from lossgauge_service.samples import Sample
-from lossgauge_service.statistics import Measure, Values
+from lossgauge_service.measures.objects import ByClass, Layout, Objects
+from lossgauge_service.statistics import Derived, Values
 
 MOST_RIVALS = 10_000
 """Pairs of which the best choice is found in about a second: the time grows with their square."""
@@ -36,7 +34,7 @@ class MatchSums(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Matching(Measure[MatchSums]):
+class Matching(Derived[MatchSums, ByClass]):
     """The matched pairs of a sample's objects, and what is left, at each threshold."""
 
     thresholds: tuple[float, ...]
@@ -45,8 +43,11 @@ class Matching(Measure[MatchSums]):
     layout: Layout
     pairs: int
 
-    def measure(self, sample: Sample, device: torch.device) -> MatchSums:
-        found = objects_of(sample, self.layout)
+    @property
+    def basis(self) -> Layout:
+        return self.layout
+
+    def derive(self, found: ByClass) -> MatchSums:
         rows = [self._of_class(objects) for objects in found.objects]
         tp, fp, fn, iou = np.moveaxis(np.array([row[:-1] for row in rows], np.float64), 1, 0)
         pairs = np.empty(len(rows), object)

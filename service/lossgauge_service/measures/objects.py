@@ -5,27 +5,19 @@ from typing import NamedTuple
 
 import cc3d
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from lossgauge_service.measures.masks import Mask, masks_of
 from lossgauge_service.samples import Sample
 from lossgauge_service.samples.checks import bad_values
+from lossgauge_service.statistics import Basis
 
 Integers = NDArray[np.int64]
 LARGEST_ID = 2**63 - 1
 FACES, FULL = {2: 4, 3: 6}, {2: 8, 3: 26}
 """The names that cc3d has for how pixels touch, by the number of axes."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What an object is. full: pixels touch by corners too; divisor: an id is class * divisor + number."""
-
-    full: bool = True
-    min_size: int = 1
-    divisor: int | None = None
-    crowd: tuple[int, ...] = ()
 
 
 class Side(NamedTuple):
@@ -61,9 +53,18 @@ class ByClass(NamedTuple):
     valid: Integers
 
 
-def objects_of(sample: Sample, layout: Layout) -> ByClass:
-    """The objects of a sample's classes. Raises `InvalidValues` for an id whose class there is not."""
-    return _of_ids(sample, layout) if sample.case.task == "instances" else _of_masks(sample, layout)
+@dataclass(frozen=True)
+class Layout(Basis[ByClass]):
+    """What an object is. full: pixels touch by corners too; divisor: an id is class * divisor + number."""
+
+    full: bool = True
+    min_size: int = 1
+    divisor: int | None = None
+    crowd: tuple[int, ...] = ()
+
+    def find(self, sample: Sample, device: torch.device) -> ByClass:
+        """The objects of a sample's classes. Raises `InvalidValues` for an id whose class there is not."""
+        return _of_ids(sample, self) if sample.case.task == "instances" else _of_masks(sample, self)
 
 
 # ------------------------------------------------------------------------------------------------------------ components

@@ -1,8 +1,8 @@
 """Losses that are sums over pixels: focal loss and cross-entropy. Alphas, class weights and leaks enter here, after the pass."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from lossgauge.metrics import CrossEntropy, FocalLoss
@@ -15,8 +15,7 @@ from lossgauge_service.samples import Case, case_one_vs_rest
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """A loss before its reduction, (samples, classes): the positives' sum, the negatives', and the weights' sum."""
 
     positive: Values
@@ -63,9 +62,34 @@ def _focal_needs(spec: FocalLoss, case: Case) -> list[Statistic]:
 
 
 def _focal_finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
-    totals = _focal_totals(spec, sums, case)
-    parts = Parts(*_focal_sums(spec, sums, case), _focal_weight(spec, sums, totals, case))
-    return reduced(spec, parts, totals, sums.pixels, _seen(spec, case), _masks_of_a_pixel(spec, case))
+    return _reduced(
+        spec, _focal_parts(spec, _alphas(spec), sums, case), _focal_totals(spec, sums, case), sums.pixels, case
+    )
+
+
+def focal_cells(losses: Sequence[FocalLoss], alphas: Sequence[float | None], sums: Sums, case: Case) -> list[Score]:
+    """The score of each loss at each alpha, alpha by alpha, of one sample's sums. The losses differ in gamma alone.
+
+    An alpha is a factor of its cells' parts, and gamma enters nothing but the parts: all are reduced together.
+    """
+    factors = np.array([_factors(alpha, losses[0].alpha_mode) for alpha in alphas])
+    each = [_focal_parts(loss, (factors[:, :1], factors[:, 1:]), sums, case) for loss in losses]
+    shape = len(alphas), len(losses), case.classes
+    parts = (
+        np.broadcast_to(np.stack(values, 1), shape).reshape(-1, case.classes) for values in zip(*each, strict=True)
+    )
+    cells = shape[0] * shape[1]
+    totals = TotalSums(*(values.repeat(cells, 0) for values in _focal_totals(losses[0], sums, case)))
+    return _reduced(losses[0], Parts(*parts), totals, sums.pixels.repeat(cells), case)
+
+
+def _reduced(spec: FocalLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> list[Score]:
+    return reduced(spec, parts, totals, pixels, _seen(spec, case), _masks_of_a_pixel(spec, case))
+
+
+def _focal_parts(spec: FocalLoss, alphas: tuple[Any, Any], sums: Sums, case: Case) -> Parts:
+    weight = _focal_weight(spec, sums, _focal_totals(spec, sums, case), case)
+    return Parts(*_focal_sums(spec, alphas, sums, case), weight)
 
 
 def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) -> Values:
@@ -77,16 +101,16 @@ def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) ->
     return np.maximum(focus.positive + focus.negative, np.finfo(float).tiny)
 
 
-def _focal_sums(spec: FocalLoss, sums: Sums, case: Case) -> EntropySums:
-    entropy, leak = sums.entropy(_focal_key(spec, case)), _leak(spec, _focal_totals(spec, sums, case))
-    scaled = _of_each(_alphas(spec), entropy)
+def _focal_sums(spec: FocalLoss, alphas: tuple[Any, Any], sums: Sums, case: Case) -> EntropySums:
+    entropy, leak = sums.entropy(_focal_key(spec, case)), _leak(spec, alphas, _focal_totals(spec, sums, case))
+    scaled = _of_each(alphas, entropy)
     share = 1.0 if _is_apart(spec, case) else _share_of_elements(spec, case)
     return EntropySums(share * (scaled.positive + leak.positive), share * (scaled.negative + leak.negative))
 
 
 def _focal_losses(spec: FocalLoss, sums: Sums, whole: Sums, case: Case) -> Values:
     share = _share_of_elements(spec, case) if _is_apart(spec, case) else 1.0
-    return share * _together(_focal_sums(spec, sums, case))
+    return share * _together(_focal_sums(spec, _alphas(spec), sums, case))
 
 
 def _masks_of_a_pixel(spec: FocalLoss, case: Case) -> float:
@@ -102,22 +126,26 @@ def _share_of_elements(spec: FocalLoss, case: Case) -> float:
 
 
 def _alphas(spec: FocalLoss) -> tuple[Any, Any]:
-    if spec.alpha is None:
+    if not isinstance(spec.alpha, list):
+        return _factors(spec.alpha, spec.alpha_mode)
+    alphas = np.array(spec.alpha)
+    # the softmax has no negatives
+    return alphas, 1 - alphas if spec.multiclass_mode == "one_vs_rest" and spec.alpha_mode == "balanced" else alphas
+
+
+def _factors(alpha: float | None, mode: str) -> tuple[float, float]:
+    if alpha is None:
         return 1.0, 1.0
-    if isinstance(spec.alpha, list):
-        alphas = np.array(spec.alpha)
-        # the softmax has no negatives
-        return alphas, 1 - alphas if spec.multiclass_mode == "one_vs_rest" and spec.alpha_mode == "balanced" else alphas
-    return spec.alpha, spec.alpha if spec.alpha_mode == "constant" else 1 - spec.alpha
+    return alpha, alpha if mode == "constant" else 1 - alpha
 
 
-def _leak(spec: FocalLoss, totals: TotalSums) -> EntropySums:
+def _leak(spec: FocalLoss, alphas: tuple[Any, Any], totals: TotalSums) -> EntropySums:
     """What the clipped stand-ins of the other class's pixels add: a constant for each pixel."""
     if not spec.clip_leak or spec.clip is None:
         return EntropySums(np.zeros(1), np.zeros(1))
-    (low, high), (alpha, rest) = spec.clip, _alphas(spec)
-    of_negative = alpha * (1 - high) ** spec.gamma * _minus_log(high)
-    of_positive = rest * low**spec.gamma * _minus_log(1 - low)
+    low, high = spec.clip
+    of_negative = alphas[0] * (1 - high) ** spec.gamma * _minus_log(high)
+    of_positive = alphas[1] * low**spec.gamma * _minus_log(1 - low)
     return EntropySums(of_positive * totals.positive, of_negative * totals.negative)
 
 
@@ -295,8 +323,9 @@ def _scaled(factor: Any, sums: Values) -> Values:
     """factor * sums, where a factor of 0 takes out even what is infinite."""
     if isinstance(factor, float):
         return factor * sums if factor != 0 else np.zeros_like(sums)
-    factors = np.broadcast_to(np.asarray(factor, np.float64), sums.shape)
-    return np.multiply(factors, sums, out=np.zeros_like(sums), where=factors != 0)
+    factors, values = np.broadcast_arrays(np.asarray(factor, np.float64), sums)
+    scaled: Values = np.multiply(factors, values, out=np.zeros(values.shape), where=factors != 0)
+    return scaled
 
 
 def _sides(parts: Parts, case: Case) -> tuple[Values, Values]:

@@ -73,7 +73,6 @@ def _decoded(body: Body, service: Service, as_csv: bool) -> Job:
     job = sweeping(asked)
     table = _table(asked) if as_csv else None
     sample = Decoder(envelope.attachments, service.caps, service.limits).sample(job.question, asked)
-    job.check(sample.case)
     return Job(asked, job, sample, table)
 
 
@@ -86,7 +85,7 @@ def _table(asked: SweepRequest) -> Table:
 
 
 def _answered(job: Job, outcomes: Outcomes, service: Service, watch: Stopwatch) -> Response:
-    found = job.sweep.tables(outcomes, job.sample)
+    found = job.sweep.tables(outcomes)
     watch.lap("compute")
     if job.table is not None:
         response = csv_answer(csv_of(job.table, getattr(found, job.table)), watch)

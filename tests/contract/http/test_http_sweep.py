@@ -3,14 +3,14 @@
 import csv
 import io
 import json
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import numpy as np
 import pytest
 from lossgauge import AsyncClient
 from lossgauge.encodings import safetensors
-from lossgauge.sweeps import ALPHAS, COLUMNS, GAMMAS, MASK_METRICS, SweepResponse
+from lossgauge.sweeps import ALPHAS, COLUMNS, GAMMAS, MASK_METRICS, SweepResponse, SweptAverage
 from sklearn.metrics import roc_auc_score
 
 from tests.contract.carriers import npy
@@ -132,6 +132,18 @@ async def test_the_auc_is_scikit_learn_s(client: httpx.AsyncClient, case: Case) 
     assert {cell["auc"] for cell in whole["cells"]} == {whole["auc"]["value"]}
 
 
+@pytest.mark.parametrize("average", get_args(SweptAverage))
+@pytest.mark.parametrize("case", [case for case in SWEPT if case.target_kind == "labels"], ids=name_of)
+async def test_the_auc_is_scored(client: httpx.AsyncClient, case: Case, average: str) -> None:
+    """The area is, with all that is told of it, what /v1/score gives as `roc_auc`; of classes each is ranked against the rest."""
+    request = document_of(case)
+    answer = await swept(client, request, focal={"alpha": [None], "gamma": [2]}, average=average)
+    [score] = await scored(client, request, [{"name": "roc_auc", "average": average}])
+    assert answer["auc"] == score
+    assert [cell["auc"] for cell in answer["cells"]] == [score["value"]]
+    assert 0 < score["value"] < 1
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -189,7 +201,7 @@ async def test_the_defaults(client: httpx.AsyncClient, pair: Document) -> None:
     assert (ALPHAS[0], ALPHAS[-1], GAMMAS[0], GAMMAS[-1], len(cells)) == (0.1, 0.4, 1.0, 4.0, 49)
     assert (answer["id"], answer["sweep"]["focal"]["reduction"], answer["sweep"]["best_by"]) == ("a", "mean", "dice")
     assert answer["sweep"]["thresholds"] == [row["threshold"] for row in answer["thresholds"]]
-    assert list(answer["semantics"]) == ["confusion", *MASK_METRICS]
+    assert list(answer["semantics"]) == ["confusion", *MASK_METRICS, "roc_auc"]
     one = await swept(client, request, thresholds=[0.5])
     assert (one["cells"], one["best"]["cell"]) == (None, None)
 
@@ -309,6 +321,10 @@ async def test_a_sweep_that_cannot_be(
     [
         ({"prediction_kind": "labels"}, "/prediction_kind"),
         ({"metrics": ["dice"]}, "/metrics"),
+        ({"task": "boxes", "sweep": {"focal": {}}}, "/task"),
+        ({"task": "instances"}, "/task"),
+        ({"task": "multiclass", "regions": [[1]], "sweep": {"focal": {"alpha": [None]}}}, "/regions"),
+        ({"sweep": {"focal": {"preset": "torchvision"}}}, "/sweep/focal/preset"),
         ({"prediction": {"encoding": "list", "data": [[0.9, 7.0], [0.7, 0.4]]}}, "/prediction"),
         ({"target": {"encoding": "list", "data": [[1, 0, 1]]}}, "/target"),
         (
