@@ -12,7 +12,10 @@ from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Sample, sample_of
 
 QUESTION = Question(
-    **{"task": "multiclass", "prediction_kind": "labels", "num_classes": 3, "ignore_index": 9},
+    task="multiclass",
+    prediction_kind="labels",
+    num_classes=3,
+    ignore_index=9,
     metrics=[m.Hausdorff(), m.Dice()],
 )
 
