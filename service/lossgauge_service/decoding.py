@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 from lossgauge.encodings import Array
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps
 from lossgauge.mapping import MapRequest
+from lossgauge.metrics.spec import ALL_TASKS
 from lossgauge.sweeps import SweepRequest
 from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest, Subject
 
@@ -28,6 +29,8 @@ REJECTIONS: dict[str, type[LossgaugeError]] = {
 }
 ROLES = ("/prediction", "/target", "/weight")
 MOST_ID_CHARACTERS = 200
+PIXELS_IN_A_BYTE = 8
+"""Of a packed mask: a body of the most bytes is decoded, whatever its arrays are."""
 Asked = TypeVar("Asked", bound=Subject)
 
 
@@ -69,6 +72,24 @@ class Pair(Protocol):
         """The weight map."""
 
 
+@dataclass
+class Room:
+    """What is left of the bytes that the samples of one body may take: a few bytes of runs may say millions of pixels."""
+
+    left: int
+
+    def check(self, at: str) -> None:
+        """Raises `LimitExceeded` where nothing is left."""
+        if self.left <= 0:
+            found = "the items before this one decode to as much as a request may; send it in another"
+            raise LimitExceeded(found, pointer=at, limit="inflated_bytes")
+
+    def take(self, sample: Sample) -> None:
+        """Count what a sample takes."""
+        arrays = (sample.prediction, sample.target, sample.weight)
+        self.left -= sum(array.nbytes for array in arrays if array is not None)
+
+
 @dataclass(frozen=True)
 class Decoder:
     """Decodes one request's arrays, within the caps."""
@@ -79,20 +100,26 @@ class Decoder:
 
     def sample(self, question: Question, pair: Pair) -> Sample:
         """The checked sample of one pair."""
-        sample = sample_of(question, *self._arrays(pair))
+        arrays = self._arrays(pair)
+        _check_regions(question, arrays[1], self.limits)
+        sample = sample_of(question, *arrays)
         _check_classes(sample, self.limits)
         return sample
 
     def items(self, request: BatchRequest) -> list[Item]:
         """The items of a batch, each read on its own."""
-        if request.items is not None:
-            return [self._item(request, document, f"/items/{index}") for index, document in enumerate(request.items)]
-        return self._stacked(request)
+        if request.items is None:
+            return self._stacked(request)
+        room = Room(PIXELS_IN_A_BYTE * self.limits.inflated_bytes)
+        return [self._item(request, document, f"/items/{index}", room) for index, document in enumerate(request.items)]
 
-    def _item(self, question: Question, document: Any, at: str) -> Item:
+    def _item(self, question: Question, document: Any, at: str, room: "Room") -> Item:
         try:
             item = validated(BatchItem, document, at)
-            return Item(item.id, self.sample(_asked_of(question, item), item), at)
+            room.check(at)
+            sample = self.sample(_asked_of(question, item), item)
+            room.take(sample)
+            return Item(item.id, sample, at)
         except LossgaugeError as error:
             return Item(_id_in(document), error, at, own=_own(document))
 
@@ -102,6 +129,7 @@ class Decoder:
         if count == 0:
             raise ShapeMismatch(f"shape {list(prediction.shape)} stacks no sample", pointer="/prediction")
         _check_count("samples", count, self.limits.items, "/prediction")
+        _check_regions(request, target, self.limits)
         ids = _ids_for(count, request.ids)
         outcomes = samples_of_stack(request, prediction, target, weight)
         return [
@@ -134,7 +162,9 @@ def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
 
 def map_request(envelope: Envelope, limits: Limits) -> MapRequest:
     """The request of one pair's maps."""
-    return _asked(MapRequest, envelope.document, limits)
+    request = _asked(MapRequest, envelope.document, limits)
+    _check_pixels("a map", request)
+    return request
 
 
 def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:
@@ -145,8 +175,10 @@ def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:
 
 def sweep_request(envelope: Envelope, limits: Limits) -> SweepRequest:
     """The request of a sweep."""
-    request = validated(SweepRequest, envelope.document)
-    _check_count("classes", request.num_classes or 0, limits.classes, "/num_classes")
+    request = _asked(SweepRequest, envelope.document, limits)
+    _check_pixels("a sweep", request)
+    if request.regions is not None:
+        raise InvalidParameter("a sweep is of probabilities, and regions are masks of labels", pointer="/regions")
     return request
 
 
@@ -154,7 +186,15 @@ def _asked(model: type[Asked], document: dict[str, Any], limits: Limits) -> Aske
     _check_length(document, "metrics", limits.metrics)
     request = validated(model, document)
     _check_count("classes", request.num_classes or 0, limits.classes, "/num_classes")
+    _check_count("classes", len(request.regions or []), limits.classes, "/regions")
     return request
+
+
+def _check_pixels(what: str, request: Subject) -> None:
+    """Raises `InvalidParameter` where the arrays hold no pixels of classes."""
+    if request.task not in ALL_TASKS:
+        found = f"{what} is for the tasks {', '.join(ALL_TASKS)}; found {request.task!r}"
+        raise InvalidParameter(found, pointer="/task")
 
 
 def _check_length(document: dict[str, Any], name: str, cap: int) -> None:
@@ -173,6 +213,16 @@ def _check_count(what: str, count: int, cap: int, pointer: str) -> None:
 def _check_classes(sample: Sample | LossgaugeError, limits: Limits) -> None:
     if isinstance(sample, Sample):
         _check_count("classes", sample.case.classes, limits.classes, "/prediction")
+
+
+def _check_regions(question: Question, target: AnyArray, limits: Limits) -> None:
+    """Before there is a mask of each region."""
+    elements = len(question.regions or []) * target.size
+    if elements > limits.array_elements:
+        found = f"{len(question.regions or [])} regions of {target.size} pixels"
+        raise LimitExceeded(
+            f"{found}; together at most {limits.array_elements} are allowed", pointer="/regions", limit="array_elements"
+        )
 
 
 def _ids_for(count: int, ids: list[str] | None) -> list[str | None]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from lossgauge import metrics as m
 from lossgauge.metrics import MetricSpec
-from lossgauge.wire import Question
+from lossgauge.wire import Question, Score
 from lossgauge_service.engine import Engine
 from lossgauge_service.errors import (
     InvalidDtype,
@@ -97,8 +97,14 @@ def test_the_names_of_objects_do_not_matter(engine: Engine, case: Case, seed: in
     other = replace(case, prediction=_renamed(case.prediction, rng), target=_renamed(case.target, rng))
     for spec in (m.InstanceFBeta(iou_threshold=0.1), m.PanopticQuality(), m.InstancePrecision(thresholds=[0.0, 0.3])):
         before, after = score(engine, spec, case), score(engine, spec, other)
-        assert before.value == pytest.approx(after.value)
         assert before.undefined == after.undefined
+        assert [*members(after)] == [*members(before)]
+        assert [*members(after).values()] == [pytest.approx(value) for value in members(before).values()]
+
+
+def members(found: Score) -> dict[str, Any]:
+    """The value of a score, its counts and its parts."""
+    return found.model_dump(include={"value", *(found.model_extra or {})})
 
 
 def _renamed(ids: Any, rng: np.random.Generator) -> Any:
@@ -107,16 +113,48 @@ def _renamed(ids: Any, rng: np.random.Generator) -> Any:
 
 
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("shape", [(50,), (17, 23), (7, 9, 8), (3, 4, 5, 4)])
+@pytest.mark.parametrize("shape", [(50,), (1, 50), (50, 1), (17, 23), (1, 1, 40), (7, 9, 8), (3, 4, 5, 4)])
 def test_components_are_those_of_scipy(shape: tuple[int, ...], full: bool) -> None:
-    """The same components in any number of axes."""
+    """The same components in any number of axes, images of one row too: each number of one is one number of the other."""
     rng = np.random.default_rng(0)
     for density in (0.0, 0.3, 0.5, 1.0):
         mask = rng.random(shape) < density
         expected, count = ndimage.label(mask, ndimage.generate_binary_structure(len(shape), len(shape) if full else 1))
         found = components(mask, full)
-        assert found.max() == count
-        assert len(np.unique(np.stack([expected.ravel(), found.ravel()]), axis=1).T) == len(np.unique(expected))
+        assert np.array_equal(found > 0, mask)
+        numbers = {*zip(expected[mask].tolist(), found[mask].tolist(), strict=True)}
+        assert [len({*one}) for one in zip(*numbers, strict=True)] == ([count, count] if mask.any() else [])
+        assert len(numbers) == count
+
+
+def test_of_equal_pairs_the_first_in_the_image_is_matched(engine: Engine) -> None:
+    """Where two pairs of one object have the same IoU, the one whose first pixel comes first wins, wherever its last is."""
+    case = Case(np.array([5, 7, 7, 5]), np.array([1, 1, 1, 1]), task="instances", prediction_kind="labels")
+    for names in ((5, 7), (7, 5)):
+        guess = np.where(case.prediction == 5, *names)
+        [pair] = members(score(engine, m.InstanceFBeta(iou_threshold=0.25, pairs=2), replace(case, prediction=guess)))[
+            "pairs"
+        ]
+        assert pair == [1, names[0], 0.5]
+
+
+def test_optimal_matches_as_many_as_there_can_be(engine: Engine) -> None:
+    """Three pairs that hardly overlap are more than two that nearly are the same; greedy takes the two."""
+    target, guess = np.repeat([1, 2, 3], [10, 10, 1]), np.repeat([4, 5, 6], [1, 10, 10])
+    case = Case(guess, target, task="instances", prediction_kind="labels")
+    optimal = m.InstanceFBeta(iou_threshold=0.0, matching="optimal", pairs=9)
+    most, greedy = (members(score(engine, spec, case)) for spec in (optimal, m.InstanceFBeta(iou_threshold=0.0)))
+    assert ([pair[:2] for pair in most["pairs"]], greedy["tp"]) == ([[1, 4], [2, 5], [3, 6]], 2)
+
+
+def test_components_are_numbered_by_their_first_pixels(engine: Engine) -> None:
+    """The component that comes first is 1, in both maps, though the other ends before it."""
+    mask = np.array([[0, 0, 1], [1, 0, 1], [0, 0, 1]])
+    case = Case(mask, mask, task="binary", prediction_kind="labels")
+    asked = m.InstanceFBeta(pairs=2, connectivity="faces", min_size=1)
+    assert members(score(engine, asked, case))["pairs"] == [[1, 1, 1.0], [2, 2, 1.0]]
+    other = replace(case, prediction=np.array([[0, 0, 0], [1, 0, 1], [0, 0, 1]]))
+    assert members(score(engine, asked, other))["pairs"] == [[1, 2, pytest.approx(2 / 3)], [2, 1, 1.0]]
 
 
 def test_a_batch_is_pooled_by_adding_counts(engine: Engine) -> None:

@@ -73,6 +73,21 @@ def test_every_pixel_is_in_one_bin(engine: Engine, closed: Any, binning: Any) ->
         assert found["bin_count"] == [2.0 if place == twice else 1.0 for place in range(10)]
 
 
+@pytest.mark.parametrize(
+    ("bins", "closed", "counts"),
+    [
+        *((4, closed, [3, 3, 3, 3]) for closed in ("left", "right")),
+        (5, "left", [2, 2, 3, 2, 3]),
+        (5, "right", [3, 2, 3, 2, 2]),
+    ],
+)
+def test_quantiles_hold_equally_many_pixels(engine: Engine, bins: int, closed: Any, counts: list[int]) -> None:
+    """Twelve pixels that all differ are three to each of four bins; an edge belongs to the bin that is closed there."""
+    case = Case(np.linspace(0.1, 0.9, 12), np.ones(12, int), prediction_kind="probabilities")
+    spec = m.CalibrationError(bins=bins, closed=closed, binning="quantile")
+    assert score(engine, spec, case).model_dump()["bin_count"] == counts
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_an_edge_is_one_in_the_dtype_that_was_sent(engine: Engine, dtype: type) -> None:
     """0.7 is in [0.7, 0.8), though it is below 0.7 as a float32."""

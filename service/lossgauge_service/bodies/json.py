@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import orjson
+from lossgauge.encodings import CONTENTS
 from lossgauge.wire import Limits
 
 from lossgauge_service.bodies.envelope import Envelope, Parameters
@@ -135,6 +136,7 @@ def _check_members(node: Any, cap: int, where: str) -> None:
 
 
 def _members_outside_arrays(node: Any) -> Iterable[Any]:
+    """An array's content has caps of its own, which its encoding checks."""
     if isinstance(node, dict) and "encoding" in node:
-        return [value for key, value in node.items() if key != "data"]
+        return [value for key, value in node.items() if key not in CONTENTS]
     return _members(node)

@@ -1,6 +1,5 @@
 """`POST /v1/sweep`: one pair at many thresholds, alphas and gammas."""
 
-import re
 from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -11,11 +10,12 @@ from lossgauge.sweeps import SweepRequest, SweepResponse, Table, csv_of, documen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lossgauge_service.accepting import accepted
 from lossgauge_service.answers import CSV_MEDIA_TYPE, MEDIA_TYPE, Stopwatch, answer, csv_answer
 from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, sweep_request
 from lossgauge_service.errors import InvalidParameter
-from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
+from lossgauge_service.openapi import MAP_PROBLEMS, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.routes.examples import SWEEP
 from lossgauge_service.samples import Sample
@@ -24,8 +24,7 @@ from lossgauge_service.sweeps import Sweeping, Tables, sweeping
 
 router = APIRouter(tags=["scoring"])
 
-ACCEPTED = re.compile(r"\s*([^;,\s]+)[^,]*?(?:;\s*q\s*=\s*([01](?:\.\d*)?))?\s*(?:,|$)", re.IGNORECASE)
-JSON_RANGES = (MEDIA_TYPE, "application/*", "*/*")
+OFFERED = (MEDIA_TYPE, CSV_MEDIA_TYPE)
 TABULAR: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {"content": {CSV_MEDIA_TYPE: {"schema": {"type": "string"}}}}
 }
@@ -43,28 +42,21 @@ class Job(NamedTuple):
 @router.post(
     "/v1/sweep",
     response_model=SweepResponse,
-    responses={**problems(*SCORING_PROBLEMS), **TABULAR},
+    responses={**problems(*MAP_PROBLEMS), **TABULAR},
     openapi_extra=body_of(SweepRequest, SWEEP),
 )
 async def sweep(request: Request) -> Response:
     """Score one pair at many thresholds, and the focal loss at many alphas and gammas, in one pass. CSV for `Accept: text/csv`."""
     service = service_of(request)
     service.readiness.require()
+    media_type = accepted(request.headers.get("accept"), OFFERED)
     watch = Stopwatch()
     body = await receive(request, service.limits)
     watch.lap("receive")
-    job = await run_sync(_decoded, body, service, wants_csv(request.headers.get("accept", "")))
+    job = await run_sync(_decoded, body, service, media_type == CSV_MEDIA_TYPE)
     watch.lap("decode")
     outcomes = await service.batcher.run(job.sweep.plan, [job.sample], partial(watch.lap, "queue"))
     return await run_sync(_answered, job, outcomes, service, watch)
-
-
-def wants_csv(accept: str) -> bool:
-    """Whether an Accept header names CSV, and likes nothing that JSON answers better."""
-    weights = {name.lower(): float(weight or 1) for name, weight in ACCEPTED.findall(accept)}
-    return weights.get(CSV_MEDIA_TYPE, 0) > 0 and weights[CSV_MEDIA_TYPE] >= max(
-        weights.get(name, 0) for name in JSON_RANGES
-    )
 
 
 def _decoded(body: Body, service: Service, as_csv: bool) -> Job:

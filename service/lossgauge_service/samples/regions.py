@@ -29,7 +29,9 @@ def of_regions(question: Question, prediction: AnyArray, target: AnyArray, weigh
     targets = np.where(whole.target < 0, np.int8(-1), inside[:, whole.target].astype(np.int8))
     weights = None if whole.weight is None else np.tile(whole.weight, (len(regions), 1))
     case = replace(whole.case, task="multilabel", kind="labels", classes=len(regions))
-    return replace(whole, case=case, prediction=masks, target=targets, weight=weights)
+    # a map of labels has no axis of classes: its regions come first
+    axis = 0 if whole.case.kind == "labels" else whole.channel_axis
+    return replace(whole, case=case, prediction=masks, target=targets, weight=weights, channel_axis=axis)
 
 
 def _guess(whole: Sample) -> AnyArray:
@@ -49,4 +51,7 @@ def _check_classes(regions: Regions, classes: int) -> None:
         for index, label in enumerate(region):
             if label >= classes:
                 detail = f"region {place} has the class {label}; there are the classes 0 to {classes - 1}"
+                raise InvalidParameter(detail, pointer=f"/regions/{place}/{index}")
+            if label in region[:index]:
+                detail = f"region {place} has the class {label} twice, at {region.index(label)} and {index}"
                 raise InvalidParameter(detail, pointer=f"/regions/{place}/{index}")

@@ -4,12 +4,16 @@ import io
 import random
 import zlib
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 from lossgauge.encodings import encode, label_studio_rle, npy, png, safetensors
-from lossgauge.encodings.base import ArrayRejected, Caps, Part
+from lossgauge.encodings.base import ArrayRejected, Caps, Encoded, Part
+from lossgauge.encodings.coco_polygons import CocoPolygonsArray
+from lossgauge.encodings.coco_rle import CocoRleArray
+from lossgauge.encodings.cvat_rle import CvatRleArray
+from lossgauge.encodings.label_studio_rle import LabelStudioRleArray
 from lossgauge.encodings.part import PartArray
 
 CAPS = Caps(array_elements=2**16, image_pixels=2**16, list_elements=2**16)
@@ -100,13 +104,69 @@ def test_mutated_bodies(case: str) -> None:
     ("encoding", "field"), [*((name, "data") for name in ("npy", "raw", "png", "packbits")), ("coco_rle", "counts")]
 )
 def test_mutated_texts(encoding: str, field: str) -> None:
-    """Base64, or a text of runs, with letters changed."""
+    """Base64, or a text of runs, with letters changed: most are refused, and what comes out has the shape that is told."""
     document = encode(MASK, encoding)
     rng = random.Random(encoding)
     text = document.model_dump()[field].encode()
+    assert np.array_equal(document.decode({}, CAPS), MASK)
+    shapes = []
     for _ in range(ROUNDS):
         broken = document.model_copy(update={field: mutated(text, rng).decode("latin-1")})
-        survives(partial(broken.decode, {}, CAPS))
+        shapes += shape_of(broken)
+    assert len(shapes) < ROUNDS // 2
+    # a .npy and a PNG file tell their shape themselves
+    assert encoding in ("npy", "png") or {*shapes} == {MASK.shape}
+
+
+def shape_of(document: Encoded) -> list[tuple[int, ...]]:
+    """The shape of a document's array; none where it is refused. Anything but `ArrayRejected` goes on up."""
+    try:
+        return [document.decode({}, CAPS).shape]
+    except ArrayRejected:
+        return []
+
+
+ANNOTATIONS: dict[str, Encoded] = {
+    "coco_rle": CocoRleArray(size=[6, 7], counts=[3, 20, 4, 15]),
+    "coco_polygons": CocoPolygonsArray(size=[6, 7], polygons=[[0, 0, 5, 0, 5, 4.5], [1, 1, 2, 3, 9, 9, 1, 1]]),
+    "label_studio_rle": LabelStudioRleArray(rle=[*BRUSH], original_height=2, original_width=2),
+    "cvat_rle": CvatRleArray(size=[6, 7], points=[3, 9, 1, 2, 3, 5]),
+}
+NASTY: tuple[Any, ...] = (
+    *(0, 1, -1, 2, 7, 255, 256, 0.5, 1e300, -1e300, 2**31, 2**63, -(2**63), 10**400, float("nan"), float("inf")),
+    *(None, True, "1", "", [], [1], {}),
+)
+
+
+@pytest.mark.parametrize("encoding", ANNOTATIONS)
+def test_mutated_lists(encoding: str) -> None:
+    """Runs, bytes and corners with numbers changed, left out, put in or nested: a mask of the image's shape, or a refusal."""
+    document = ANNOTATIONS[encoding]
+    [field] = [name for name, value in document.model_dump().items() if isinstance(value, list) and name != "size"]
+    rng = random.Random(encoding)
+    [whole] = shape_of(document)
+    shapes = []
+    for _ in range(ROUNDS):
+        broken = document.model_copy(update={field: spoilt([*document.model_dump()[field]], rng)})
+        shapes += shape_of(broken)
+    assert 0 < len(shapes) < ROUNDS // 2
+    assert {*shapes} == {whole}
+
+
+def spoilt(numbers: list[Any], rng: random.Random) -> list[Any]:
+    """A list with a few members changed; of a list of lists also a member's member."""
+    for _ in range(rng.randrange(1, 4)):
+        at = rng.randrange(len(numbers) or 1)
+        kind = rng.randrange(4)
+        if kind == 0 and numbers and isinstance(numbers[at], list):
+            numbers[at] = spoilt([*numbers[at]], rng)
+        elif kind == 1:
+            del numbers[at : at + rng.randrange(1, 3)]
+        elif kind == 2:
+            numbers.insert(at, rng.choice(NASTY))
+        else:
+            numbers[at : at + 1] = [rng.choice(NASTY)]
+    return numbers
 
 
 def test_mutated_media_types() -> None:

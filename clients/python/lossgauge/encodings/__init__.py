@@ -41,6 +41,10 @@ else:
 BY_NAME = {encoding.model_fields["encoding"].default: encoding for encoding in ENCODINGS}
 
 
+CONTENTS = frozenset({"data", "counts", "points", "polygons", "rle"})
+"""The fields of arrays' documents that hold their numbers: read by the encoding alone, element by element."""
+
+
 def encode(array: AnyArray, encoding: str) -> Encoded:
     """The document of an array in an encoding, by its name.
 
