@@ -59,6 +59,18 @@ class Batch:
             return array
         return torch.movedim(torch.nn.functional.one_hot(array, self.classes), -1, 1)
 
+    def rows(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Targets and predictions of the valid pixels: (n,), and (n, C) predictions where there are classes, and targets of labels."""
+        target, prediction = self.target, self.prediction
+        if self.first.task == "binary":
+            valid = torch.tensor(np.stack([case.valid for case in self.cases]))
+            return target[valid].numpy(), prediction[valid].numpy()
+        if self.first.task == "multilabel":
+            target, prediction = (torch.movedim(array, 1, -1).flatten(0, -2) for array in (target, prediction))
+            return target.numpy(), prediction.numpy()
+        valid = torch.tensor(np.stack([case.valid for case in self.cases]))
+        return target[valid].numpy(), torch.movedim(prediction, 1, -1)[valid].numpy()
+
     def flat(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Targets and masks of the valid pixels, one after the other; (n, C) of labels."""
         target, mask = self.target, self.mask

@@ -2,13 +2,13 @@
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from lossgauge.metrics.spec import Forbidden
 from lossgauge.presets import PRESETS, Preset
-from lossgauge.presets.preset import EVERY_TASK
+from lossgauge.presets.preset import Task
 
 COMBINED = "combined_loss"
 Place = tuple[str | int, ...]
@@ -21,7 +21,7 @@ def with_presets(question: Any, known: Collection[str]) -> Any:
     `"preset": null` takes it out of the question's preset. A combined loss's preset is that of its terms.
     """
     metrics = question.get("metrics") if isinstance(question, Mapping) else None
-    if not isinstance(metrics, list) or question.get("task") not in EVERY_TASK:
+    if not isinstance(metrics, list) or question.get("task") not in get_args(Task):
         return question
     default = question.get("preset")
     if default is None and not any(_names_one(metric) for metric in metrics):
