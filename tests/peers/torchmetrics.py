@@ -49,6 +49,11 @@ def _dice(batch: Batch) -> float:
     return float(torch.nanmean(segmentation.dice_score(*masks, num_classes=batch.classes)))
 
 
+def _mean_iou(batch: Batch) -> float:
+    masks = [batch.channels(array).bool() for array in (batch.mask, batch.target)]
+    return float(torch.nanmean(segmentation.mean_iou(*masks, num_classes=batch.classes)))
+
+
 def _wrong(task: str) -> Callable[[Batch], float]:
     function = getattr(classification, f"{task}_confusion_matrix")
 
@@ -208,6 +213,10 @@ PEERS = {
     },
 }
 MORE = (
+    *(
+        ("iou", task, {"empty": {"both": "skip"}, "pooling": "sample"}, Peer(_mean_iou, MASKS, tolerance=1e-5))
+        for task in TASKS
+    ),
     *(
         (
             "calibration_error",

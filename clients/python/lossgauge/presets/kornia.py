@@ -49,6 +49,13 @@ KORNIA = Preset(
             differs="It gives each class's value without a mean, `per_class` here; a class in neither mask is 1. It ignores no pixel.",
         ),
         Recipe(
+            metric="box_iou",
+            function="metrics.mean_iou_bbox, its diagonal",
+            tasks=("boxes",),
+            parameters={"pooling": "batch"},
+            differs="It gives every pair of boxes, without a mean. A box without an area is an error.",
+        ),
+        Recipe(
             metric="tversky_loss",
             function="losses.tversky_loss(alpha=0.3, beta=0.7)",
             tasks=("multiclass",),

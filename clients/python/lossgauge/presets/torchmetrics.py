@@ -12,6 +12,7 @@ NOTHING_LEFT = (
     "the reason `no_valid_pixels`."
 )
 
+MEAN_IOU = " functional.segmentation.mean_iou is `empty` {both: skip} and `pooling` sample."
 GENERALIZED: dict[str, Any] = {
     "soft": False,
     "weight_type": "square",
@@ -21,7 +22,7 @@ GENERALIZED: dict[str, Any] = {
 SCORE = "It is the score, 1 less our loss, of masks. weight_type 'linear' is `uniform`."
 
 
-def _classification(metric: str, name: str, **more: Any) -> tuple[Recipe, ...]:
+def _classification(metric: str, name: str, also: str = "", **more: Any) -> tuple[Recipe, ...]:
     """The three functions of a name: of one mask, of classes, of labels."""
     empties: dict[Task, dict[str, Any]] = {"binary": ZERO, "multiclass": ABSENT, "multilabel": ZERO}
     return tuple(
@@ -30,7 +31,7 @@ def _classification(metric: str, name: str, **more: Any) -> tuple[Recipe, ...]:
             function=f"functional.classification.{task}_{name}",
             tasks=(task,),
             parameters={"average": "macro", "empty": empty, "pooling": "batch", **more},
-            differs=f"It counts {GLOBAL}. {NOTHING_LEFT}",
+            differs=f"It counts {GLOBAL}. {NOTHING_LEFT}{also}",
         )
         for task, empty in empties.items()
     )
@@ -72,7 +73,7 @@ TORCHMETRICS = Preset(
                 "macro. A class in neither mask leaves the mean, as here."
             ),
         ),
-        *_classification("iou", "jaccard_index"),
+        *_classification("iou", "jaccard_index", also=MEAN_IOU),
         *_classification("precision", "precision"),
         *_classification("recall", "recall"),
         *_classification("fbeta", "f1_score", beta=1.0),
