@@ -28,6 +28,12 @@ class Batch:
         return self.first.classes
 
     @property
+    def spacing(self) -> list[float]:
+        """The sides of a pixel, 1 where nothing says."""
+        axes = self.first.target.ndim - (self.first.task == "multilabel")
+        return [1.0] * axes if self.first.spacing is None else list(self.first.spacing)
+
+    @property
     def prediction(self) -> torch.Tensor:
         """(B, *S), or (B, C, *S) where there are classes."""
         return torch.tensor(np.stack([case.prediction for case in self.cases]))

@@ -138,13 +138,13 @@ def _of_axes(case: Case) -> bool:
 
 
 def _surface(function: Callable[..., Any], **asked: Any) -> Callable[[Batch], float]:
-    return lambda batch: _mean(function(*_channels(batch), include_background=True, **asked))
+    return lambda batch: _mean(function(*_channels(batch), include_background=True, spacing=batch.spacing, **asked))
 
 
 def _surface_dice(tolerance: float, subvoxels: bool = False) -> Callable[[Batch], float]:
     def score(batch: Batch) -> float:
         thresholds = [tolerance] * batch.classes
-        asked = {"include_background": True, "use_subvoxels": subvoxels}
+        asked = {"include_background": True, "use_subvoxels": subvoxels, "spacing": batch.spacing}
         return _mean(compute_surface_dice(*_channels(batch), thresholds, **asked))
 
     return score
@@ -203,7 +203,8 @@ SYMMETRIC = _surface(compute_average_surface_distance, symmetric=True)
 DIRECTED = _surface(compute_hausdorff_distance, directed=True)
 MORE = (
     tuple(
-        (metric, task, parameters, Peer(run, LABELS, tolerance=1e-5, takes=of_two_surfaces))
+        (metric, task, parameters, Peer(run, LABELS, tolerance=1e-5, takes=of_two_surfaces, spaced=spaced))
+        for spaced in (False, True)
         for metric, parameters, run in (
             ("hausdorff", {"percentile": 95.0}, PERCENT),
             ("hausdorff", {"directed": True}, DIRECTED),

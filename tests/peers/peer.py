@@ -26,7 +26,8 @@ class Peer:
 
     kinds, soft, ignored, weights: the samples that the library takes at all. takes: those of them that it is not known
     (in the preset's `differs`) to score otherwise. rarely: few samples of random ones are taken; the batches are. filled:
-    every pixel of a predicted map has an object. tolerance: relative; of libraries that compute in float32 it is 1e-5.
+    every pixel of a predicted map has an object. spaced: batches have a `spacing`. tolerance: relative; of libraries that
+    compute in float32 it is 1e-5.
     """
 
     run: Callable[[Batch], float]
@@ -38,6 +39,7 @@ class Peer:
     takes: Callable[[Case], bool] = _takes_all
     rarely: bool = False
     filled: bool = False
+    spaced: bool = False
 
 
 def of_two_surfaces(case: Case) -> bool:
