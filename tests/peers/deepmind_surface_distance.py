@@ -13,7 +13,7 @@ from tests.peers.peer import LABELS, MASKS, Peer, of_two_surfaces
 from tests.reference import Case
 
 TASKS = ("binary", "multiclass", "multilabel")
-published.np = SimpleNamespace(**vars(np), Inf=np.inf, NaN=np.nan)
+published.np = SimpleNamespace(**{**vars(np), "Inf": np.inf, "NaN": np.nan})
 """Release 0.1 asks NumPy for names that it has had before 2."""
 
 
