@@ -68,7 +68,16 @@ def _checked(preset: Preset) -> str:
     if not preset.recipes:
         return "not compared yet"
     versions = " and ".join(preset.versions)
-    return f"the library, {versions}" if preset.checked == "library" else f"its formula, as of {versions}"
+    if preset.checked == "formula":
+        return f"its formula, as of {versions}{_note(preset)}"
+    formulas = [
+        f"`{recipe.metric}`: the formula of {recipe.formula_of}" for recipe in preset.recipes if recipe.formula_of
+    ]
+    return "; ".join([f"the library, {versions}{_note(preset)}", *formulas])
+
+
+def _note(preset: Preset) -> str:
+    return f" ({preset.note})" if preset.note else ""
 
 
 def recipes() -> Iterator[str]:
@@ -89,6 +98,14 @@ def recipes() -> Iterator[str]:
                     yield f"| {' | '.join(cells)} | {recipe.differs or ''} |"
 
 
+def unequalled() -> Iterator[str]:
+    """What libraries have and nothing here equals."""
+    yield from ("| library | function | why |", "|---|---|---|")
+    for preset in PRESETS.values():
+        for one in preset.unequalled:
+            yield f"| {preset.library} | `{one.function}` | {one.why} |"
+
+
 def defects() -> Iterator[str]:
     """What is wrong in libraries, and not copied."""
     yield from ("| library | function | what is wrong |", "|---|---|---|")
@@ -104,6 +121,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "presets": presets,
     "recipes": recipes,
     "defects": defects,
+    "unequalled": unequalled,
 }
 
 

@@ -39,7 +39,8 @@ def test_every_parameter_of_a_preset_is_echoed(client: Client, name: str) -> Non
     """Asked by its name alone, a metric has the preset's parameters in the answer's semantics."""
     for recipe in PRESETS[name].recipes:
         if "binary" in recipe.tasks:
-            kind = "labels" if "labels" in m.CATALOGUE[recipe.metric].about.kinds else "probabilities"
+            kinds = m.CATALOGUE[recipe.metric].about.kinds
+            kind = next(kind for kind in ("labels", "probabilities", "logits") if kind in kinds)
             prediction = GUESS if kind == "labels" else GUESS * 0.5
             asked: Document = {"task": "binary", "prediction_kind": kind}
             result = client.score(prediction, GUESS, metrics=recipe.metric, preset=PRESETS[name].name, **asked)

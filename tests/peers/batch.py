@@ -28,6 +28,12 @@ class Batch:
         return self.first.classes
 
     @property
+    def spacing(self) -> list[float]:
+        """The sides of a pixel, 1 where nothing says."""
+        axes = self.first.target.ndim - (self.first.task == "multilabel")
+        return [1.0] * axes if self.first.spacing is None else list(self.first.spacing)
+
+    @property
     def prediction(self) -> torch.Tensor:
         """(B, *S), or (B, C, *S) where there are classes."""
         return torch.tensor(np.stack([case.prediction for case in self.cases]))
@@ -58,6 +64,18 @@ class Batch:
         if self.first.task == "multilabel" or array.ndim == self.first.target.ndim + 2:
             return array
         return torch.movedim(torch.nn.functional.one_hot(array, self.classes), -1, 1)
+
+    def rows(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Targets and predictions of the valid pixels: (n,), and (n, C) predictions where there are classes, and targets of labels."""
+        target, prediction = self.target, self.prediction
+        if self.first.task == "binary":
+            valid = torch.tensor(np.stack([case.valid for case in self.cases]))
+            return target[valid].numpy(), prediction[valid].numpy()
+        if self.first.task == "multilabel":
+            target, prediction = (torch.movedim(array, 1, -1).flatten(0, -2) for array in (target, prediction))
+            return target.numpy(), prediction.numpy()
+        valid = torch.tensor(np.stack([case.valid for case in self.cases]))
+        return target[valid].numpy(), torch.movedim(prediction, 1, -1)[valid].numpy()
 
     def flat(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Targets and masks of the valid pixels, one after the other; (n, C) of labels."""

@@ -1,11 +1,20 @@
 """Kornia."""
 
+import numpy as np
 import torch
-from kornia.losses import binary_focal_loss_with_logits, dice_loss, focal_loss
-from kornia.metrics import mean_iou
+from kornia.losses import (
+    binary_focal_loss_with_logits,
+    dice_loss,
+    focal_loss,
+    lovasz_hinge_loss,
+    lovasz_softmax_loss,
+    tversky_loss,
+)
+from kornia.metrics import mean_iou, mean_iou_bbox
 
 from tests.peers.batch import Batch
-from tests.peers.peer import LOGITS, MASKS, Peer, of_two_axes
+from tests.peers.peer import BOXES, LOGITS, MASKS, Peer, of_two_axes
+from tests.reference import Case
 
 
 def _ignored(batch: Batch) -> int:
@@ -31,6 +40,27 @@ def _iou(batch: Batch) -> float:
     return float(torch.mean(mean_iou(mask, target, batch.classes)))
 
 
+def _tversky(batch: Batch) -> float:
+    return float(tversky_loss(batch.prediction, batch.target, 0.3, 0.7, ignore_index=_ignored(batch)))
+
+
+def _hinge(batch: Batch) -> float:
+    return float(lovasz_hinge_loss(batch.prediction[:, None], batch.target))
+
+
+def _softmax(batch: Batch) -> float:
+    return float(lovasz_softmax_loss(batch.prediction, batch.target))
+
+
+def _box_iou(batch: Batch) -> float:
+    sides = ([getattr(case, name) for case in batch.cases] for name in ("prediction", "target"))
+    return float(mean_iou_bbox(*(torch.tensor(np.concatenate(boxes)) for boxes in sides)).diag().mean())
+
+
+def _have_areas(case: Case) -> bool:
+    return all(bool((box[:, 2:] > box[:, :2]).all()) for box in (case.prediction, case.target))
+
+
 OF_MASKS = Peer(_focal_of_masks, LOGITS, ignored=True)
 PEERS = {
     ("dice_loss", "multiclass"): Peer(_dice, LOGITS, ignored=True, takes=of_two_axes),
@@ -38,4 +68,8 @@ PEERS = {
     ("focal_loss", "multilabel"): OF_MASKS,
     ("focal_loss", "multiclass"): Peer(_focal_of_classes, LOGITS, ignored=True),
     ("iou", "multiclass"): Peer(_iou, MASKS, tolerance=1e-5),
+    ("box_iou", "boxes"): Peer(_box_iou, BOXES, takes=_have_areas),
+    ("tversky_loss", "multiclass"): Peer(_tversky, LOGITS, ignored=True, takes=of_two_axes),
+    ("lovasz_hinge", "binary"): Peer(_hinge, LOGITS, takes=of_two_axes),
+    ("lovasz_softmax", "multiclass"): Peer(_softmax, LOGITS, takes=of_two_axes),
 }

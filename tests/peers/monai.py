@@ -1,23 +1,41 @@
 """MONAI."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
-from monai.losses import DiceLoss, FocalLoss
+from monai.data.box_utils import box_iou
+from monai.losses import BoxGIoULoss, DiceLoss, FocalLoss, GeneralizedDiceLoss, TverskyLoss
 from monai.metrics import (
+    CalibrationErrorMetric,
+    compute_average_precision,
     compute_average_surface_distance,
     compute_confusion_matrix_metric,
     compute_dice,
     compute_hausdorff_distance,
     compute_iou,
+    compute_panoptic_quality,
+    compute_roc_auc,
     compute_surface_dice,
     get_confusion_matrix,
 )
 
 from tests.peers.batch import Batch
-from tests.peers.peer import LABELS, LOGITS, MASKS, Peer, of_two_surfaces
+from tests.peers.peer import (
+    BOXES,
+    LABELS,
+    LOGITS,
+    MASKS,
+    PROBABILITIES,
+    Peer,
+    both_sides_of_every_class,
+    of_two_surfaces,
+)
+from tests.reference import Case
 
 TASKS = ("binary", "multiclass", "multilabel")
+ONE_OR_MORE = ("binary", "multilabel")
 NAMES = {"precision": "precision", "recall": "sensitivity", "specificity": "specificity", "fbeta": "f1 score"}
 
 
@@ -56,20 +74,87 @@ def _focal(batch: Batch) -> float:
     return float(of(batch.channels(batch.prediction), batch.channels(batch.target)))
 
 
-def _hausdorff(batch: Batch) -> float:
-    return _mean(compute_hausdorff_distance(*_channels(batch), include_background=True))
+def _of_region(loss: Callable[..., Any], **asked: Any) -> Callable[[Batch], float]:
+    def value(batch: Batch) -> float:
+        softmax = batch.first.task == "multiclass"
+        of = loss(sigmoid=not softmax, softmax=softmax, **asked)
+        return float(of(batch.channels(batch.prediction), batch.channels(batch.target).double()))
+
+    return value
 
 
-def _surface_distance(batch: Batch) -> float:
-    return _mean(compute_average_surface_distance(*_channels(batch), include_background=True))
+def _ranked(function: Callable[..., Any]) -> Callable[[Batch], float]:
+    def score(batch: Batch) -> float:
+        target, prediction = batch.rows()
+        if batch.first.task == "multiclass":
+            target = np.eye(batch.classes)[target]
+        return float(function(torch.tensor(prediction), torch.tensor(target)))
+
+    return score
 
 
-def _surface_dice(batch: Batch) -> float:
-    thresholds = [1.0] * batch.classes
-    return _mean(compute_surface_dice(*_channels(batch), thresholds, include_background=True))
+def _calibration(reduction: str, bins: int) -> Callable[[Batch], float]:
+    def error(batch: Batch) -> float:
+        of = CalibrationErrorMetric(num_bins=bins, calibration_reduction=reduction)
+        of(batch.channels(batch.prediction), batch.channels(batch.target))
+        return float(of.aggregate())
+
+    return error
 
 
-SURFACES = {"hausdorff": _hausdorff, "average_surface_distance": _surface_distance, "surface_dice": _surface_dice}
+def _panoptic(batch: Batch) -> float:
+    pairs = ((torch.tensor(case.prediction), torch.tensor(case.target)) for case in batch.cases)
+    return float(np.mean([float(compute_panoptic_quality(*pair)) for pair in pairs]))
+
+
+def _boxes(batch: Batch) -> tuple[torch.Tensor, ...]:
+    sides = ([getattr(case, name) for case in batch.cases] for name in ("prediction", "target"))
+    return tuple(torch.tensor(np.concatenate(boxes)) for boxes in sides)
+
+
+def _box_iou(batch: Batch) -> float:
+    return float(box_iou(*_boxes(batch)).diag().mean())
+
+
+def _giou(batch: Batch) -> float:
+    return float(BoxGIoULoss()(*_boxes(batch)))
+
+
+def _have_areas(case: Case) -> bool:
+    return all(bool((box[:, 2:] - box[:, :2] >= 0.125).all()) for box in (case.prediction, case.target))
+
+
+def _any(case: Case) -> bool:
+    return True
+
+
+def _has_a_label(case: Case) -> bool:
+    return bool(case.target.any())
+
+
+def _of_axes(case: Case) -> bool:
+    """(H, W) or (H, W, D)."""
+    return case.target.ndim in (2, 3)
+
+
+def _surface(function: Callable[..., Any], **asked: Any) -> Callable[[Batch], float]:
+    return lambda batch: _mean(function(*_channels(batch), include_background=True, spacing=batch.spacing, **asked))
+
+
+def _surface_dice(tolerance: float, subvoxels: bool = False) -> Callable[[Batch], float]:
+    def score(batch: Batch) -> float:
+        thresholds = [tolerance] * batch.classes
+        asked = {"include_background": True, "use_subvoxels": subvoxels, "spacing": batch.spacing}
+        return _mean(compute_surface_dice(*_channels(batch), thresholds, **asked))
+
+    return score
+
+
+SURFACES = {
+    "hausdorff": _surface(compute_hausdorff_distance),
+    "average_surface_distance": _surface(compute_average_surface_distance),
+    "surface_dice": _surface_dice(1.0),
+}
 PEERS = {
     **{
         (metric, task): Peer(run, LABELS, tolerance=1e-5, takes=of_two_surfaces, rarely=True)
@@ -86,5 +171,74 @@ PEERS = {
         for metric, name in NAMES.items()
         for task in TASKS
     },
-    **{("accuracy", task): Peer(_confusion("accuracy"), MASKS, tolerance=1e-5) for task in ("binary", "multilabel")},
+    **{("accuracy", task): Peer(_confusion("accuracy"), MASKS, tolerance=1e-5) for task in ONE_OR_MORE},
+    **{("tversky_loss", task): Peer(_of_region(TverskyLoss), LOGITS, soft=True) for task in TASKS},
+    **{
+        ("generalized_dice_loss", task): Peer(_of_region(GeneralizedDiceLoss), LOGITS, tolerance=1e-5, takes=takes)
+        for task, takes in (("binary", _any), ("multiclass", _any), ("multilabel", _has_a_label))
+    },
+    **{("mcc", t): Peer(_confusion("matthews correlation coefficient"), MASKS, tolerance=1e-5) for t in TASKS},
+    **{("balanced_accuracy", t): Peer(_confusion("balanced accuracy"), MASKS, tolerance=1e-5) for t in ONE_OR_MORE},
+    **{
+        (metric, task): Peer(
+            _ranked(function),
+            PROBABILITIES,
+            ignored=task != "multilabel",
+            tolerance=1e-5,
+            takes=both_sides_of_every_class,
+            rarely=True,
+        )
+        for metric, function in (("roc_auc", compute_roc_auc), ("average_precision", compute_average_precision))
+        for task in TASKS
+    },
+    **{
+        ("calibration_error", t): Peer(_calibration("expected", 20), PROBABILITIES, tolerance=1e-5) for t in ONE_OR_MORE
+    },
+    ("panoptic_quality", "instances"): Peer(_panoptic, LABELS, tolerance=1e-5, takes=_of_axes, rarely=True),
+    ("box_iou", "boxes"): Peer(_box_iou, BOXES, tolerance=1e-5),
+    ("giou_loss", "boxes"): Peer(_giou, BOXES, takes=_have_areas, tolerance=1e-4),
 }
+PERCENT = _surface(compute_hausdorff_distance, percentile=95)
+SYMMETRIC = _surface(compute_average_surface_distance, symmetric=True)
+DIRECTED = _surface(compute_hausdorff_distance, directed=True)
+MORE = (
+    tuple(
+        (metric, task, parameters, Peer(run, LABELS, tolerance=1e-5, takes=of_two_surfaces, spaced=spaced))
+        for spaced in (False, True)
+        for metric, parameters, run in (
+            ("hausdorff", {"percentile": 95.0}, PERCENT),
+            ("hausdorff", {"directed": True}, DIRECTED),
+            ("average_surface_distance", {"symmetric": "assd"}, SYMMETRIC),
+            ("surface_dice", {"nsd_mode": "pooled_areas", "tolerance": 0.5}, _surface_dice(0.5, True)),
+        )
+        for task in TASKS
+    )
+    + tuple(
+        more
+        for task in TASKS
+        for more in (
+            (
+                "tversky_loss",
+                task,
+                {"fp_weight": 0.2, "fn_weight": 0.9},
+                Peer(_of_region(TverskyLoss, alpha=0.2, beta=0.9), LOGITS),
+            ),
+            (
+                "generalized_dice_loss",
+                task,
+                {"weight_type": "simple"},
+                Peer(_of_region(GeneralizedDiceLoss, w_type="simple"), LOGITS, tolerance=1e-5),
+            ),
+        )
+    )
+    + tuple(
+        (
+            "calibration_error",
+            task,
+            {"norm": norm, "bins": 7},
+            Peer(_calibration(name, 7), PROBABILITIES, tolerance=1e-5),
+        )
+        for task in ONE_OR_MORE
+        for norm, name in (("max", "maximum"),)
+    )
+)

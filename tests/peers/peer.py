@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from lossgauge.metrics.spec import ALL_KINDS, PredictionKind
 
 from tests.peers.batch import Batch
@@ -11,6 +12,7 @@ from tests.reference import Case
 MASKS: tuple[PredictionKind, ...] = ("labels", "probabilities")
 LABELS: tuple[PredictionKind, ...] = ("labels",)
 LOGITS: tuple[PredictionKind, ...] = ("logits",)
+BOXES: tuple[PredictionKind, ...] = ("boxes",)
 PROBABILITIES: tuple[PredictionKind, ...] = ("probabilities",)
 
 
@@ -23,8 +25,9 @@ class Peer:
     """`run` gives the library's value of a batch, NaN where it has none.
 
     kinds, soft, ignored, weights: the samples that the library takes at all. takes: those of them that it is not known
-    (in the preset's `differs`) to score otherwise. rarely: few samples of random ones are taken;
-    the batches are. tolerance: relative; of libraries that compute in float32 it is 1e-5.
+    (in the preset's `differs`) to score otherwise. rarely: few samples of random ones are taken; the batches are. filled:
+    every pixel of a predicted map has an object. spaced: batches have a `spacing`. tolerance: relative; of libraries that
+    compute in float32 it is 1e-5.
     """
 
     run: Callable[[Batch], float]
@@ -35,6 +38,8 @@ class Peer:
     tolerance: float = 1e-6
     takes: Callable[[Case], bool] = _takes_all
     rarely: bool = False
+    filled: bool = False
+    spaced: bool = False
 
 
 def of_two_surfaces(case: Case) -> bool:
@@ -48,9 +53,19 @@ def of_two_surfaces(case: Case) -> bool:
     return all(mask.reshape(case.classes, -1).any(-1).all() for mask in masks)
 
 
+def both_sides_of_every_class(case: Case) -> bool:
+    """Positives and negatives of every class among the valid pixels of the target."""
+    if case.task == "binary":
+        return len(np.unique(case.target[case.valid])) == 2
+    if case.task == "multiclass":
+        return len(np.unique(case.target[case.valid])) == case.classes
+    rows = zip(case.target.reshape(case.classes, -1), case.valid.reshape(case.classes, -1), strict=True)
+    return all(len(np.unique(row[valid])) == 2 for row, valid in rows)
+
+
 def of_two_axes(case: Case) -> bool:
     """The library takes images only."""
-    return case.target.ndim == 2
+    return case.target.ndim - (case.task == "multilabel") == 2
 
 
 def of_several_labels(case: Case) -> bool:

@@ -7,7 +7,8 @@ import numpy as np
 from sklearn import metrics
 
 from tests.peers.batch import Batch
-from tests.peers.peer import MASKS, PROBABILITIES, Peer, of_several_labels
+from tests.peers.peer import MASKS, PROBABILITIES, Peer, both_sides_of_every_class, of_several_labels
+from tests.reference import Case
 
 TASKS = ("binary", "multiclass", "multilabel")
 NAMES = {"precision": "precision_score", "recall": "recall_score", "fbeta": "f1_score", "iou": "jaccard_score"}
@@ -40,6 +41,43 @@ def _of_pixels(name: str) -> Callable[[Batch], float]:
     return lambda batch: float(getattr(metrics, name)(*batch.flat()))
 
 
+def _brier(batch: Batch) -> float:
+    return float(
+        metrics.brier_score_loss(
+            *batch.rows(), labels=[*range(max(2, batch.classes))], scale_by_half=batch.first.task == "binary"
+        )
+    )
+
+
+def _ranked(name: str, average: str = "macro") -> Callable[[Batch], float]:
+    """Of the mean of classes each against the rest, as of labels: roc_auc_score has it as multi_class='ovr'."""
+
+    def score(batch: Batch) -> float:
+        target, prediction = batch.rows()
+        if batch.first.task == "multiclass":
+            target = np.eye(batch.classes)[target]
+        return float(getattr(metrics, name)(target, prediction, average=average))
+
+    return score
+
+
+def _one_against_the_rest(batch: Batch) -> float:
+    target, prediction = batch.rows()
+    whole = prediction / prediction.sum(1, keepdims=True)
+    if batch.classes == 2:
+        return _ranked("roc_auc_score")(batch)
+    return float(metrics.roc_auc_score(target, whole, multi_class="ovr"))
+
+
+def _has_positives(case: Case) -> bool:
+    return bool((case.target[case.valid] == 1).any())
+
+
+def _of_several(case: Case) -> bool:
+    return of_several_labels(case) and both_sides_of_every_class(case)
+
+
+RANKED = {"roc_auc": "roc_auc_score", "average_precision": "average_precision_score"}
 AGREEMENTS = {"mcc": "matthews_corrcoef", "kappa": "cohen_kappa_score", "balanced_accuracy": "balanced_accuracy_score"}
 PEERS = {
     **{
@@ -55,4 +93,28 @@ PEERS = {
     **{("accuracy", task): Peer(_accuracy, MASKS, ignored=True) for task in ("binary", "multiclass")},
     **{("confusion", task): Peer(_wrong, MASKS, ignored=True) for task in ("binary", "multiclass")},
     ("cross_entropy", "binary"): Peer(_log_loss, PROBABILITIES, ignored=True),
+    ("brier", "binary"): Peer(_brier, PROBABILITIES, ignored=True),
+    ("brier", "multiclass"): Peer(_brier, PROBABILITIES, ignored=True),
+    ("roc_auc", "binary"): Peer(_ranked("roc_auc_score"), PROBABILITIES, ignored=True),
+    ("roc_auc", "multiclass"): Peer(_one_against_the_rest, PROBABILITIES, ignored=True, takes=_of_several, rarely=True),
+    ("roc_auc", "multilabel"): Peer(_ranked("roc_auc_score"), PROBABILITIES, takes=_of_several, rarely=True),
+    ("average_precision", "binary"): Peer(
+        _ranked("average_precision_score"), PROBABILITIES, ignored=True, takes=_has_positives
+    ),
+    **{
+        ("average_precision", task): Peer(
+            _ranked("average_precision_score"),
+            PROBABILITIES,
+            ignored=task == "multiclass",
+            takes=_of_several,
+            rarely=True,
+        )
+        for task in ("multiclass", "multilabel")
+    },
 }
+MORE = tuple(
+    (metric, task, {"average": average}, Peer(_ranked(name, average), PROBABILITIES, takes=_of_several))
+    for metric, name in RANKED.items()
+    for task in ("multiclass", "multilabel")
+    for average in ("micro", "weighted")
+)

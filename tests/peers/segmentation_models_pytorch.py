@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tests.peers.batch import Batch
-from tests.peers.peer import LOGITS, MASKS, Peer, every_label_counts, ignored_is_no_class
+from tests.peers.peer import LOGITS, MASKS, Peer, both_sides_of_every_class, every_label_counts, ignored_is_no_class
 
 TASKS = ("binary", "multiclass", "multilabel")
 NAMES = {
@@ -44,10 +44,18 @@ def _target(batch: Batch) -> torch.Tensor:
     return batch.target if batch.first.task == "multiclass" else batch.channels(batch.target).double()
 
 
-def _loss(name: str) -> Callable[[Batch], float]:
+def _loss(name: str, **asked: Any) -> Callable[[Batch], float]:
     def loss(batch: Batch) -> float:
-        of = getattr(losses, name)(batch.first.task, ignore_index=batch.first.ignore_index)
+        of = getattr(losses, name)(batch.first.task, ignore_index=batch.first.ignore_index, **asked)
         return float(of(batch.channels(batch.prediction), _target(batch)))
+
+    return loss
+
+
+def _lovasz(per_image: bool) -> Callable[[Batch], float]:
+    def loss(batch: Batch) -> float:
+        of = losses.LovaszLoss(batch.first.task, per_image=per_image, ignore_index=batch.first.ignore_index)
+        return float(of(batch.prediction.float(), batch.target))
 
     return loss
 
@@ -85,6 +93,15 @@ def _above_zero(case: Any) -> bool:
     return bool((case.threshold > 0 or case.prediction_kind == "labels") and ignored_is_no_class(case))
 
 
+def _of_both_sides(case: Any) -> bool:
+    return _above_zero(case) and both_sides_of_every_class(case)
+
+
+def _of_axes(case: Any) -> bool:
+    """Two or more: over one it takes classes for a sigmoid's output."""
+    return bool(case.target.ndim > 1)
+
+
 def _ignores(task: str) -> bool:
     return task != "multilabel"
 
@@ -99,6 +116,19 @@ PEERS = {
         for t in ("binary", "multilabel")
     },
     **{("cross_entropy", t): Peer(_soft_bce, LOGITS, soft=True, ignored=True) for t in ("binary", "multilabel")},
+    **{
+        ("tversky_loss", task): Peer(_loss("TverskyLoss"), LOGITS, ignored=True, takes=every_label_counts)
+        for task in TASKS
+    },
+    ("focal_tversky_loss", "binary"): Peer(_loss("TverskyLoss", gamma=0.75), LOGITS, ignored=True),
+    ("lovasz_hinge", "binary"): Peer(_lovasz(False), LOGITS, ignored=True, tolerance=1e-5),
+    ("lovasz_softmax", "multiclass"): Peer(_lovasz(False), LOGITS, ignored=True, tolerance=1e-5, takes=_of_axes),
+    **{
+        ("balanced_accuracy", t): Peer(
+            _counted("balanced_accuracy"), MASKS, tolerance=1e-5, takes=_of_both_sides, rarely=True
+        )
+        for t in ("binary", "multilabel")
+    },
     ("cross_entropy", "multiclass"): Peer(_soft_ce, LOGITS, ignored=True),
     **{
         (metric, task): Peer(_counted(name), MASKS, ignored=task == "multiclass", tolerance=1e-5, takes=_above_zero)
@@ -110,3 +140,12 @@ PEERS = {
         for t in ("binary", "multilabel")
     },
 }
+WEIGHTS = {"alpha": 0.2, "beta": 0.9}
+MORE = (
+    *(
+        ("tversky_loss", task, {"fp_weight": 0.2, "fn_weight": 0.9}, Peer(_loss("TverskyLoss", **WEIGHTS), LOGITS))
+        for task in TASKS
+    ),
+    ("lovasz_hinge", "binary", {"pooling": "sample"}, Peer(_lovasz(True), LOGITS, tolerance=1e-5)),
+    ("lovasz_softmax", "multiclass", {"pooling": "sample"}, Peer(_lovasz(True), LOGITS, tolerance=1e-5)),
+)

@@ -2,9 +2,11 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
 
 from tests.peers.batch import Batch
+from tests.peers.objects import boxes, id_maps, some_boxes, some_ids
 from tests.peers.peer import Peer
 from tests.reference import Case
 from tests.strategies import cases
@@ -32,6 +35,8 @@ RECIPES = [
 ]
 IS_REQUIRED = os.environ.get("LOSSGAUGE_PEERS") == "required"
 EXAMPLES = 40 if IS_REQUIRED else 10
+SPACING = (2.5, 1.0, 0.5)
+NO_MORE: Mapping[str, Any] = MappingProxyType({})
 each_recipe = pytest.mark.parametrize(("preset", "recipe", "task"), RECIPES)
 each_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
 
@@ -40,8 +45,12 @@ def peers_of(preset: Preset) -> dict[tuple[str, str], Peer]:
     """What stands beside a preset; skips where its library is not installed, or fails where that is required."""
     if preset.checked == "library":
         _installed(preset)
-    found: dict[tuple[str, str], Peer] = import_module(f"tests.peers.{preset.name.replace('-', '_')}").PEERS
+    found: dict[tuple[str, str], Peer] = import_module(_module(preset)).PEERS
     return found
+
+
+def _module(preset: Preset) -> str:
+    return f"tests.peers.{preset.name.replace('-', '_')}"
 
 
 def _installed(preset: Preset) -> str:
@@ -52,8 +61,10 @@ def _installed(preset: Preset) -> str:
         (pytest.fail if IS_REQUIRED else pytest.skip)(missing)
 
 
-def ours(engine: Engine, preset: Preset, metric: str, batch: Batch) -> float | None:
-    """Our value of a batch, asked with the preset; None where it is undefined."""
+def ours(
+    engine: Engine, preset: Preset, metric: str, batch: Batch, parameters: Mapping[str, Any] = NO_MORE
+) -> float | None:
+    """Our value of a batch, asked with the preset and what parameters are given; None where it is undefined."""
     first = batch.first
     question = Question.model_validate(
         {
@@ -64,8 +75,9 @@ def ours(engine: Engine, preset: Preset, metric: str, batch: Batch) -> float | N
             "ignore_index": first.ignore_index,
             "threshold": first.threshold,
             "precision": "float64",
+            "spacing": None if first.spacing is None else list(first.spacing),
             "preset": preset.name,
-            "metrics": [metric],
+            "metrics": [{"name": metric, **parameters}],
         }
     )
     plan = plan_for(question)
@@ -96,16 +108,7 @@ def test_a_sample_s_score_is_the_library_s(
 ) -> None:
     """One sample: 1 x n to four axes, empty and full masks, absent classes, certain logits, soft and ignored where taken."""
     peer = peers_of(preset)[recipe.metric, task]
-    case = data.draw(
-        cases(
-            tasks=(task,),
-            kinds=peer.kinds,
-            soft_targets=peer.soft,
-            weights=peer.weights,
-            ignored=peer.ignored,
-            label_weights=False,
-        )
-    )
+    case = data.draw(_often_fitting(task, peer) if peer.rarely else _samples(task, peer))
     fits = case.valid.any() and case.pixel_weight.any() and peer.takes(case)
     if peer.rarely and not fits:
         return
@@ -116,22 +119,46 @@ def test_a_sample_s_score_is_the_library_s(
     assert agree(expected, found, peer.tolerance), f"{preset.name} has {expected}, ours is {found}"
 
 
-def batches(task: Task, peer: Peer) -> Iterator[Batch]:
-    """Four random samples of one shape, by kind of prediction: of two axes, and of three."""
+@st.composite
+def _often_fitting(draw: st.DrawFn, task: Task, peer: Peer) -> Case:
+    found = [draw(_samples(task, peer)) for _ in range(4)]
+    return next(filter(peer.takes, found), found[0])
+
+
+def _samples(task: Task, peer: Peer) -> st.SearchStrategy[Case]:
+    if task == "boxes":
+        return boxes()
+    if task == "instances":
+        return id_maps(peer)
+    return cases(
+        tasks=(task,),
+        kinds=peer.kinds,
+        soft_targets=peer.soft,
+        weights=peer.weights,
+        ignored=peer.ignored,
+        label_weights=False,
+    )
+
+
+def batches(task: Task, peer: Peer, num_classes: int | None = None) -> Iterator[Batch]:
+    """Four random samples of one shape, by kind of prediction: of two axes, square ones too, and of three."""
     rng = np.random.default_rng(11)
-    classes = 1 if task == "binary" else 3
     for kind in peer.kinds:
-        for shape in ((6, 9), (3, 4, 5)):
-            whole = shape if task == "binary" else (classes, *shape)
-            drawn = [_drawn(rng, task, kind, classes, shape, whole) for _ in range(4)]
-            batch = Batch(drawn)
+        for shape in ((6, 9), (7, 7), (3, 4, 5)):
+            drawn = [_drawn(rng, task, kind, shape, peer, num_classes) for _ in range(4)]
             if all(peer.takes(case) for case in drawn):
-                yield batch
+                yield Batch(drawn)
 
 
 def _drawn(
-    rng: np.random.Generator, task: Task, kind: str, classes: int, shape: tuple[int, ...], whole: tuple[int, ...]
+    rng: np.random.Generator, task: Task, kind: str, shape: tuple[int, ...], peer: Peer, num_classes: int | None
 ) -> Case:
+    if task == "boxes":
+        return some_boxes(rng)
+    if task == "instances":
+        return some_ids(rng, shape, peer, num_classes)
+    classes = 1 if task == "binary" else 3
+    whole = shape if task == "binary" else (classes, *shape)
     x = rng.normal(0, 2, whole)
     target = rng.integers(0, classes, shape) if task == "multiclass" else rng.integers(0, 2, whole)
     e = np.exp(x)
@@ -144,6 +171,7 @@ def _drawn(
         task=task,
         prediction_kind=kind,  # type: ignore[arg-type]  # one of the peer's kinds
         num_classes=None if task == "binary" else classes,
+        spacing=SPACING[: len(shape)] if peer.spaced else None,
     )
 
 
@@ -154,6 +182,22 @@ def test_a_batch_s_score_is_the_library_s(engine: Engine, preset: Preset, recipe
     checked = [(peer.run(batch), ours(engine, preset, recipe.metric, batch)) for batch in batches(task, peer)]
     assert checked
     assert [pair for pair in checked if not agree(*pair, peer.tolerance)] == []
+
+
+@each_preset
+def test_what_a_recipe_says_of_more_parameters_is_so(engine: Engine, preset: Preset) -> None:
+    """The library's other arguments are the parameters that the recipe names: the same batches, asked with these."""
+    peers_of(preset)
+    module = import_module(_module(preset))
+    wrong = []
+    for metric, task, parameters, peer in getattr(module, "MORE", ()):
+        classes = 3 if "instance_divisor" in parameters else None
+        checked = [
+            (peer.run(batch), ours(engine, preset, metric, batch, parameters)) for batch in batches(task, peer, classes)
+        ]
+        assert checked, f"{metric} {task} {parameters} has no batch"
+        wrong += [(metric, task, parameters, *pair) for pair in checked if not agree(*pair, peer.tolerance)]
+    assert wrong == []
 
 
 @each_preset

@@ -3,7 +3,7 @@
 from torch.nn import functional
 
 from tests.peers.batch import Batch
-from tests.peers.peer import LOGITS, Peer
+from tests.peers.peer import LOGITS, PROBABILITIES, Peer
 
 
 def _masks(batch: Batch) -> float:
@@ -16,9 +16,16 @@ def _classes(batch: Batch) -> float:
     return float(functional.cross_entropy(batch.prediction, batch.target, ignore_index=ignored))
 
 
+def _squares(batch: Batch) -> float:
+    return float(functional.mse_loss(batch.prediction, batch.target.double()))
+
+
+BRIER = Peer(_squares, PROBABILITIES, soft=True)
 MASKS = Peer(_masks, LOGITS, soft=True, weights=True)
 PEERS = {
     ("cross_entropy", "binary"): MASKS,
     ("cross_entropy", "multilabel"): MASKS,
     ("cross_entropy", "multiclass"): Peer(_classes, LOGITS, ignored=True),
+    ("brier", "binary"): BRIER,
+    ("brier", "multilabel"): BRIER,
 }

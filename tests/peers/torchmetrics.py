@@ -3,11 +3,23 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
-from torchmetrics.functional import classification, segmentation
+from torchmetrics.functional import classification, detection, segmentation
 
 from tests.peers.batch import Batch
-from tests.peers.peer import MASKS, Peer, ignored_is_no_class
+from tests.peers.objects import DIVISOR
+from tests.peers.peer import (
+    BOXES,
+    LABELS,
+    MASKS,
+    PROBABILITIES,
+    Peer,
+    both_sides_of_every_class,
+    ignored_is_no_class,
+    of_two_surfaces,
+)
+from tests.reference import Case
 
 TASKS = ("binary", "multiclass", "multilabel")
 NAMES = {
@@ -37,6 +49,11 @@ def _dice(batch: Batch) -> float:
     return float(torch.nanmean(segmentation.dice_score(*masks, num_classes=batch.classes)))
 
 
+def _mean_iou(batch: Batch) -> float:
+    masks = [batch.channels(array).bool() for array in (batch.mask, batch.target)]
+    return float(torch.nanmean(segmentation.mean_iou(*masks, num_classes=batch.classes)))
+
+
 def _wrong(task: str) -> Callable[[Batch], float]:
     function = getattr(classification, f"{task}_confusion_matrix")
 
@@ -47,7 +64,137 @@ def _wrong(task: str) -> Callable[[Batch], float]:
     return errors
 
 
+def _of(task: str, name: str, **asked: Any) -> Callable[[Batch], float]:
+    """A function that has no threshold to take."""
+    function = getattr(classification, f"{task}_{name}")
+
+    def score(batch: Batch) -> float:
+        given = {key: value for key, value in _asked(batch).items() if key != "threshold"}
+        return float(function(batch.prediction, batch.target, **given, **asked))
+
+    return score
+
+
+def _generalized_dice(batch: Batch) -> float:
+    masks = [batch.channels(array).bool() for array in (batch.mask, batch.target)]
+    return float(1 - segmentation.generalized_dice_score(*masks, num_classes=batch.classes).mean())
+
+
+def _hausdorff(batch: Batch) -> float:
+    masks = [batch.channels(array).bool() for array in (batch.mask, batch.target)]
+    distances = segmentation.hausdorff_distance(*masks, num_classes=batch.classes, include_background=True)
+    return float(distances.mean())
+
+
+def _iou_of_boxes(batch: Batch) -> float:
+    """torchvision.ops.box_iou, whose diagonal it means."""
+    p, t = (torch.tensor(np.stack([getattr(case, name) for case in batch.cases])) for name in ("prediction", "target"))
+    low, high = torch.maximum(p[..., :2], t[..., :2]), torch.minimum(p[..., 2:], t[..., 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    sizes = [(box[..., 2:] - box[..., :2]).prod(-1) for box in (p, t)]
+    return float((shared / (sizes[0] + sizes[1] - shared)).nanmean())
+
+
+def _panoptic(divisor: int) -> Callable[[Batch], float]:
+    """Every category of the maps is a thing but the target's 0, which is of none."""
+
+    def quality(batch: Batch) -> float:
+        sides = [
+            torch.tensor(np.stack([getattr(case, name) for case in batch.cases])) for name in ("prediction", "target")
+        ]
+        pairs = [torch.stack([ids // divisor, ids % divisor], -1).flatten(1, -2) for ids in sides]
+        void = (sides[1] == 0).flatten(1)
+        pairs[1][void] = 99
+        categories = {int(c) for c in torch.unique(torch.cat(pairs)[..., 0])} - {99}
+        if not categories:
+            return float("nan")
+        return float(
+            detection.panoptic_quality(*pairs, things=categories, stuffs=set(), allow_unknown_preds_category=True)
+        )
+
+    return quality
+
+
+def _square(case: Case) -> bool:
+    shape = case.target.shape[-2:]
+    return case.target.ndim - (case.task == "multilabel") == 2 and shape[0] == shape[1] and of_two_surfaces(case)
+
+
+def _with_both(case: Case) -> bool:
+    """MCC is of a mask and a target that both have two classes; 0/0 is a number of its own."""
+    if case.task == "multiclass" and case.classes > 2:
+        return ignored_is_no_class(case)
+    mask = Batch([case]).mask.numpy()[0]
+    sides = (mask[case.valid], case.target[case.valid])
+    return ignored_is_no_class(case) and all(len(np.unique(side)) == 2 for side in sides)
+
+
+def _of_both_sides(case: Case) -> bool:
+    return ignored_is_no_class(case) and both_sides_of_every_class(case)
+
+
+def _has_positives(case: Case) -> bool:
+    return bool((case.target[case.valid] == 1).any())
+
+
+def _is_unsure(case: Case) -> bool:
+    """A confidence of 1 has a bin of its own."""
+    return bool((case.prediction < 1).all()) and ignored_is_no_class(case)
+
+
 PEERS = {
+    **{
+        ("mcc", task): Peer(
+            _classification(task, "matthews_corrcoef"),
+            MASKS,
+            ignored=task != "multilabel",
+            tolerance=1e-4,
+            takes=_with_both,
+            rarely=True,
+        )
+        for task in TASKS
+    },
+    **{
+        ("kappa", task): Peer(
+            _classification(task, "cohen_kappa"), MASKS, ignored=True, tolerance=1e-4, takes=ignored_is_no_class
+        )
+        for task in ("binary", "multiclass")
+    },
+    **{
+        ("roc_auc", task): Peer(
+            _of(task, "auroc"),
+            PROBABILITIES,
+            ignored=task != "multilabel",
+            tolerance=1e-5,
+            takes=_of_both_sides,
+            rarely=True,
+        )
+        for task in TASKS
+    },
+    ("average_precision", "binary"): Peer(
+        _of("binary", "average_precision"), PROBABILITIES, ignored=True, tolerance=1e-5, takes=_has_positives
+    ),
+    **{
+        ("average_precision", task): Peer(
+            _of(task, "average_precision"),
+            PROBABILITIES,
+            ignored=task != "multilabel",
+            tolerance=1e-5,
+            takes=_of_both_sides,
+            rarely=True,
+        )
+        for task in ("multiclass", "multilabel")
+    },
+    **{
+        ("calibration_error", task): Peer(
+            _of(task, "calibration_error"), PROBABILITIES, ignored=True, tolerance=1e-5, takes=_is_unsure
+        )
+        for task in ("binary", "multiclass")
+    },
+    **{("generalized_dice_loss", task): Peer(_generalized_dice, MASKS, tolerance=1e-5) for task in TASKS},
+    **{("hausdorff", task): Peer(_hausdorff, LABELS, tolerance=1e-5, takes=_square, rarely=True) for task in TASKS},
+    ("panoptic_quality", "instances"): Peer(_panoptic(1000), LABELS, ignored=True, filled=True),
+    ("box_iou", "boxes"): Peer(_iou_of_boxes, BOXES),
     **{("dice", task): Peer(_dice, MASKS, tolerance=1e-5) for task in TASKS},
     **{
         (metric, task): Peer(
@@ -65,3 +212,44 @@ PEERS = {
         for task in TASKS
     },
 }
+MORE = (
+    *(
+        ("iou", task, {"empty": {"both": "skip"}, "pooling": "sample"}, Peer(_mean_iou, MASKS, tolerance=1e-5))
+        for task in TASKS
+    ),
+    *(
+        (
+            "calibration_error",
+            task,
+            {"norm": norm, "bins": 4},
+            Peer(_of(task, "calibration_error", norm=norm, n_bins=4), PROBABILITIES, tolerance=1e-5),
+        )
+        for task in ("binary", "multiclass")
+        for norm in ("l2", "max")
+    ),
+    *(
+        (
+            metric,
+            task,
+            {"method": "histogram", "bins": 8},
+            Peer(_of(task, name, thresholds=9), PROBABILITIES, tolerance=1e-5),
+        )
+        for metric, name in (("roc_auc", "auroc"), ("average_precision", "average_precision"))
+        for task in TASKS
+    ),
+    *(
+        (
+            "kappa",
+            "multiclass",
+            {"weights": weights},
+            Peer(_of("multiclass", "cohen_kappa", weights=weights), MASKS, tolerance=1e-5),
+        )
+        for weights in ("linear", "quadratic")
+    ),
+    (
+        "panoptic_quality",
+        "instances",
+        {"instance_divisor": DIVISOR},
+        Peer(_panoptic(DIVISOR), LABELS, ignored=True, filled=True),
+    ),
+)

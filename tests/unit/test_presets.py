@@ -35,6 +35,32 @@ def test_every_library_says_what_it_was_compared_with(name: str) -> None:
     assert PRESETS[name].versions
 
 
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("kornia", "lovasz_softmax_loss"),
+        ("kornia", "tversky_loss"),
+        ("torchmetrics", "hausdorff_distance"),
+        ("monai", "HausdorffDistanceMetric"),
+        ("monai", "FocalLoss(use_softmax=True, include_background=False)"),
+        ("segmentation_models_pytorch", "class_weights"),
+    ],
+)
+def test_what_is_no_oracle_is_named(name: str, function: str) -> None:
+    """What is known to be wrong in a library is told in its preset."""
+    assert [defect for defect in PRESETS[name].defects if function in defect.function]
+
+
+@pytest.mark.parametrize("task", ["instances", "boxes"])
+def test_a_preset_holds_for_objects_and_boxes(task: str) -> None:
+    """Their tasks take presets as the others do."""
+    metric = {"instances": "panoptic_quality", "boxes": "box_iou"}[task]
+    question = {"task": task, "preset": "coco", "metrics": [metric]}
+    recipe = PRESETS["coco"].recipe(metric, task)
+    assert recipe is not None
+    assert with_presets(question, CATALOGUE)["metrics"] == [{"name": metric, "preset": "coco", **recipe.parameters}]
+
+
 def test_a_question_without_presets_is_left_alone() -> None:
     """Not even copied."""
     question = {"task": "binary", "metrics": ["dice", {"name": "iou"}, Dice()]}

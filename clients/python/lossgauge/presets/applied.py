@@ -2,13 +2,13 @@
 
 import difflib
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from lossgauge.metrics.spec import Forbidden
 from lossgauge.presets import PRESETS, Preset
-from lossgauge.presets.preset import EVERY_TASK
+from lossgauge.presets.preset import Task
 
 COMBINED = "combined_loss"
 Place = tuple[str | int, ...]
@@ -31,7 +31,7 @@ def maps_with_presets(request: Any, known: Collection[str]) -> Any:
 def _resolved(asked: Any, field: str, known: Collection[str], resolve: "Resolve") -> Any:
     """What is asked, with each member of a field resolved."""
     members = asked.get(field) if isinstance(asked, Mapping) else None
-    if not isinstance(members, list) or asked.get("task") not in EVERY_TASK:
+    if not isinstance(members, list) or asked.get("task") not in get_args(Task):
         return asked
     default = asked.get("preset")
     if default is None and not any(map(_names_one, members)):

@@ -48,6 +48,39 @@ KORNIA = Preset(
             parameters={"smooth_numerator": 1e-6, "smooth_denominator": 1e-6, "empty": {"both": "formula"}},
             differs="It gives each class's value without a mean, `per_class` here; a class in neither mask is 1. It ignores no pixel.",
         ),
+        Recipe(
+            metric="box_iou",
+            function="metrics.mean_iou_bbox, its diagonal",
+            tasks=("boxes",),
+            parameters={"pooling": "batch"},
+            differs="It gives every pair of boxes, without a mean. A box without an area is an error.",
+        ),
+        Recipe(
+            metric="tversky_loss",
+            function="losses.tversky_loss(alpha=0.3, beta=0.7)",
+            tasks=("multiclass",),
+            parameters={
+                "fp_weight": 0.3,
+                "fn_weight": 0.7,
+                "smooth_numerator": 0.0,
+                "smooth_denominator": 1e-8,
+                "empty": {"both": "skip", "target": "skip"},
+            },
+            differs="Two axes only. alpha, beta have no default. A class that the target has not leaves the mean; 1 where all is ignored.",
+        ),
+        Recipe(
+            metric="lovasz_hinge",
+            function="losses.lovasz_hinge_loss",
+            tasks=("binary",),
+            differs="Two axes only. It ignores no pixel.",
+        ),
+        Recipe(
+            metric="lovasz_softmax",
+            function="losses.lovasz_softmax_loss",
+            tasks=("multiclass",),
+            parameters={"classes": "all"},
+            differs="Two axes only. It ignores no pixel. Before 0.9 it was another thing: see the defects.",
+        ),
     ),
     defects=(
         Defect(

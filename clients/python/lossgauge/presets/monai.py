@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
 
 SMOOTH = 1e-5
 SKIPPED: dict[str, Any] = {"both": "skip", "target": "skip"}
@@ -11,6 +11,13 @@ BINARISED = "It takes masks, made before it, and ignores no pixel."
 MISSED = (
     "ignore_empty=True, its default: false positives on an empty target leave the mean; so they do with this preset."
 )
+
+GENERALIZED: dict[str, Any] = {
+    "weight_type": "square",
+    "smooth_numerator": SMOOTH,
+    "smooth_denominator": SMOOTH,
+    "empty": FORMULA,
+}
 
 
 def _confusion(metric: str, name: str, **more: Any) -> Recipe:
@@ -80,6 +87,85 @@ MONAI = Preset(
             parameters={"border": "faces", "edge_is_border": True, "nsd_mode": "pooled_counts", "tolerance": 1.0},
             differs=f"{BINARISED} class_thresholds is `tolerance`, and has no default. One mask empty is 0.",
         ),
+        Recipe(
+            metric="tversky_loss",
+            function="losses.TverskyLoss",
+            parameters={
+                "fp_weight": 0.5,
+                "fn_weight": 0.5,
+                "smooth_numerator": SMOOTH,
+                "smooth_denominator": SMOOTH,
+                "empty": FORMULA,
+            },
+            differs="Its alpha is `fp_weight`, its beta `fn_weight`.",
+        ),
+        Recipe(
+            metric="generalized_dice_loss",
+            function="losses.GeneralizedDiceLoss",
+            tasks=("binary",),
+            parameters={**GENERALIZED, "absent": "skip", "include_background": False},
+            differs="It has the foreground alone, of which an empty target costs nothing: see the defects. float32 weights.",
+        ),
+        Recipe(
+            metric="generalized_dice_loss",
+            function="losses.GeneralizedDiceLoss",
+            tasks=("multiclass", "multilabel"),
+            parameters={**GENERALIZED, "absent": "max_of_present"},
+            differs="Labels of which the target has none cost nothing together; here they weigh 1. float32 weights.",
+        ),
+        Recipe(
+            metric="mcc",
+            function="metrics.ConfusionMatrixMetric(metric_name='matthews correlation coefficient', compute_sample=True)",
+            parameters={"average": "macro", "empty": FORMULA},
+            differs=f"{BINARISED} Of classes it is of each against the rest. 0/0 leaves the mean.",
+        ),
+        Recipe(
+            metric="balanced_accuracy",
+            function="metrics.ConfusionMatrixMetric(metric_name='balanced accuracy', compute_sample=True)",
+            tasks=ONE_OR_MORE_MASKS,
+            parameters={"absent": "undefined"},
+            differs=f"{BINARISED} Of classes it is of each against the rest, which has no equal here. 0/0 leaves the mean.",
+        ),
+        Recipe(
+            metric="roc_auc",
+            function="metrics.ROCAUCMetric",
+            parameters={"average": "macro", "pooling": "batch"},
+            differs="It takes rows of pixels, (n, C). One class only in the target is NaN, the mean too; here it leaves the mean.",
+        ),
+        Recipe(
+            metric="average_precision",
+            function="metrics.AveragePrecisionMetric",
+            parameters={"average": "macro", "pooling": "batch"},
+            differs="It takes rows of pixels, (n, C). NaN, the mean too, where all or none are positive; here 1, and null out of the mean.",
+        ),
+        Recipe(
+            metric="calibration_error",
+            function="metrics.CalibrationErrorMetric(num_bins=20)",
+            tasks=ONE_OR_MORE_MASKS,
+            parameters={"bins": 20, "closed": "right", "norm": "l1", "average": "macro"},
+            differs="num_bins is `bins`; 'maximum' is norm max. Of classes each has bins of its own; ours are the predicted one's.",
+        ),
+        Recipe(
+            metric="panoptic_quality",
+            function="metrics.compute_panoptic_quality",
+            tasks=("instances",),
+            parameters={"empty": {"both": 0.0}},
+            differs="It has no void and no crowd, and adds 1e-6 to what it divides by: two empty maps are 0.",
+        ),
+        Recipe(
+            metric="box_iou",
+            function="data.box_utils.box_iou, its diagonal",
+            tasks=("boxes",),
+            parameters={"zero_union": 0.0, "pooling": "batch"},
+            differs="float32, with 1.2e-7 added to the union.",
+        ),
+        Recipe(
+            metric="giou_loss",
+            function="losses.BoxGIoULoss",
+            tasks=("boxes",),
+            parameters={"zero_union": 0.0, "pooling": "batch"},
+            differs="float32, with 1.2e-7 added to what it divides by.",
+        ),
         _confusion("precision", "precision"),
         _confusion("recall", "sensitivity"),
         _confusion("specificity", "specificity"),
@@ -98,6 +184,36 @@ MONAI = Preset(
         Defect(
             function="metrics.DiceMetric, metrics.MeanIoU, with ignore_empty=True",
             what="What is predicted where nothing is leaves the mean, and a batch of nothing else has the score 0.",
+        ),
+        Defect(
+            function="losses.GeneralizedDiceLoss",
+            what="Where the target has none of the classes, or of the one mask, every weight is 0: whatever is predicted costs nothing.",
+        ),
+        Defect(
+            function="metrics.CalibrationErrorMetric, metrics.calibration_binning",
+            what="Its edges are a little too high: a probability on one is in the bin below it, whatever `right` is documented to do.",
+        ),
+        Defect(
+            function="losses.AsymmetricUnifiedFocalLoss",
+            what="Documented to take logits; it applies no sigmoid, and takes probabilities.",
+        ),
+    ),
+    unequalled=(
+        Unequalled(
+            function="losses.SoftclDiceLoss",
+            why="Of soft skeletons, by repeated pooling; centreline_dice is of hard ones.",
+        ),
+        Unequalled(
+            function="metrics.compute_absolute_volume_difference",
+            why="A number of pixels; volume_difference is relative to the target's size.",
+        ),
+        Unequalled(
+            function="losses.AsymmetricUnifiedFocalLoss",
+            why="It means over both channels, half of unified_focal_loss's sum in the focal term, and weighs the terms the other way.",
+        ),
+        Unequalled(
+            function="losses.HausdorffDTLoss, losses.LogHausdorffDTLoss",
+            why="A loss of distance maps, not a distance.",
         ),
     ),
 )

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Task = Literal["binary", "multiclass", "multilabel"]
+Task = Literal["binary", "multiclass", "multilabel", "instances", "boxes"]
 PresetName = Literal[
     "coco",
     "deepmind-surface-distance",
@@ -19,6 +19,7 @@ PresetName = Literal[
     "torchvision",
 ]
 EVERY_TASK: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
+"""The tasks whose pixels have classes."""
 ONE_OR_MORE_MASKS: tuple[Task, ...] = ("binary", "multilabel")
 
 
@@ -38,6 +39,10 @@ class Recipe(Record):
     differs: str | None = Field(
         default=None, description="What the library does otherwise, where no parameter reaches it."
     )
+    formula_of: str | None = Field(
+        default=None,
+        description="The published formula that this one is compared with, where the rest of the preset is with the library.",
+    )
 
 
 class Defect(Record):
@@ -45,6 +50,13 @@ class Defect(Record):
 
     function: str
     what: str
+
+
+class Unequalled(Record):
+    """What a library has and no parameter here makes equal."""
+
+    function: str
+    why: str
 
 
 class Preset(Record):
@@ -57,8 +69,10 @@ class Preset(Record):
     checked: Literal["library", "formula"] = Field(
         description="library: a test runs the installed library beside ours. formula: a test computes its published formula."
     )
+    note: str | None = Field(default=None, description="How the comparison is made, where that says something.")
     recipes: tuple[Recipe, ...] = ()
     defects: tuple[Defect, ...] = ()
+    unequalled: tuple[Unequalled, ...] = ()
 
     def recipe(self, metric: str, task: str) -> Recipe | None:
         """What it says of a metric for a task."""

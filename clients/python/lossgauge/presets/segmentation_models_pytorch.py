@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
 
 ABSENT: dict[str, Any] = {"both": 0.0, "target": 0.0}
 ONE: dict[str, Any] = {"both": 1.0}
@@ -27,6 +27,7 @@ SMP = Preset(
     distribution="segmentation_models_pytorch",
     versions=("0.6.0",),
     checked="library",
+    note="its losses and metrics, loaded from their files: the whole package asks for torchvision",
     recipes=(
         Recipe(
             metric="dice_loss",
@@ -61,6 +62,47 @@ SMP = Preset(
             parameters={"ignore_denominator": "all", "pooling": "batch"},
             differs="Ignored pixels count in its denominator. smooth_factor is `label_smoothing`, of valid pixels only.",
         ),
+        Recipe(
+            metric="tversky_loss",
+            function="losses.TverskyLoss",
+            parameters={"fp_weight": 0.5, "fn_weight": 0.5, **FROM_ONE, "empty": ABSENT, "pooling": "batch"},
+            differs=f"{NO_TARGET} Its alpha weighs false positives. log_loss=True is the log of it.",
+        ),
+        Recipe(
+            metric="focal_tversky_loss",
+            function="losses.TverskyLoss(gamma=0.75)",
+            tasks=("binary",),
+            parameters={
+                "fp_weight": 0.5,
+                "fn_weight": 0.5,
+                "gamma": 0.75,
+                **FROM_ONE,
+                "empty": ABSENT,
+                "pooling": "batch",
+            },
+            differs="Of classes it raises the mean to gamma, not each class's loss: so of one mask only. gamma is 1 by default.",
+        ),
+        Recipe(
+            metric="lovasz_hinge",
+            function="losses.LovaszLoss('binary')",
+            tasks=("binary",),
+            parameters={"pooling": "batch"},
+            differs="per_image=True is pooling `sample`. float32 only. Labels are ranked all together. 0 where all is ignored; here null.",
+        ),
+        Recipe(
+            metric="lovasz_softmax",
+            function="losses.LovaszLoss('multiclass')",
+            tasks=("multiclass",),
+            parameters={"classes": "present", "pooling": "batch"},
+            differs="per_image=True is pooling `sample`. float32 only. 0 where all is ignored; here null.",
+        ),
+        Recipe(
+            metric="balanced_accuracy",
+            function="metrics.balanced_accuracy(reduction='macro-imagewise')",
+            tasks=ONE_OR_MORE_MASKS,
+            parameters={"threshold_side": "greater_equal", "absent": "undefined"},
+            differs="1 where the target has one class only, see the defects; here null. Of classes it is of each against the rest.",
+        ),
         _counted("iou", "iou_score", ONE),
         _counted("fbeta", "f1_score", ONE, beta=1.0),
         _counted("precision", "precision", {"both": 1.0, "prediction": 1.0}),
@@ -74,8 +116,26 @@ SMP = Preset(
             what="The weights are divided by their sum and their products averaged again: C times too small.",
         ),
         Defect(
-            function="losses.DiceLoss, losses.JaccardLoss",
+            function="metrics.balanced_accuracy",
+            what="Where the target has one class only it is 1 (zero_division), however wrong the prediction is.",
+        ),
+        Defect(
+            function="losses.LovaszLoss('multiclass')",
+            what="Classes over one axis, (N, C, L), are taken for a sigmoid's output of one class, and refused.",
+        ),
+        Defect(
+            function="losses.TverskyLoss(gamma=..)",
+            what="The mean over classes is raised to gamma; the focal Tversky loss is the mean of each class's power.",
+        ),
+        Defect(
+            function="losses.DiceLoss, losses.JaccardLoss, losses.TverskyLoss",
             what="False positives of a class that is absent from the batch's targets cost nothing.",
+        ),
+    ),
+    unequalled=(
+        Unequalled(function="losses.MCCLoss", why="1 - MCC of probabilities, smoothed; mcc here is of masks."),
+        Unequalled(
+            function="losses.*(log_loss=True)", why="bce_log_dice and focal_log_dice have the log of dice only."
         ),
     ),
 )

@@ -63,6 +63,40 @@ SKLEARN = Preset(
             differs="A class that is predicted and not in the target leaves the mean with a warning, as here without.",
         ),
         Recipe(
+            metric="brier",
+            function="metrics.brier_score_loss",
+            tasks=("binary",),
+            parameters={"pooling": "batch"},
+            differs="It takes probabilities.",
+        ),
+        Recipe(
+            metric="brier",
+            function="metrics.brier_score_loss(scale_by_half=False)",
+            tasks=("multiclass",),
+            parameters={"class_reduction": "sum", "pooling": "batch"},
+            differs="scale_by_half='auto', its default, halves it for two classes only: `class_reduction` half_sum.",
+        ),
+        Recipe(
+            metric="roc_auc",
+            function="metrics.roc_auc_score",
+            tasks=("binary",),
+            parameters={"pooling": "batch"},
+            differs="One class only in the target is NaN with a warning; here null with its reason.",
+        ),
+        Recipe(
+            metric="roc_auc",
+            function="metrics.roc_auc_score(multi_class='ovr'), or of labels",
+            tasks=("multiclass", "multilabel"),
+            parameters={"average": "macro", "pooling": "batch"},
+            differs="A class that the target has not makes the mean NaN; here it leaves the mean.",
+        ),
+        Recipe(
+            metric="average_precision",
+            function="metrics.average_precision_score",
+            parameters={"average": "macro", "pooling": "batch"},
+            differs="0 with a warning where the target has no positive; here null, and out of the mean of classes.",
+        ),
+        Recipe(
             metric="cross_entropy",
             function="metrics.log_loss",
             tasks=("binary",),
@@ -81,6 +115,10 @@ SKLEARN = Preset(
         Defect(
             function="metrics.f1_score, metrics.jaccard_score",
             what="A correct empty mask scores 0, with a warning.",
+        ),
+        Defect(
+            function="metrics.average_precision_score",
+            what="A class that the target has not counts as 0 in the mean, as if all of it were ranked last.",
         ),
     ),
 )

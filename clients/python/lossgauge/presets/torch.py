@@ -26,5 +26,12 @@ TORCH = Preset(
             parameters={"pooling": "batch"},
             differs="NaN where every pixel is ignored; here null with the reason `no_valid_pixels`. It takes no weight map.",
         ),
+        Recipe(
+            metric="brier",
+            function="mse_loss, of probabilities",
+            tasks=ONE_OR_MORE_MASKS,
+            parameters={"pooling": "batch"},
+            differs="It ignores no pixel, and takes no weight map.",
+        ),
     ),
 )

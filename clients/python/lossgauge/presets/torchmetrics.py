@@ -12,8 +12,17 @@ NOTHING_LEFT = (
     "the reason `no_valid_pixels`."
 )
 
+MEAN_IOU = " functional.segmentation.mean_iou is `empty` {both: skip} and `pooling` sample."
+GENERALIZED: dict[str, Any] = {
+    "soft": False,
+    "weight_type": "square",
+    "smooth_numerator": 0.0,
+    "smooth_denominator": 0.0,
+}
+SCORE = "It is the score, 1 less our loss, of masks. weight_type 'linear' is `uniform`."
 
-def _classification(metric: str, name: str, **more: Any) -> tuple[Recipe, ...]:
+
+def _classification(metric: str, name: str, also: str = "", **more: Any) -> tuple[Recipe, ...]:
     """The three functions of a name: of one mask, of classes, of labels."""
     empties: dict[Task, dict[str, Any]] = {"binary": ZERO, "multiclass": ABSENT, "multilabel": ZERO}
     return tuple(
@@ -22,7 +31,7 @@ def _classification(metric: str, name: str, **more: Any) -> tuple[Recipe, ...]:
             function=f"functional.classification.{task}_{name}",
             tasks=(task,),
             parameters={"average": "macro", "empty": empty, "pooling": "batch", **more},
-            differs=f"It counts {GLOBAL}. {NOTHING_LEFT}",
+            differs=f"It counts {GLOBAL}. {NOTHING_LEFT}{also}",
         )
         for task, empty in empties.items()
     )
@@ -64,13 +73,89 @@ TORCHMETRICS = Preset(
                 "macro. A class in neither mask leaves the mean, as here."
             ),
         ),
-        *_classification("iou", "jaccard_index"),
+        *_classification("iou", "jaccard_index", also=MEAN_IOU),
         *_classification("precision", "precision"),
         *_classification("recall", "recall"),
         *_classification("fbeta", "f1_score", beta=1.0),
         _accuracy("binary", "macro", {"both": "formula"}),
         _accuracy("multiclass", "macro", ABSENT),
         _accuracy("multilabel", "macro", {"both": "formula"}),
+        Recipe(
+            metric="hausdorff",
+            function="functional.segmentation.hausdorff_distance(include_background=True)",
+            parameters={"border": "faces", "edge_is_border": True, "hd_mode": "max_of_directed"},
+            differs="Square images only, see the defects. It ignores no pixel. One mask empty is inf; the preset keeps our rules.",
+        ),
+        Recipe(
+            metric="mcc",
+            function="functional.classification.<task>_matthews_corrcoef",
+            parameters={"average": "micro", "empty": {"both": "formula"}, "zero_division": 0.0, "pooling": "batch"},
+            differs="Labels are counted together. 0/0 is 0 of classes; of one mask, and of labels, see the defects.",
+        ),
+        Recipe(
+            metric="kappa",
+            function="functional.classification.<task>_cohen_kappa",
+            tasks=("binary", "multiclass"),
+            parameters={"average": "micro", "empty": {"both": "formula"}, "pooling": "batch"},
+            differs="0/0 is NaN; here null.",
+        ),
+        Recipe(
+            metric="roc_auc",
+            function="functional.classification.<task>_auroc",
+            parameters={"average": "macro", "pooling": "batch"},
+            differs=(
+                "0 where the target has one class only, in a mean too; here null, and out of the mean. thresholds=n is method "
+                "`histogram` with n - 1 bins, but for what p = 1 adds: see the defects."
+            ),
+        ),
+        Recipe(
+            metric="average_precision",
+            function="functional.classification.<task>_average_precision",
+            parameters={"average": "macro", "pooling": "batch"},
+            differs=(
+                "Of one mask and of labels 0 where the target has no positive, in a mean too; here null, and out of it. "
+                "thresholds=n is method `histogram` with n - 1 bins."
+            ),
+        ),
+        Recipe(
+            metric="calibration_error",
+            function="functional.classification.<task>_calibration_error",
+            tasks=("binary", "multiclass"),
+            parameters={"bins": 15, "closed": "left", "norm": "l1", "pooling": "batch"},
+            differs="norm and n_bins are `norm` and `bins`. A confidence of 1 has a bin of its own there. Classes in float32.",
+        ),
+        Recipe(
+            metric="generalized_dice_loss",
+            function="1 - functional.segmentation.generalized_dice_score",
+            tasks=("binary",),
+            parameters={**GENERALIZED, "include_background": False, "empty": {"both": 1.0, "target": 1.0}},
+            differs=f"{SCORE} 0 where the target is empty, a correct empty mask too.",
+        ),
+        Recipe(
+            metric="generalized_dice_loss",
+            function="1 - functional.segmentation.generalized_dice_score",
+            tasks=("multiclass", "multilabel"),
+            parameters={**GENERALIZED, "absent": "skip", "empty": {"both": 1.0, "target": 1.0}},
+            differs=f"{SCORE} A class that the target has not weighs nothing, in a batch of one; in others see the defects.",
+        ),
+        Recipe(
+            metric="panoptic_quality",
+            function="functional.detection.panoptic_quality(things, stuffs, allow_unknown_preds_category=True)",
+            tasks=("instances",),
+            parameters={"empty": {"both": "skip"}, "pooling": "batch"},
+            differs=(
+                "It takes (category, instance) pairs: an id here is category * `instance_divisor` + instance. Unknown categories of the "
+                "target are void: ask with ignore_index. Unknown ones of the prediction see the defects."
+            ),
+        ),
+        Recipe(
+            metric="box_iou",
+            function="functional.detection.intersection_over_union",
+            tasks=("boxes",),
+            parameters={"zero_union": "undefined", "pooling": "batch"},
+            differs="The giou, diou and ciou losses are 1 less its functions. iou_threshold puts the lesser ones to 0.",
+            formula_of="torchvision.ops.box_iou, which it calls",
+        ),
         _specificity("binary", {"both": "formula"}),
         _specificity("multiclass", {"both": "skip"}),
         _specificity("multilabel", {"both": "formula"}),
@@ -85,6 +170,26 @@ TORCHMETRICS = Preset(
         Defect(
             function="functional.segmentation.hausdorff_distance",
             what="Wrong where height and width differ: one pixel at (1, 1) and one at (5, 7) of 8 x 16 have the distance 3, not 7.2.",
+        ),
+        Defect(
+            function="functional.classification.<task>_matthews_corrcoef",
+            what="Where MCC is 0/0 for one mask it is neither 0 nor undefined: 3 true and 1 false positive alone are 0.577.",
+        ),
+        Defect(
+            function="functional.segmentation.generalized_dice_score",
+            what="In a batch a class that a target has not takes the weight of another sample and class: scores depend on the batch.",
+        ),
+        Defect(
+            function="functional.detection.panoptic_quality",
+            what="Where the prediction has no category a target is not missed and leaves the union: objects left out cost nothing.",
+        ),
+        Defect(
+            function="functional.classification.*, of predictions in general",
+            what="Whether they are logits is guessed from the values: logits that all lie in [0, 1] are taken for probabilities.",
+        ),
+        Defect(
+            function="functional.classification.*_auroc(thresholds=n)",
+            what="The curve does not begin at (0, 0) where a pixel has p = 1: the area lacks what lies before.",
         ),
         Defect(
             function="functional.classification.*",
