@@ -1,6 +1,7 @@
 """The defects that presets name are in the library that is installed, and not here."""
 
 import math
+import os
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,14 +19,15 @@ from tests.reference import Case
 from tests.scoring import score
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+IS_REQUIRED = os.environ.get("LOSSGAUGE_PEERS") == "required"
 
 
 def library(preset: str, module: str) -> Any:
-    """A module of a preset's library; skips where it is not installed."""
+    """A module of a preset's library; skips where it is not installed, or fails where that is required."""
     try:
         version(PRESETS[preset].distribution)
     except PackageNotFoundError:
-        pytest.skip(f"{PRESETS[preset].distribution} is not installed")
+        (pytest.fail if IS_REQUIRED else pytest.skip)(f"{PRESETS[preset].distribution} is not installed")
     return import_module(module)
 
 
