@@ -1,6 +1,6 @@
 """The time of a sweep of 49 focal losses beside that of one, from one run.
 
-    python benchmarks/sweep.py [--rounds 21] [--kernel compiled]
+    scripts/bench sweep [--rounds 21] [--kernel compiled]
 
 Alpha 0.1 to 0.4 by 0.05, gamma 1 to 4 by 0.5; float32 logits, uint8 targets. One focal loss is that of gamma 1.5, alpha 0.25,
 as `/v1/score` computes it; a sweep is its request, plan, pass and cells, without the AUC's sort. They take turns, and of each
@@ -11,7 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from lossgauge import metrics as m
@@ -22,6 +22,8 @@ from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
 from lossgauge_service.sweeps import sweeping
 from numpy.typing import NDArray
+
+from benchmarks.page import head
 
 Run = Callable[[], Any]
 GOAL = 3.0
@@ -73,23 +75,27 @@ def medians(runs: list[Run], rounds: int) -> list[float]:
     return [statistics.median(taken) for taken in times]
 
 
-def main(rounds: int, kernel: Literal["compiled", "eager"]) -> None:
+def main() -> None:
     """Time, print."""
-    engine = Engine.build(device="cpu", kernel=kernel)
-    print("| pixels | focal, gamma 1.5 | focal, gamma 2 | 49 cells | times gamma 1.5 | times gamma 2 | goal |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    for side in SIDES:
-        arrays = masks(side)
-        plain, quadratic, cells = medians(
-            [one(engine, 1.5, *arrays), one(engine, 2.0, *arrays), grid(engine, *arrays)], rounds
-        )
-        times = " | ".join(f"{taken * 1e3:.1f} ms" for taken in (plain, quadratic, cells))
-        print(f"| {side} x {side} | {times} | {cells / plain:.2f} | {cells / quadratic:.2f} | {GOAL} |")
-
-
-if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--kernel", choices=("compiled", "eager"), default="compiled")
     arguments = parser.parse_args()
-    main(arguments.rounds, arguments.kernel)
+    engine = Engine.build(device="cpu", kernel=arguments.kernel)
+    print(head("A sweep of 49 focal losses beside one", __doc__, ("torch", "numpy")))
+    print("| pixels | focal, gamma 1.5 | focal, gamma 2 | 49 cells | times gamma 1.5 | times gamma 2 | goal |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for side in SIDES:
+        arrays = masks(side)
+        runs = [one(engine, 1.5, *arrays), one(engine, 2.0, *arrays), grid(engine, *arrays)]
+        print(line(side, *medians(runs, arguments.rounds)), flush=True)
+
+
+def line(side: int, plain: float, quadratic: float, cells: float) -> str:
+    """The table's line of a size."""
+    times = " | ".join(f"{taken * 1e3:.1f} ms" for taken in (plain, quadratic, cells))
+    return f"| {side} x {side} | {times} | {cells / plain:.2f} | {cells / quadratic:.2f} | {GOAL} |"
+
+
+if __name__ == "__main__":
+    main()
