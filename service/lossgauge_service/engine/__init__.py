@@ -15,15 +15,17 @@ from lossgauge.wire import EngineInfo
 from torch.utils._triton import has_triton
 
 from lossgauge_service.engine.columns import shares_of, widened
+from lossgauge_service.engine.counting import countable
 from lossgauge_service.engine.gradients import check_smooth, gradient_of
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.measuring import measured
 from lossgauge_service.engine.passes import Passed, passes_of, run_pass, tables_of
 from lossgauge_service.engine.pieces import Pieces, finished
 from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.measures import nearest
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan
-from lossgauge_service.samples import Case, Sample, check_range
+from lossgauge_service.samples import Case, Sample, check_range, unpacked, unpacked_case
 from lossgauge_service.statistics import Measure, PixelStatistic, Statistic, Sum, Sums, Values
 
 
@@ -54,7 +56,8 @@ class Engine:
         return cls(chosen, Kernels(kind, chosen), info)
 
     def warm_up(self) -> None:
-        """Have every kernel ready."""
+        """Have every kernel and every loop ready."""
+        nearest.warm_up()
         with torch.no_grad():
             self.kernels.warm_up()
 
@@ -101,6 +104,8 @@ class Engine:
             statistics = plan.statistics(case)
         except LossgaugeError as error:
             return None, dict.fromkeys(samples, error)
+        if case.packed and not countable(statistics):
+            case, samples = unpacked_case(case), {place: unpacked(sample) for place, sample in samples.items()}
         return self._sums(case, statistics, samples)
 
     def _sums(

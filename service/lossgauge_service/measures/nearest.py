@@ -1,129 +1,120 @@
 """The distance from each of some places of a grid to the nearest of others, exactly.
 
-Surfaces are close to each other, so that most of what a transform of the whole image does is not needed. Along the first axis
-the distance within each line is found for all pixels by doubling; along the axis between (of three) over a window; along the
-last one over a window at the places only. A window grows while a place has nothing near.
+Surfaces are few pixels, close to each other, so that most of what a transform of the whole image does is not needed. Along the
+first axis the distance within each line is found for all pixels; along the axis between (of three) for the lines that hold a
+place, as far as the nearest may be; along the last one at the places only. Loops that end early are what NumPy has not, so
+that these are compiled, by Numba.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numba import njit
 from numpy.typing import NDArray
 
 from lossgauge_service.measures.masks import Mask
 from lossgauge_service.statistics import Values
 
-Squares = NDArray[Any]
-Known = NDArray[np.bool_]
+Steps = NDArray[np.int32]
 Places = NDArray[np.intp]
+Spacing = tuple[float, ...]
+Loop = TypeVar("Loop", bound=Callable[..., object])
 
-BLOCK = 2**17
-"""Bytes that stay in a core's cache."""
-
-FIRST, LAST = 8, 32
-"""The least window and the largest of the axis between, in pixels: beyond it a transform of the image is faster."""
-
-ALONG = 16
-"""The least window of the last axis."""
-
-FAR = {np.dtype(np.uint16): 2**16 - 1 - LAST**2, np.dtype(np.float32): np.inf}
-"""Farther than anything of the image, and what may be added to."""
+FARTHEST = 2**30
+"""Steps to where there is nothing, which may be added to; more than an image has pixels along an axis."""
 
 
-class Nearest(NamedTuple):
-    """The squared distance of each place, and whether it is known: of the others nothing is within a window's reach."""
-
-    squares: Values
-    known: Known
+def compiled(loop: Loop) -> Loop:
+    """The loop as machine code, compiled for what it is first called with; others run meanwhile."""
+    return cast(Loop, njit(nogil=True)(loop))
 
 
-def nearest(goal: Mask, places: Mask, spacing: tuple[float, ...]) -> Nearest:
-    """From the places to the goal, which is not empty. Exact for pixels with sides of 1, else to 1e-6."""
-    lines, at = _of_lines(goal, spacing), np.flatnonzero(places)
-    if goal.ndim == 3:
-        return _windowed(lines, at, spacing)
-    return Nearest(_along(lines, at, spacing[1]), np.ones(len(at), np.bool_))
+def warm_up() -> None:
+    """Compile the loops."""
+    place = np.ones((1, 1), np.bool_)
+    nearest(place, place, (1.0, 1.0))
 
 
-def _of_lines(goal: Mask, spacing: tuple[float, ...]) -> Squares:
-    """The squared distance to the nearest of the goal in each line of the first axis; `FAR` where there is none."""
-    small = set(spacing) == {1.0} and np.square(goal.shape).sum() <= FAR[np.dtype(np.uint16)]
-    steps = _steps(goal)
-    squares = steps.astype(np.uint16 if small else np.float32)
-    if spacing[0] != 1:
-        np.multiply(squares, spacing[0], out=squares, casting="same_kind")
-    np.square(squares, out=squares)
-    squares[steps == len(goal)] = FAR[squares.dtype]
-    return squares
-
-
-def _steps(goal: Mask) -> NDArray[np.uint16]:
-    none = len(goal)
-    steps = np.where(goal, np.uint16(0), np.uint16(none))
-    other = np.empty_like(steps)
-    step = 1
-    while step < none:
-        for here, there in _both_ways(step):
-            np.add(steps[there], np.uint16(step), out=other[there])
-            np.minimum(steps[here], other[there], out=steps[here])
-        step *= 2
-    return steps
-
-
-def _both_ways(step: int) -> tuple[tuple[slice, slice], ...]:
-    return (slice(step, None), slice(-step)), (slice(-step), slice(step, None))
-
-
-def _windowed(lines: Squares, at: Places, spacing: tuple[float, ...]) -> Nearest:
-    squares, reach, longest = lines.copy(), 0, min(LAST, lines.shape[1])
-    found, left = np.full(len(at), np.inf), np.arange(len(at))
-    while len(left) and reach < longest:
-        steps = range(reach + 1, min(2 * reach or FIRST, longest) + 1)
-        _widen(squares, lines, steps, spacing[1])
-        found[left] = _along(squares, at[left], spacing[2])
-        reach = steps[-1]
-        left = left[found[left] > ((reach + 1) * spacing[1]) ** 2]
-    known = np.ones(len(at), np.bool_)
-    known[left] = reach == lines.shape[1]
-    return Nearest(found, known)
-
-
-def _widen(squares: Squares, lines: Squares, steps: range, side: float) -> None:
-    """Let each pixel take what lies so many steps away along the middle axis, where that is nearer."""
-    height = max(1, BLOCK // lines[0].nbytes)
-    other = np.empty_like(lines[:height])
-    for start in range(0, len(lines), height):
-        mine, given = squares[start : start + height], lines[start : start + height]
-        for step in steps:
-            square = lines.dtype.type((step * side) ** 2)
-            for here, there in _both_ways(step):
-                room = other[: len(mine), there]
-                np.add(given[:, there], square, out=room)
-                np.minimum(mine[:, here], room, out=mine[:, here])
-
-
-def _along(squares: Squares, at: Places, side: float) -> Values:
-    """The squared distances of the places, the last axis with the others."""
-    length = squares.shape[-1]
-    line, column = np.divmod(at, length)
-    found, left, reach = np.full(len(at), np.inf), np.arange(len(at)), ALONG
-    while len(left):
-        row = length + 2 * reach
-        windows = sliding_window_view(_padded(squares, reach).reshape(-1), 2 * reach + 1)
-        apart = np.square(np.arange(-reach, reach + 1) * side, dtype=np.float32)
-        found[left] = (windows[line[left] * row + column[left]] + apart).min(1)
-        if reach >= length:
-            break
-        left = left[found[left] > ((reach + 1) * side) ** 2]
-        reach *= 2
+def nearest(goal: Mask, places: Mask, spacing: Spacing) -> Values:
+    """The squared distance from each place to the goal, which is not empty. Two axes or three; exact where their sides are 1."""
+    cube = goal if goal.ndim == 3 else goal[:, None]
+    sides = (spacing[0], spacing[1] if goal.ndim == 3 else 1.0, spacing[-1])
+    at = np.flatnonzero(places)
+    found = np.empty(len(at))
+    search(steps_of(np.ascontiguousarray(cube)), at, sides, found)
     return found
 
 
-def _padded(squares: Squares, reach: int) -> Squares:
-    """With as many pixels as a window reaches at both ends of each line, none of them near."""
-    length = squares.shape[-1]
-    wide = np.empty((*squares.shape[:-1], length + 2 * reach), squares.dtype)
-    wide[..., :reach] = wide[..., reach + length :] = FAR[squares.dtype]
-    wide[..., reach : reach + length] = squares
-    return wide
+@compiled
+def steps_of(goal: Mask) -> Steps:
+    """How many pixels the nearest of the goal in the line along the first axis is away."""
+    steps = np.empty(goal.shape, np.int32)
+    for i in range(goal.shape[0]):
+        for j in range(goal.shape[1]):
+            for k in range(goal.shape[2]):
+                before = steps[i - 1, j, k] + 1 if i else FARTHEST
+                steps[i, j, k] = 0 if goal[i, j, k] else min(before, FARTHEST)
+    for i in range(goal.shape[0] - 2, -1, -1):
+        for j in range(goal.shape[1]):
+            for k in range(goal.shape[2]):
+                steps[i, j, k] = min(steps[i, j, k], steps[i + 1, j, k] + 1)
+    return steps
+
+
+@compiled
+def search(steps: Steps, places: Places, sides: tuple[float, float, float], found: Values) -> None:
+    """Fill in what is found of the places, which are in their order: a line along the last axis at a time."""
+    rows, length = steps.shape[1], steps.shape[2]
+    start = 0
+    while start < len(places):
+        line = places[start] // length
+        end = start
+        while end < len(places) and places[end] // length == line:
+            end += 1
+        search_line(steps[line // rows], line % rows, places[start:end] % length, sides, found[start:end])
+        start = end
+
+
+@compiled
+def search_line(slab: Steps, row: int, columns: Places, sides: tuple[float, float, float], found: Values) -> None:
+    """The places of one line: rows farther away are looked at while they may be nearer than what is found, twice as many each time."""
+    near = np.full(slab.shape[1], np.inf)
+    take(near, slab[row], sides[0], 0.0)
+    reach = 1
+    while True:
+        worst = 0.0
+        for place in range(len(columns)):
+            found[place] = nearest_along(near, columns[place], sides[2])
+            worst = max(worst, found[place])
+        if reach >= len(slab) or (reach * sides[1]) ** 2 >= worst:
+            break
+        for step in range(reach, min(2 * reach, len(slab))):
+            if row >= step:
+                take(near, slab[row - step], sides[0], (step * sides[1]) ** 2)
+            if row + step < len(slab):
+                take(near, slab[row + step], sides[0], (step * sides[1]) ** 2)
+        reach *= 2
+
+
+@compiled
+def take(near: Values, steps: Steps, side: float, apart: float) -> None:
+    """Let each pixel of a line have the square of its steps in another line that is so far apart, where that is less."""
+    for x in range(len(near)):
+        far = steps[x] * side
+        square = far * far + apart if steps[x] < FARTHEST else np.inf
+        near[x] = square if square < near[x] else near[x]
+
+
+@compiled
+def nearest_along(near: Values, x: int, side: float) -> float:
+    """The least of a line's squares, and of how far they are from x."""
+    best, step = near[x], 1
+    while step < len(near) and (step * side) ** 2 < best:
+        apart = (step * side) ** 2
+        if x >= step:
+            best = min(best, near[x - step] + apart)
+        if x + step < len(near):
+            best = min(best, near[x + step] + apart)
+        step += 1
+    return float(best)

@@ -3,26 +3,17 @@
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-import edt
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from lossgauge_service.measures.masks import Mask, masks_of
-from lossgauge_service.measures.nearest import nearest
+from lossgauge_service.measures.nearest import Spacing, nearest
 from lossgauge_service.samples import Sample
 from lossgauge_service.statistics import Measure, Values
 
-Spacing = tuple[float, ...]
 Connectivity = Literal["faces", "full"]
 Objects = NDArray[np.object_]
-
-MANY = 2**17
-"""Pixels from which several threads are worth their start."""
-
-OBLONG = 100.0
-"""The ratio of two spacings up to which float32 holds squared distances to 1e-6."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,23 +131,11 @@ def _from_to(elements: Elements, goal: Mask, spacing: Spacing, diagonal: float) 
 
 
 def distances_to(goal: Mask, places: Mask, spacing: Spacing) -> Values:
-    """From each of the places to the nearest of the goal, infinite where there is none; to 1e-6, and exact where pixels are square."""
+    """From each of the places to the nearest of the goal, infinite where there is none."""
     if not goal.any() or not places.any():
         return np.full(np.count_nonzero(places), np.inf)
     longest = max(spacing)
-    shape = tuple(side / longest for side in spacing)
-    if min(shape) * OBLONG < 1:
-        return np.asarray(distance_transform_edt(~goal, shape)[places] * longest)
-    squares, known = nearest(goal, places, shape)
-    if not known.all():
-        squares[~known] = _transformed(goal, shape)[places][~known]
-    return np.asarray(np.sqrt(squares) * longest)
-
-
-def _transformed(goal: Mask, shape: Spacing) -> NDArray[np.float32]:
-    threads = torch.get_num_threads() if goal.size >= MANY else 1
-    # of bytes it is faster than of booleans
-    return np.asarray(edt.edtsq((~goal).view(np.uint8), anisotropy=shape, parallel=threads))
+    return np.sqrt(nearest(goal, places, tuple(side / longest for side in spacing))) * longest
 
 
 def frame_of(mask: Mask) -> Frame | None:

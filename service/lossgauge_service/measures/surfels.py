@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from lossgauge_service.measures.masks import Mask
-from lossgauge_service.measures.surfaces import Elements, Frame, Spacing, SurfaceRecord, record_of
+from lossgauge_service.measures.nearest import Spacing
+from lossgauge_service.measures.surfaces import Elements, Frame, SurfaceRecord, record_of
 from lossgauge_service.samples import Sample
 from lossgauge_service.statistics import Measure, Values
 
