@@ -1,10 +1,12 @@
 """From an envelope to checked samples. Long work: never on the event loop."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from lossgauge.encodings import Array
-from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps
+from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Bits, Caps
 from lossgauge.mapping import MapRequest
 from lossgauge.metrics.spec import ALL_TASKS
 from lossgauge.sweeps import SweepRequest
@@ -19,7 +21,7 @@ from lossgauge_service.errors import (
     ShapeMismatch,
     UndecodableArray,
 )
-from lossgauge_service.samples import Sample, sample_of, samples_of_stack
+from lossgauge_service.samples import Sample, may_be_packed, sample_of, sample_of_bits, samples_of_stack
 from lossgauge_service.validation import validated
 
 REJECTIONS: dict[str, type[LossgaugeError]] = {
@@ -106,6 +108,15 @@ class Decoder:
         _check_classes(sample, self.limits)
         return sample
 
+    def compact_sample(self, question: Question, pair: Pair) -> Sample:
+        """The same; of two masks that travel as bits the bits, packed."""
+        if not may_be_packed(question) or pair.weight is not None:
+            return self.sample(question, pair)
+        prediction, target = self._bits(pair.prediction, "/prediction"), self._bits(pair.target, "/target")
+        if prediction is None or target is None or prediction.shape != target.shape or not prediction.packed.size:
+            return self.sample(question, pair)
+        return sample_of_bits(question, prediction, target)
+
     def items(self, request: BatchRequest) -> list[Item]:
         """The items of a batch, each read on its own."""
         if request.items is None:
@@ -117,7 +128,7 @@ class Decoder:
         try:
             item = validated(BatchItem, document, at)
             room.check(at)
-            sample = self.sample(_asked_of(question, item), item)
+            sample = self.compact_sample(_asked_of(question, item), item)
             room.take(sample)
             return Item(item.id, sample, at)
         except LossgaugeError as error:
@@ -149,10 +160,12 @@ class Decoder:
         return self._array(pair.prediction, "/prediction"), self._array(pair.target, "/target"), weight
 
     def _array(self, array: Array, at: str) -> AnyArray:
-        try:
+        with _rejections(at):
             return array.decode(self.attachments, self.caps)
-        except ArrayRejected as rejected:
-            raise _error_of(rejected, at) from None
+
+    def _bits(self, array: Array, at: str) -> Bits | None:
+        with _rejections(at):
+            return array.decode_bits(self.attachments, self.caps)
 
 
 def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
@@ -248,6 +261,11 @@ def _id_in(document: Any) -> str | None:
     return found if isinstance(found, str) and len(found) <= MOST_ID_CHARACTERS else None
 
 
-def _error_of(rejected: ArrayRejected, at: str) -> LossgaugeError:
-    extras = {} if rejected.limit is None else {"limit": rejected.limit}
-    return REJECTIONS[rejected.code](rejected.detail, pointer=at + rejected.pointer, **extras)
+@contextmanager
+def _rejections(at: str) -> Iterator[None]:
+    """An array that is rejected is an error at its place."""
+    try:
+        yield
+    except ArrayRejected as rejected:
+        extras = {} if rejected.limit is None else {"limit": rejected.limit}
+        raise REJECTIONS[rejected.code](rejected.detail, pointer=at + rejected.pointer, **extras) from None

@@ -50,7 +50,6 @@ CLASS_SHAPES = (
     KernelShape(gammas=6, quadratic=True),
 )
 COMPILED_ROWS: dict[Variant, tuple[KernelShape, ...]] = {
-    Variant("labels"): COUNT_SHAPES[:1],
     Variant("labels", weighted=True): COUNT_SHAPES[:1],
     Variant("logits"): COUNT_SHAPES + SOFT_SHAPES,
     Variant("probabilities"): COUNT_SHAPES + SOFT_SHAPES,

@@ -9,6 +9,7 @@ import numpy as np
 from lossgauge.metrics import BoundaryWeight
 
 from lossgauge_service.cuts import cut_of
+from lossgauge_service.engine.counting import counted
 from lossgauge_service.engine.expressions import Variant
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.loads import Key, Load, clip_of
@@ -116,10 +117,10 @@ class Passed(NamedTuple):
 def run_pass(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
     """The sums of each sample, and what the pass saw of its values."""
     samples = [viewed(the_pass, sample) for sample in samples]
-    if the_pass.case.task != "multiclass":
-        return _masks(the_pass, samples, kernels)
-    run = _label_maps if the_pass.case.kind == "labels" else _classes
-    return run(the_pass, samples, kernels)
+    classes = the_pass.case.task == "multiclass"
+    if the_pass.case.kind == "labels" and (classes or not the_pass.variant.fractional):
+        return (_label_maps if classes else _label_masks)(the_pass, samples)
+    return (_classes if classes else _masks)(the_pass, samples, kernels)
 
 
 def tables_of(the_pass: Pass, columns: Columns) -> dict[Statistic, Sum]:
@@ -141,6 +142,19 @@ def _masks(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passe
     columns = {key: values.reshape(shape) for key, values in ledger.columns.items()}
     tables: dict[Statistic, Sum] = {key: _mask_sum(the_pass, key, columns) for key in the_pass.statistics}
     return Passed(tables, columns["low"].min(1), columns["high"].max(1))
+
+
+def _label_masks(the_pass: Pass, samples: Sequence[Sample]) -> Passed:
+    found = counted(samples)
+    tables: dict[Statistic, Sum] = {
+        key: found.totals if isinstance(key, Totals) else found.counts for key in the_pass.statistics
+    }
+    return _of_labels(tables, len(samples))
+
+
+def _of_labels(tables: dict[Statistic, Sum], samples: int) -> Passed:
+    """Labels have been checked, and have no extremes to be."""
+    return Passed(tables, np.zeros(samples), np.zeros(samples))
 
 
 def _mask_rows(sample: Sample, boundary: BoundaryWeight | None) -> list[Row]:
@@ -228,12 +242,12 @@ def _matrix(guess: AnyArray, sample: Sample) -> Values:
     return np.bincount(place, weight, classes**2).reshape(classes, classes).astype(np.float64)
 
 
-def _label_maps(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
+def _label_maps(the_pass: Pass, samples: Sequence[Sample]) -> Passed:
     """The totals, the counts and the pairs of two label maps, from their confusion matrices."""
     matrices = np.stack([_matrix(sample.prediction, sample) for sample in samples])
     valid = np.stack([_class_sizes(sample) for sample in samples])
     tables: dict[Statistic, Sum] = {key: _pair_sum(key, matrices, valid) for key in the_pass.statistics}
-    return Passed(tables, np.zeros(len(samples)), np.zeros(len(samples)))
+    return _of_labels(tables, len(samples))
 
 
 def _class_sizes(sample: Sample) -> Values:

@@ -46,7 +46,7 @@ def _decoded(body: Body, service: Service) -> tuple[ScoreRequest, Plan, Sample]:
     asked = score_request(envelope, service.limits)
     plan = plan_for(asked)
     decoder = Decoder(envelope.attachments, service.caps, service.limits)
-    return asked, plan, decoder.sample(asked, asked)
+    return asked, plan, decoder.compact_sample(asked, asked)
 
 
 def _answered(

@@ -1,5 +1,6 @@
 """A sample: a prediction and its target, checked, in the layout that the engine reads."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ class Case:
     precision: Precision = "float32"
     sent: Literal["float16", "float32", "float64"] = "float32"
     axes: int = 2
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Sample:
     Masks (binary, multilabel): prediction and target (classes, pixels); target int8 of 1, 0 and -1 (ignored), or, where soft,
     floats with -1. Classes (multiclass): prediction (classes, pixels), or int32 labels (pixels,); target int32 (pixels,), -1 ignored.
     Instances: ids int64 (pixels,), 0 the background, -1 ignored in the target. Boxes: float64 (boxes, 4) both.
+    Packed (binary masks of labels alone): a bit a pixel, uint8 (1, bytes) both.
     weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes. channel_axis: where the caller had
     the classes, to speak of places as the caller does. weight_scale: what the weights were divided by. spacing: the size of a
     pixel along each axis.
@@ -48,4 +51,4 @@ class Sample:
     @property
     def elements(self) -> int:
         """Elements of the prediction: what a pass over the sample costs."""
-        return int(self.prediction.size)
+        return math.prod(self.shape) if self.case.packed else int(self.prediction.size)

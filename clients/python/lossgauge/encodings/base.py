@@ -56,6 +56,19 @@ class Tensor:
 Attachments = Mapping[str, Part | Tensor]
 
 
+@dataclass(frozen=True, eq=False)
+class Bits:
+    """A mask of a bit a pixel (`numpy.packbits`): the first pixel is the highest bit, and the last byte's rest is 0."""
+
+    packed: NDArray[np.uint8]
+    shape: tuple[int, ...]
+
+    def unpacked(self) -> AnyArray:
+        """The mask as booleans."""
+        bits = np.unpackbits(self.packed, count=math.prod(self.shape))
+        return bits.view(bool).reshape(self.shape)
+
+
 class Encoded(BaseModel):
     """An array as it travels in a JSON document."""
 
@@ -71,6 +84,10 @@ class Encoded(BaseModel):
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """Decode to an array; `ArrayRejected` says what was found, what is allowed, and which cap."""
         raise TypeError(f"{type(self).__name__} does not say how it is decoded")
+
+    def decode_bits(self, attachments: Attachments, caps: Caps) -> Bits | None:
+        """The mask as the bits that it travels as, checked as `decode` does; None where it travels as anything else."""
+        return None
 
 
 def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], caps: Caps, pointer: str = "") -> int:

@@ -1,13 +1,16 @@
 """Packed masks: a bit a pixel."""
 
+import math
 from typing import Literal, Self
 
 import numpy as np
 
 from lossgauge.encodings import base64
-from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Buffer, Caps, Encoded, check_shape
+from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Bits, Buffer, Caps, Encoded, check_shape
 from lossgauge.encodings.elements import check_size
 from lossgauge.encodings.masks import BOOL, mask_of
+
+PIXELS_IN_A_BYTE = 8
 
 
 class PackbitsArray(Encoded):
@@ -24,20 +27,24 @@ class PackbitsArray(Encoded):
 
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """Decode to a bool array."""
+        return self.decode_bits(attachments, caps).unpacked()
+
+    def decode_bits(self, attachments: Attachments, caps: Caps) -> Bits:
+        """The bits, as they are."""
         shape = tuple(self.shape)
         check_size(base64.decoded_size(self.data), _size(shape, caps))
         return read(base64.decode_strictly(self.data), shape, caps)
 
 
-def read(body: Buffer, shape: tuple[int, ...], caps: Caps) -> AnyArray:
-    """The bool array of some packed bits; the bits that fill up the last byte must be 0."""
+def read(body: Buffer, shape: tuple[int, ...], caps: Caps) -> Bits:
+    """The mask of some packed bits; the bits that fill up the last byte must be 0."""
     check_size(len(body), _size(shape, caps))
-    bits = np.unpackbits(np.frombuffer(body, np.uint8))
-    pixels = check_shape(shape, BOOL, caps, "/shape")
-    if bits[pixels:].any():
+    packed = np.frombuffer(body, np.uint8)
+    rest = -math.prod(shape) % PIXELS_IN_A_BYTE
+    if rest and packed[-1] & ((1 << rest) - 1):
         raise ArrayRejected("the bits after the last pixel must be 0", pointer="/data")
-    return bits[:pixels].view(bool).reshape(shape)
+    return Bits(packed, shape)
 
 
 def _size(shape: tuple[int, ...], caps: Caps) -> int:
-    return -(-check_shape(shape, BOOL, caps, "/shape") // 8)
+    return -(-check_shape(shape, BOOL, caps, "/shape") // PIXELS_IN_A_BYTE)

@@ -9,10 +9,11 @@ from typing import Literal
 from lossgauge.encodings import list as lists
 from lossgauge.encodings import npy, packbits, png, raw
 from lossgauge.encodings.attachments import attached
-from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Buffer, Caps, Encoded, Part, over_limit
+from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Bits, Buffer, Caps, Encoded, Part, over_limit
 
 PARAMETER = re.compile(r";\s*([\w-]+)=(?:\"([^\"]*)\"|([^\s;\"]+))\s*", re.ASCII)
 SHAPE = re.compile(r"(?:[0-9]{1,18}(?:,[0-9]{1,18})*)?", re.ASCII)
+PACKED = "application/x-packbits"
 Parameters = Mapping[str, str]
 
 
@@ -24,6 +25,18 @@ class PartArray(Encoded):
 
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """Decode the part of this name."""
+        found = self._read(attachments, caps)
+        return found.unpacked() if isinstance(found, Bits) else found
+
+    def decode_bits(self, attachments: Attachments, caps: Caps) -> Bits | None:
+        """The bits of a part of packed bits."""
+        part = attachments.get(self.name)
+        if not isinstance(part, Part) or _essence(part.media_type) != PACKED:
+            return None
+        found = self._read(attachments, caps)
+        return found if isinstance(found, Bits) else None
+
+    def _read(self, attachments: Attachments, caps: Caps) -> AnyArray | Bits:
         part = attached(attachments, self.name, Part)
         try:
             return read(part, caps)
@@ -36,13 +49,13 @@ class PartArray(Encoded):
 class Reader:
     """How parts of a media type are read, and the parameters which that type needs and may have."""
 
-    read: Callable[[Buffer, Parameters, Caps], AnyArray]
+    read: Callable[[Buffer, Parameters, Caps], AnyArray | Bits]
     needed: frozenset[str] = field(default=frozenset())
     optional: frozenset[str] = field(default=frozenset())
 
 
-def read(part: Part, caps: Caps) -> AnyArray:
-    """The array of a part."""
+def read(part: Part, caps: Caps) -> AnyArray | Bits:
+    """The array of a part, packed bits as they are."""
     media_type, parameters = _parsed(part.media_type)
     if media_type not in READERS:
         raise ArrayRejected(f"a part of media type {media_type[:80]!r}; known are {', '.join(READERS)}")
@@ -52,7 +65,7 @@ def read(part: Part, caps: Caps) -> AnyArray:
 
 
 def _parsed(media_type: str) -> tuple[str, Parameters]:
-    essence, _, rest = media_type.partition(";")
+    rest = media_type.partition(";")[2]
     parameters: dict[str, str] = {}
     position, text = 0, f";{rest}".rstrip("; \t")
     while position < len(text):
@@ -61,7 +74,11 @@ def _parsed(media_type: str) -> tuple[str, Parameters]:
             raise ArrayRejected(f"the media type {media_type[:80]!r} cannot be read")
         parameters[found[1].lower()] = found[2] if found[3] is None else found[3]
         position = found.end()
-    return essence.strip().lower(), parameters
+    return _essence(media_type), parameters
+
+
+def _essence(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
 
 
 def _check_parameters(parameters: Parameters, media_type: str, reader: Reader) -> None:
@@ -83,7 +100,7 @@ def _raw(content: Buffer, parameters: Parameters, caps: Caps) -> AnyArray:
     return raw.read(content, parameters["dtype"], _shape(parameters["shape"]), caps)
 
 
-def _packbits(content: Buffer, parameters: Parameters, caps: Caps) -> AnyArray:
+def _packbits(content: Buffer, parameters: Parameters, caps: Caps) -> Bits:
     return packbits.read(content, _shape(parameters["shape"]), caps)
 
 
@@ -121,6 +138,6 @@ READERS: dict[str, Reader] = {
     "application/x-npy": Reader(_npy),
     "image/png": Reader(_png),
     "application/octet-stream": Reader(_raw, needed=frozenset({"dtype", "shape"})),
-    "application/x-packbits": Reader(_packbits, needed=frozenset({"shape"})),
+    PACKED: Reader(_packbits, needed=frozenset({"shape"})),
     "application/json": Reader(_list, optional=frozenset({"charset"})),
 }
