@@ -1,6 +1,7 @@
 """Long work in pieces: others have their turns in between, threads are as they were, errors arrive."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,12 @@ import torch
 from lossgauge.mapping import MapRequest
 from lossgauge_service.batching import Batcher
 from lossgauge_service.engine import Engine
+from lossgauge_service.engine.columns import one_thread
 from lossgauge_service.engine.pieces import Finished, Pieces, finished, next_piece
-from lossgauge_service.maps import maps_in_pieces, plans_of, question_of
-from lossgauge_service.samples import sample_of
+from lossgauge_service.maps import Mapped, maps_in_pieces, plans_of, question_of
+from lossgauge_service.outcomes import Outcomes
+from lossgauge_service.plan import Plan
+from lossgauge_service.samples import Sample, sample_of
 
 NOTHING = {"encoding": "list", "data": [0]}
 
@@ -44,23 +48,34 @@ def test_another_has_its_turn_between_two_pieces(engine: Engine) -> None:
 
 
 def test_the_threads_are_as_they_were() -> None:
-    """A piece runs on one thread; after it, also after one that fails, torch has as many as before."""
+    """Short operations run on one thread; after them, also after one that fails, torch has as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        with pytest.raises(ValueError, match="no"), one_thread():
+            raise ValueError("no")
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", ["loss", "gradient"])
+def test_a_score_within_a_map_has_the_threads_of_any_other(engine: Engine, kind: str) -> None:
+    """Kernels are compiled for a number of threads: with another one, a map would compile its own while others wait."""
     seen = list[int]()
 
-    def failing() -> Pieces[None]:
-        seen.append(torch.get_num_threads())
-        yield
-        raise ValueError("no")
+    class Watched(Engine):
+        def run(self, plan: Plan, samples: Sequence[Sample]) -> Outcomes:
+            seen.append(torch.get_num_threads())
+            return super().run(plan, samples)
 
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        work = failing()
-        assert next_piece(work) is None
-        assert (seen, torch.get_num_threads()) == ([1], 3)
-        with pytest.raises(ValueError, match="no"):
-            next_piece(work)
-        assert torch.get_num_threads() == 3
+        finished(_map_of(Watched(engine.device, engine.kernels, engine.info), kind, 8))
+        assert (seen, torch.get_num_threads()) == ([3], 3)
     finally:
         torch.set_num_threads(before)
 
@@ -76,17 +91,16 @@ def test_a_map_is_made_in_pieces_of_a_bounded_size(engine: Engine, kind: str) ->
     """Four times the pixels are more pieces, so that a turn does not grow with the sample."""
 
     def pieces(side: int) -> int:
-        asked: dict[str, Any] = {
-            "task": "binary",
-            "prediction_kind": "logits",
-            "prediction": NOTHING,
-            "target": NOTHING,
-        }
-        request = MapRequest.model_validate({**asked, "maps": [{"kind": kind, "metric": "cross_entropy"}]})
-        sample = sample_of(question_of(request), np.zeros((side, side), np.float32), np.eye(side, dtype=np.uint8))
-        work, count = maps_in_pieces(engine, request, plans_of(request), sample), 0
+        work, count = _map_of(engine, kind, side), 0
         while next_piece(work) is None:
             count += 1
         return count
 
     assert pieces(1024) - pieces(512) >= 3
+
+
+def _map_of(engine: Engine, kind: str, side: int) -> Pieces[list[Mapped]]:
+    asked: dict[str, Any] = {"task": "binary", "prediction_kind": "logits", "prediction": NOTHING, "target": NOTHING}
+    request = MapRequest.model_validate({**asked, "maps": [{"kind": kind, "metric": "cross_entropy"}]})
+    sample = sample_of(question_of(request), np.zeros((side, side), np.float32), np.eye(side, dtype=np.uint8))
+    return maps_in_pieces(engine, request, plans_of(request), sample)

@@ -9,6 +9,7 @@ meets an infinite one (log at 0). `_smooth` moves such values to a neighbour, by
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -30,6 +31,19 @@ FARTHEST = 600.0
 """A logit so far below the top has a probability of 1e-261, which is still a number."""
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For thousands of short operations. One that is shared out over threads waits for the slowest of them; where other programs
+    want the cores, that waiting is nearly all of its time. Never around a compiled kernel, which is compiled for its threads.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def widened(sample: Sample) -> Sample:
     """The sample in float64, its weights as they were sent."""
     weight = None if sample.weight is None else sample.weight.astype(np.float64) * sample.weight_scale
@@ -47,7 +61,7 @@ def sums_of(the_pass: Pass, sample: Sample, device: torch.device) -> Pieces[Colu
     """The sums over the sample, (1, classes)."""
     parts = list[Columns]()
     for _, part in _parts(the_pass, sample, device):
-        with torch.no_grad():
+        with torch.no_grad(), one_thread():
             parts.append(_named(the_pass, _summed(the_pass, *part)))
         yield
     return {key: np.sum([part[key] for part in parts], 0)[None] for key in parts[0]}
@@ -56,7 +70,9 @@ def sums_of(the_pass: Pass, sample: Sample, device: torch.device) -> Pieces[Colu
 def shares_of(the_pass: Pass, sample: Sample, device: torch.device) -> Iterator[tuple[slice, Columns]]:
     """Each pixel's share of the sums, (pixels, classes), some pixels at a time."""
     for place, part in _parts(the_pass, sample, device):
-        yield place, _named(the_pass, _each(the_pass, *part))
+        with one_thread():
+            shares = _each(the_pass, *part)
+        yield place, _named(the_pass, shares)
 
 
 def derivative_of(the_pass: Pass, sample: Sample, slopes: Columns, device: torch.device) -> Pieces[Values]:
@@ -64,7 +80,7 @@ def derivative_of(the_pass: Pass, sample: Sample, slopes: Columns, device: torch
     found = np.zeros(sample.prediction.shape)
     weights = torch.as_tensor(_stacked(the_pass, slopes, sample.case.classes), device=device)
     for place, (x, t, w) in _parts(the_pass, sample, device):
-        with torch.enable_grad():
+        with torch.enable_grad(), one_thread():
             values = _smooth(the_pass, x).requires_grad_()
             target = _smooth_target(t) if the_pass.case.soft else t
             # a column of infinite sums without a slope must not enter
