@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from lossgauge.encodings import Array
-from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Bits, Caps
+from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Bits, Caps, array_of
 from lossgauge.mapping import MapRequest
 from lossgauge.metrics.spec import ALL_TASKS
 from lossgauge.sweeps import SweepRequest
@@ -102,20 +102,22 @@ class Decoder:
 
     def sample(self, question: Question, pair: Pair) -> Sample:
         """The checked sample of one pair."""
-        arrays = self._arrays(pair)
-        _check_regions(question, arrays[1], self.limits)
-        sample = sample_of(question, *arrays)
-        _check_classes(sample, self.limits)
-        return sample
+        return self._checked(question, *self._arrays(pair))
 
     def compact_sample(self, question: Question, pair: Pair) -> Sample:
         """The same; of two masks that travel as bits the bits, packed."""
         if not may_be_packed(question) or pair.weight is not None:
             return self.sample(question, pair)
-        prediction, target = self._bits(pair.prediction, "/prediction"), self._bits(pair.target, "/target")
-        if prediction is None or target is None or prediction.shape != target.shape or not prediction.packed.size:
-            return self.sample(question, pair)
-        return sample_of_bits(question, prediction, target)
+        prediction, target = self._compact(pair.prediction, "/prediction"), self._compact(pair.target, "/target")
+        if isinstance(prediction, Bits) and isinstance(target, Bits) and _fit(prediction, target):
+            return sample_of_bits(question, prediction, target)
+        return self._checked(question, array_of(prediction), array_of(target), None)
+
+    def _checked(self, question: Question, prediction: AnyArray, target: AnyArray, weight: AnyArray | None) -> Sample:
+        _check_regions(question, target, self.limits)
+        sample = sample_of(question, prediction, target, weight)
+        _check_classes(sample, self.limits)
+        return sample
 
     def items(self, request: BatchRequest) -> list[Item]:
         """The items of a batch, each read on its own."""
@@ -163,9 +165,14 @@ class Decoder:
         with _rejections(at):
             return array.decode(self.attachments, self.caps)
 
-    def _bits(self, array: Array, at: str) -> Bits | None:
+    def _compact(self, array: Array, at: str) -> AnyArray | Bits:
         with _rejections(at):
-            return array.decode_bits(self.attachments, self.caps)
+            return array.decode_compact(self.attachments, self.caps)
+
+
+def _fit(prediction: Bits, target: Bits) -> bool:
+    """Whether two masks are a pair; where they are none, it is told as of any other arrays."""
+    return prediction.shape == target.shape and len(prediction.packed) > 0
 
 
 def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:

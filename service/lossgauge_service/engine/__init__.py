@@ -4,7 +4,7 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +25,7 @@ from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.measures import nearest
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan
-from lossgauge_service.samples import Case, Sample, check_range, unpacked, unpacked_case
+from lossgauge_service.samples import Case, Sample, check_range, unpacked
 from lossgauge_service.statistics import Measure, PixelStatistic, Statistic, Sum, Sums, Values
 
 
@@ -105,7 +105,7 @@ class Engine:
         except LossgaugeError as error:
             return None, dict.fromkeys(samples, error)
         if case.packed and not countable(statistics):
-            case, samples = unpacked_case(case), {place: unpacked(sample) for place, sample in samples.items()}
+            case, samples = replace(case, packed=False), {place: unpacked(one) for place, one in samples.items()}
         return self._sums(case, statistics, samples)
 
     def _sums(

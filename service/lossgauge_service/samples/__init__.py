@@ -16,7 +16,6 @@ from lossgauge_service.samples.one_vs_rest import one_vs_rest as one_vs_rest
 from lossgauge_service.samples.packed import may_be_packed as may_be_packed
 from lossgauge_service.samples.packed import sample_of_bits as sample_of_bits
 from lossgauge_service.samples.packed import unpacked as unpacked
-from lossgauge_service.samples.packed import unpacked_case as unpacked_case
 from lossgauge_service.samples.ranges import check_range as check_range
 from lossgauge_service.samples.regions import of_regions
 from lossgauge_service.samples.sample import AnyArray as AnyArray

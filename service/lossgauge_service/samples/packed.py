@@ -1,6 +1,5 @@
 """Pairs of masks that stay a bit a pixel, as they travelled: counted so, and unpacked for whatever else reads them."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -36,18 +35,11 @@ def sample_of_bits(question: Question, prediction: Bits, target: Bits) -> Sample
     return Sample(case, prediction.packed[None], target.packed[None], None, prediction.shape, spacing=spacing)
 
 
-def unpacked_case(case: Case) -> Case:
-    """The case of the same samples, a byte a pixel."""
-    return replace(case, packed=False)
-
-
 def unpacked(sample: Sample) -> Sample:
-    """The sample with a byte a pixel."""
-    if not sample.case.packed:
-        return sample
-    masks = [_rows(bits, sample.shape) for bits in (sample.prediction, sample.target)]
-    return replace(sample, case=unpacked_case(sample.case), prediction=masks[0], target=masks[1])
+    """The packed sample with a byte a pixel."""
+    prediction, target = (_row(bits[0], sample.shape) for bits in (sample.prediction, sample.target))
+    return replace(sample, case=replace(sample.case, packed=False), prediction=prediction, target=target)
 
 
-def _rows(bits: AnyArray, shape: tuple[int, ...]) -> AnyArray:
-    return np.unpackbits(bits, axis=1, count=math.prod(shape)).view(np.int8)
+def _row(packed: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    return Bits(packed, shape).unpacked().reshape(1, -1).view(np.int8)

@@ -27,6 +27,11 @@ class ArrayRejected(ValueError):
         self.limit = limit
 
 
+def array_of(decoded: "AnyArray | Bits") -> AnyArray:
+    """An array, bits unpacked."""
+    return decoded.unpacked() if isinstance(decoded, Bits) else decoded
+
+
 @dataclass(frozen=True)
 class Caps:
     """What an array may be at most; the names are those of `GET /v1/limits`."""
@@ -85,9 +90,9 @@ class Encoded(BaseModel):
         """Decode to an array; `ArrayRejected` says what was found, what is allowed, and which cap."""
         raise TypeError(f"{type(self).__name__} does not say how it is decoded")
 
-    def decode_bits(self, attachments: Attachments, caps: Caps) -> Bits | None:
-        """The mask as the bits that it travels as, checked as `decode` does; None where it travels as anything else."""
-        return None
+    def decode_compact(self, attachments: Attachments, caps: Caps) -> AnyArray | Bits:
+        """The same; of a mask that travels as bits the bits."""
+        return self.decode(attachments, caps)
 
 
 def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], caps: Caps, pointer: str = "") -> int:

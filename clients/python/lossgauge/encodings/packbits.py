@@ -27,9 +27,9 @@ class PackbitsArray(Encoded):
 
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """Decode to a bool array."""
-        return self.decode_bits(attachments, caps).unpacked()
+        return self.decode_compact(attachments, caps).unpacked()
 
-    def decode_bits(self, attachments: Attachments, caps: Caps) -> Bits:
+    def decode_compact(self, attachments: Attachments, caps: Caps) -> Bits:
         """The bits, as they are."""
         shape = tuple(self.shape)
         check_size(base64.decoded_size(self.data), _size(shape, caps))

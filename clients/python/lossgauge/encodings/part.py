@@ -9,11 +9,21 @@ from typing import Literal
 from lossgauge.encodings import list as lists
 from lossgauge.encodings import npy, packbits, png, raw
 from lossgauge.encodings.attachments import attached
-from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Bits, Buffer, Caps, Encoded, Part, over_limit
+from lossgauge.encodings.base import (
+    AnyArray,
+    ArrayRejected,
+    Attachments,
+    Bits,
+    Buffer,
+    Caps,
+    Encoded,
+    Part,
+    array_of,
+    over_limit,
+)
 
 PARAMETER = re.compile(r";\s*([\w-]+)=(?:\"([^\"]*)\"|([^\s;\"]+))\s*", re.ASCII)
 SHAPE = re.compile(r"(?:[0-9]{1,18}(?:,[0-9]{1,18})*)?", re.ASCII)
-PACKED = "application/x-packbits"
 Parameters = Mapping[str, str]
 
 
@@ -25,18 +35,10 @@ class PartArray(Encoded):
 
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """Decode the part of this name."""
-        found = self._read(attachments, caps)
-        return found.unpacked() if isinstance(found, Bits) else found
+        return array_of(self.decode_compact(attachments, caps))
 
-    def decode_bits(self, attachments: Attachments, caps: Caps) -> Bits | None:
-        """The bits of a part of packed bits."""
-        part = attachments.get(self.name)
-        if not isinstance(part, Part) or _essence(part.media_type) != PACKED:
-            return None
-        found = self._read(attachments, caps)
-        return found if isinstance(found, Bits) else None
-
-    def _read(self, attachments: Attachments, caps: Caps) -> AnyArray | Bits:
+    def decode_compact(self, attachments: Attachments, caps: Caps) -> AnyArray | Bits:
+        """The same; of packed bits the bits."""
         part = attached(attachments, self.name, Part)
         try:
             return read(part, caps)
@@ -65,7 +67,7 @@ def read(part: Part, caps: Caps) -> AnyArray | Bits:
 
 
 def _parsed(media_type: str) -> tuple[str, Parameters]:
-    rest = media_type.partition(";")[2]
+    essence, _, rest = media_type.partition(";")
     parameters: dict[str, str] = {}
     position, text = 0, f";{rest}".rstrip("; \t")
     while position < len(text):
@@ -74,11 +76,7 @@ def _parsed(media_type: str) -> tuple[str, Parameters]:
             raise ArrayRejected(f"the media type {media_type[:80]!r} cannot be read")
         parameters[found[1].lower()] = found[2] if found[3] is None else found[3]
         position = found.end()
-    return _essence(media_type), parameters
-
-
-def _essence(media_type: str) -> str:
-    return media_type.partition(";")[0].strip().lower()
+    return essence.strip().lower(), parameters
 
 
 def _check_parameters(parameters: Parameters, media_type: str, reader: Reader) -> None:
@@ -138,6 +136,6 @@ READERS: dict[str, Reader] = {
     "application/x-npy": Reader(_npy),
     "image/png": Reader(_png),
     "application/octet-stream": Reader(_raw, needed=frozenset({"dtype", "shape"})),
-    PACKED: Reader(_packbits, needed=frozenset({"shape"})),
+    "application/x-packbits": Reader(_packbits, needed=frozenset({"shape"})),
     "application/json": Reader(_list, optional=frozenset({"charset"})),
 }
