@@ -9,9 +9,7 @@ and they take turns, so that a busy moment of the machine hits all of them; of e
 """
 
 import argparse
-import datetime
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -28,7 +26,8 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics.functional.classification import binary_stat_scores
 
-from benchmarks.page import machine, versions
+from benchmarks.page import head
+from benchmarks.timing import in_turns
 
 Floats = NDArray[np.float64]
 Scores = Mapping[str, Floats]
@@ -37,7 +36,6 @@ Kernel = Literal["compiled", "eager"]
 Counts = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 Result = TypeVar("Result")
 
-PACKAGES = ("torch", "monai", "torchmetrics", "numpy")
 SHAPE = (16, 512, 512)
 SMOOTH = 1e-5
 THRESHOLDS = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
@@ -157,29 +155,19 @@ def check_agreement(table: Mapping[tuple[str, str], Panel]) -> float:
 
 
 def take_turns(table: Mapping[tuple[str, str], Panel], rounds: int) -> list[Row]:
-    """The times of every contender, one after the other, round by round."""
-    rows = [Row(panel, name, []) for panel, name in table]
-    for _ in range(rounds):
-        for row in rows:
-            table[row.panel, row.name]()  # what ran before is out of the caches
-            start = time.perf_counter()
-            table[row.panel, row.name]()
-            row.seconds.append(time.perf_counter() - start)
-    return rows
+    """The times of every contender."""
+    times = in_turns(list(table.values()), rounds)
+    return [Row(panel, name, seconds) for (panel, name), seconds in zip(table, times, strict=True)]
 
 
 # --------------------------------------------------------------------------------------------------------------- report
 
 
-def report(rows: list[Row], worst: float, rounds: int) -> str:
+def report(rows: list[Row], worst: float) -> str:
     """The Markdown page."""
     lines = [
-        "# The panels beside MONAI + torchmetrics",
-        "",
-        __doc__.split("\n\n", 2)[2].strip(),
-        "",
-        f"Measured {datetime.date.today()} by `scripts/bench core --rounds {rounds}` on {machine()}.",
-        f"Versions: {versions(PACKAGES)}. Largest relative difference between our scores and the peers': {worst:.0e}.",
+        head("The panels beside MONAI + torchmetrics", __doc__, ("torch", "monai", "torchmetrics", "numpy")),
+        f"Largest relative difference between our scores and the peers': {worst:.0e}.",
         "",
         "| panel | contender | median | fastest to slowest | Mpx/s | times the peers | goal |",
         "|---|---|---:|---:|---:|---:|---:|",
@@ -205,7 +193,7 @@ def main() -> None:
     arguments = parser.parse_args()
     table = panels()
     worst = check_agreement(table)
-    print(report(take_turns(table, arguments.rounds), worst, arguments.rounds))
+    print(report(take_turns(table, arguments.rounds), worst))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ arrays to a number, its own checks and casts of the input included. The values a
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
 
 from benchmarks.page import head
+from benchmarks.timing import in_turns
 from tests.peers.segmentation_models_pytorch import losses
 
 Contender = Callable[[], float]
@@ -59,17 +59,6 @@ def _pairs(engine: Engine) -> dict[str, tuple[Contender, Contender]]:
     }
 
 
-def _median_times(contenders: tuple[Contender, Contender], rounds: int) -> list[float]:
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for contender, taken in zip(contenders, times, strict=True):
-            contender()
-            start = time.perf_counter()
-            contender()
-            taken.append(time.perf_counter() - start)
-    return [statistics.median(taken) for taken in times]
-
-
 def main() -> None:
     """Compare the values, time both, print."""
     parser = argparse.ArgumentParser(description="Lovasz losses beside segmentation_models_pytorch's")
@@ -88,7 +77,7 @@ def main() -> None:
         a, b = (contender() for contender in contenders)
         if abs(a - b) > 1e-3 * abs(b):
             raise SystemExit(f"{name}: {a} beside {b}")
-        mine, theirs = _median_times(contenders, rounds)
+        mine, theirs = map(statistics.median, in_turns(contenders, rounds))
         print(f"| {name} | {mine * 1e3:.1f} ms | {theirs * 1e3:.1f} ms | {theirs / mine:.1f} | 1 |", flush=True)
 
 

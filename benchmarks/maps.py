@@ -1,6 +1,6 @@
 """The time of maps beside torch's own, on the CPU, from one run.
 
-    python -m benchmarks.maps [--rounds 9] [--threads 1]
+    scripts/bench maps [--rounds 9] [--threads 1]
 
 Float32 logits and integer targets in, float32 out. A loss map: the same with reduction "none", in float64. A gradient: autograd of
 the same mean, in float64. Ours has its checks, its plan and its score besides. The arrays are compared before any is timed; the
@@ -10,7 +10,6 @@ only the ratio of one run says anything.
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,9 @@ from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from benchmarks.page import head
+from benchmarks.timing import in_turns
 
 Array = NDArray[Any]
 Run = Callable[[], Array]
@@ -70,20 +72,13 @@ def theirs(losses: Losses, kind: str, prediction: Array, target: Array) -> Run:
     return run
 
 
-def timed(run: Run) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def line(name: str, mine: Run, peer: Run, rounds: int) -> str:
     """A line of the table; raises where the arrays differ. The ratio is the middle one of the rounds'."""
     expected = peer()
     np.testing.assert_allclose(mine(), expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
-    pairs = [(timed(mine), timed(peer)) for _ in range(rounds)]
-    ratios = sorted(one / other for one, other in pairs)
-    mid, peers = (statistics.median(times) for times in zip(*pairs, strict=True))
+    times = in_turns((mine, peer), rounds)
+    ratios = sorted(one / other for one, other in zip(*times, strict=True))
+    mid, peers = map(statistics.median, times)
     return f"| {name} | {mid * 1e3:.0f} ms | {peers * 1e3:.0f} ms | {statistics.median(ratios):.1f} | {ratios[0]:.1f} to {ratios[-1]:.1f} |"
 
 
@@ -102,6 +97,7 @@ def main() -> None:
     logits = random.normal(scale=2.0, size=(19, 512, 512)).astype(np.float32)
     target = random.integers(0, 19, (512, 512))
     scenes["19 x 512 x 512, cross-entropy"] = ("multiclass", "cross_entropy", classes, logits, target)
+    print(head("Maps beside torch", __doc__, ("torch", "numpy")))
     print("| map | lossgauge | torch | times torch | of the rounds |", "|---|---:|---:|---:|---:|", sep="\n")
     for name, (task, metric, losses, *arrays) in scenes.items():
         for kind in ("loss", "gradient"):

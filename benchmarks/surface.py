@@ -9,7 +9,6 @@ distances here. Each on one thread. The scores are compared before any is timed;
 
 import argparse
 import statistics
-import time
 import warnings
 from collections.abc import Callable
 
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.page import head
+from benchmarks.timing import in_turns
 
 Mask = NDArray[np.uint8]
 Run = Callable[[], list[float]]
@@ -72,18 +72,10 @@ def peers(count: int, prediction: Mask, target: Mask) -> Run:
     return lambda: [float(function()) for function in functions[:count]]
 
 
-def timed(run: Run) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def line(name: str, mine: Run, theirs: Run, rounds: int) -> str:
     """A line of the table; raises where the scores differ."""
     np.testing.assert_allclose(mine(), theirs(), rtol=1e-5)
-    pairs = [(timed(mine), timed(theirs)) for _ in range(rounds)]
-    fast, slow = (statistics.median(times) for times in zip(*pairs, strict=True))
+    fast, slow = map(statistics.median, in_turns((mine, theirs), rounds))
     return f"| {name} | {fast * 1e3:.1f} ms | {slow * 1e3:.1f} ms | {slow / fast:.1f} | {GOAL} |"
 
 

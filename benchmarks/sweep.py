@@ -9,7 +9,6 @@ turn's two calls the second is timed.
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +23,7 @@ from lossgauge_service.sweeps import sweeping
 from numpy.typing import NDArray
 
 from benchmarks.page import head
+from benchmarks.timing import in_turns
 
 Run = Callable[[], Any]
 GOAL = 3.0
@@ -63,18 +63,6 @@ def masks(side: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     return logits.astype(np.float32), target
 
 
-def medians(runs: list[Run], rounds: int) -> list[float]:
-    """The middle time of each, which take turns."""
-    times: list[list[float]] = [[] for _ in runs]
-    for _ in range(rounds):
-        for run, taken in zip(runs, times, strict=True):
-            run()
-            start = time.perf_counter()
-            run()
-            taken.append(time.perf_counter() - start)
-    return [statistics.median(taken) for taken in times]
-
-
 def main() -> None:
     """Time, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,7 +76,7 @@ def main() -> None:
     for side in SIDES:
         arrays = masks(side)
         runs = [one(engine, 1.5, *arrays), one(engine, 2.0, *arrays), grid(engine, *arrays)]
-        print(line(side, *medians(runs, arguments.rounds)), flush=True)
+        print(line(side, *map(statistics.median, in_turns(runs, arguments.rounds))), flush=True)
 
 
 def line(side: int, plain: float, quadratic: float, cells: float) -> str:
