@@ -122,6 +122,22 @@ def test_a_region_that_does_not_fit(caller: httpx.Client, name: str, asked: Docu
     assert [word for word in words if word not in problem["detail"]] == []
 
 
+@pytest.mark.parametrize("within", [False, True], ids=["alone", "in a sum"])
+def test_regions_have_no_background(caller: httpx.Client, within: bool) -> None:
+    """include_background false is refused with its pointer; what a preset says of the background does not apply."""
+    metric: Document = {"name": "dice", "include_background": False}
+    told = {"name": "combined_loss", "terms": [{"metric": {"name": "iou"}}, {"metric": metric}]} if within else metric
+    place = "/metrics/1/terms/1/metric" if within else "/metrics/1"
+    answer = score(caller, in_json({**LABELS, "metrics": ["iou", told], "regions": [[1, 2], [2]]}, {}))
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "invalid_parameter")
+    assert problem["pointer"] == f"{place}/include_background"
+    assert "regions have no background" in problem["detail"]
+    preset = {**LABELS, "preset": "nnunet", "metrics": ["dice"], "regions": [[1, 2], [2]]}
+    found = score(caller, in_json(preset, {})).json()
+    assert found["semantics"]["dice"]["include_background"] is True
+
+
 def test_an_id_of_no_class(caller: httpx.Client) -> None:
     """With a divisor an id beyond the last class is told with its place."""
     metric = {"name": "panoptic_quality", "instance_divisor": 1}

@@ -2,21 +2,80 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 os.environ["KERAS_BACKEND"] = "torch"
 
 import keras  # the backend is chosen before
+import numpy as np
+import torch
 
 from tests.peers.batch import Batch
-from tests.peers.peer import PROBABILITIES, Peer
+from tests.peers.peer import (
+    LABELS,
+    LOGITS,
+    MASKS,
+    PROBABILITIES,
+    Peer,
+    both_sides_of_every_class,
+)
+from tests.reference import Case
+
+TASKS = ("binary", "multiclass", "multilabel")
+ONE_OR_MORE = ("binary", "multilabel")
+
+
+def _is_logits(batch: Batch) -> bool:
+    return batch.first.prediction_kind == "logits"
+
+
+def _last(channels: torch.Tensor) -> torch.Tensor:
+    """(B, C, *S) as rows (B * S, C)."""
+    return torch.movedim(channels, 1, -1).flatten(0, -2)
+
+
+def _rows(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """One-hot targets and predictions, (n, C)."""
+    target, prediction = (_last(batch.channels(array)) for array in (batch.target, batch.prediction))
+    return target.double(), prediction
 
 
 def _cross_entropy(batch: Batch) -> float:
-    return float(keras.losses.binary_crossentropy(batch.target.double(), batch.prediction).mean())
+    found = keras.losses.binary_crossentropy(batch.target.double(), batch.prediction, from_logits=_is_logits(batch))
+    return float(found.mean())
 
 
-def _focal(batch: Batch) -> float:
-    return float(keras.losses.binary_focal_crossentropy(batch.target.double(), batch.prediction).mean())
+def _sparse(batch: Batch) -> float:
+    of = keras.losses.SparseCategoricalCrossentropy(
+        ignore_class=batch.first.ignore_index, from_logits=_is_logits(batch), dtype="float64"
+    )
+    return float(of(batch.target.flatten(), _last(batch.prediction)))
+
+
+def _categorical(**asked: Any) -> Callable[[Batch], float]:
+    def loss(batch: Batch) -> float:
+        return float(
+            keras.losses.categorical_crossentropy(*_rows(batch), from_logits=_is_logits(batch), **asked).mean()
+        )
+
+    return loss
+
+
+def _focal(**asked: Any) -> Callable[[Batch], float]:
+    def loss(batch: Batch) -> float:
+        target = batch.target.double()
+        of = keras.losses.binary_focal_crossentropy
+        return float(of(target, batch.prediction, from_logits=_is_logits(batch), **asked).mean())
+
+    return loss
+
+
+def _focal_of_classes(**asked: Any) -> Callable[[Batch], float]:
+    def loss(batch: Batch) -> float:
+        of = keras.losses.categorical_focal_crossentropy
+        return float(of(*_rows(batch), from_logits=_is_logits(batch), **asked).mean())
+
+    return loss
 
 
 def _dice(batch: Batch) -> float:
@@ -32,28 +91,177 @@ def _tversky(alpha: float, beta: float) -> Callable[[Batch], float]:
 
 
 def _squares(batch: Batch) -> float:
-    return float(keras.losses.mean_squared_error(batch.target.double(), batch.prediction).mean())
+    return float(keras.losses.mean_squared_error(*_rows(batch)).mean())
 
 
-TASKS = ("binary", "multiclass", "multilabel")
-TVERSKY = Peer(_tversky(0.5, 0.5), PROBABILITIES)
-BRIER = Peer(_squares, PROBABILITIES, soft=True)
-MEAN = Peer(_cross_entropy, PROBABILITIES, soft=True)
-FOCAL = Peer(_focal, PROBABILITIES)
-DICE = Peer(_dice, PROBABILITIES)
+def _result(metric: Any, target: torch.Tensor, prediction: torch.Tensor) -> float:
+    metric.update_state(target, prediction)
+    return float(metric.result())
+
+
+def _of_rows(make: Callable[[Batch], Any]) -> Callable[[Batch], float]:
+    """A metric of rows, with a column a class or label."""
+    return lambda batch: _result(make(batch), *_rows(batch))
+
+
+def _of_elements(make: Callable[[Batch], Any]) -> Callable[[Batch], float]:
+    """A metric of a mask's elements, or of all labels' together."""
+    return lambda batch: _result(make(batch), *(array.flatten() for array in _rows(batch)))
+
+
+def _threshold(batch: Batch) -> float:
+    """Labels have none of the request's."""
+    return 0.5 if batch.first.prediction_kind == "labels" else batch.first.threshold
+
+
+def _foreground_iou(batch: Batch) -> Any:
+    return keras.metrics.BinaryIoU(target_class_ids=[1], threshold=_threshold(batch))
+
+
+def _binary_iou(batch: Batch) -> Any:
+    return keras.metrics.BinaryIoU()
+
+
+def _class_iou(batch: Batch) -> float:
+    if batch.first.prediction_kind == "labels":
+        of = keras.metrics.MeanIoU(batch.classes, ignore_class=batch.first.ignore_index)
+        return _result(of, batch.target, batch.prediction)
+    return _result(keras.metrics.OneHotMeanIoU(batch.classes), *_rows(batch))
+
+
+def _right_classes(batch: Batch) -> float:
+    of = keras.metrics.SparseCategoricalAccuracy()
+    return _result(of, batch.target.flatten(), _last(batch.prediction))
+
+
+def _accuracy(batch: Batch) -> Any:
+    return keras.metrics.BinaryAccuracy(threshold=_threshold(batch))
+
+
+def _thresholded(name: str) -> Callable[[Batch], Any]:
+    return lambda batch: getattr(keras.metrics, name)(thresholds=_threshold(batch))
+
+
+def _top(name: str) -> Callable[[Batch], Any]:
+    return lambda batch: getattr(keras.metrics, name)(top_k=1)
+
+
+def _wrong(batch: Batch) -> float:
+    return sum(_of_elements(_thresholded(name))(batch) for name in ("FalsePositives", "FalseNegatives"))
+
+
+def _f_score(beta: float, average: str = "macro") -> Callable[[Batch], Any]:
+    def of(batch: Batch) -> Any:
+        threshold = None if batch.first.task == "multiclass" else _threshold(batch)
+        return keras.metrics.FBetaScore(average=average, beta=beta, threshold=threshold)
+
+    return of
+
+
+def _auc(**asked: Any) -> Callable[[Batch], float]:
+    return _of_rows(lambda batch: keras.metrics.AUC(**asked))
+
+
+def _above_zero(case: Case) -> bool:
+    """A threshold of 0 is refused, and one of 0.3 is float32's there."""
+    return case.threshold not in (0.0, 0.3)
+
+
+def _without_ties(case: Case) -> bool:
+    """Classes that tie are all predicted."""
+    greatest = case.prediction.max(0) == case.prediction
+    return bool((greatest.sum(0) == 1).all())
+
+
+def _between_thresholds(case: Case) -> bool:
+    """No probability is on an edge of its bins, 0 and 1 aside; and both sides are there."""
+    steps = case.prediction[(case.prediction > 0) & (case.prediction < 1)] * 199
+    return both_sides_of_every_class(case) and bool((abs(steps - np.round(steps)) > 1e-3).all())
+
+
+def _counts(name: str, task: str) -> Peer:
+    if task == "multiclass":
+        return Peer(_of_rows(_top(name)), PROBABILITIES, tolerance=1e-5, takes=_without_ties)
+    return Peer(_of_elements(_thresholded(name)), PROBABILITIES, tolerance=1e-5, takes=_above_zero)
+
+
+def _f1(task: str) -> Peer:
+    takes = _without_ties if task == "multiclass" else _above_zero
+    return Peer(_of_rows(_f_score(1.0)), PROBABILITIES, tolerance=1e-5, takes=takes)
+
+
 PEERS = {
-    ("cross_entropy", "binary"): MEAN,
-    ("cross_entropy", "multilabel"): MEAN,
-    ("focal_loss", "binary"): FOCAL,
-    ("focal_loss", "multilabel"): FOCAL,
-    ("dice_loss", "binary"): DICE,
-    ("dice_loss", "multiclass"): DICE,
-    ("dice_loss", "multilabel"): DICE,
-    ("brier", "binary"): BRIER,
-    ("brier", "multilabel"): BRIER,
-    **{("tversky_loss", task): TVERSKY for task in TASKS},
+    **{("cross_entropy", task): Peer(_cross_entropy, PROBABILITIES, soft=True) for task in ONE_OR_MORE},
+    ("cross_entropy", "multiclass"): Peer(_sparse, PROBABILITIES, ignored=True),
+    **{("focal_loss", task): Peer(_focal(), (*PROBABILITIES, *LOGITS)) for task in ONE_OR_MORE},
+    ("focal_loss", "multiclass"): Peer(_focal_of_classes(), (*PROBABILITIES, *LOGITS)),
+    **{("dice_loss", task): Peer(_dice, PROBABILITIES) for task in TASKS},
+    **{("tversky_loss", task): Peer(_tversky(0.5, 0.5), PROBABILITIES) for task in TASKS},
+    **{("brier", task): Peer(_squares, PROBABILITIES, soft=True) for task in TASKS},
+    **{
+        ("iou", task): Peer(_of_elements(_foreground_iou), PROBABILITIES, tolerance=1e-5, takes=_above_zero)
+        for task in ONE_OR_MORE
+    },
+    ("iou", "multiclass"): Peer(_class_iou, LABELS, ignored=True, tolerance=1e-5),
+    **{("mean_iou", task): Peer(_of_elements(_binary_iou), PROBABILITIES, tolerance=1e-5) for task in ONE_OR_MORE},
+    **{
+        (metric, task): _counts(name, task)
+        for metric, name in (("precision", "Precision"), ("recall", "Recall"))
+        for task in TASKS
+    },
+    **{("fbeta", task): _f1(task) for task in TASKS},
+    **{
+        ("accuracy", task): Peer(_of_elements(_accuracy), MASKS, tolerance=1e-5, takes=_above_zero)
+        for task in ONE_OR_MORE
+    },
+    ("accuracy", "multiclass"): Peer(_right_classes, (*PROBABILITIES, *LOGITS), tolerance=1e-5),
+    **{("confusion", task): Peer(_wrong, MASKS, takes=_above_zero) for task in ONE_OR_MORE},
+    **{
+        ("roc_auc", task): Peer(_auc(), PROBABILITIES, tolerance=1e-5, takes=_between_thresholds, rarely=True)
+        for task in ONE_OR_MORE
+    },
 }
-MORE = tuple(
-    ("tversky_loss", task, {"fn_weight": 0.2, "fp_weight": 0.9}, Peer(_tversky(0.2, 0.9), PROBABILITIES))
-    for task in TASKS
+LABEL_SMOOTHING = {"clip": None, "label_smoothing": 0.1}
+MORE = (
+    *(
+        ("tversky_loss", task, {"fn_weight": 0.2, "fp_weight": 0.9}, Peer(_tversky(0.2, 0.9), PROBABILITIES))
+        for task in TASKS
+    ),
+    *(("cross_entropy", task, {"clip": None}, Peer(_cross_entropy, LOGITS)) for task in ONE_OR_MORE),
+    ("cross_entropy", "multiclass", {}, Peer(_categorical(), PROBABILITIES)),
+    ("cross_entropy", "multiclass", {"clip": None}, Peer(_sparse, LOGITS)),
+    ("cross_entropy", "multiclass", LABEL_SMOOTHING, Peer(_categorical(label_smoothing=0.1), LOGITS)),
+    *(
+        ("focal_loss", task, {"alpha": 0.25, "gamma": 1.5}, Peer(_focal(apply_class_balancing=True, gamma=1.5), LOGITS))
+        for task in ONE_OR_MORE
+    ),
+    *(
+        (
+            "focal_loss",
+            "multiclass",
+            {"alpha": alpha, "gamma": 1.5},
+            Peer(_focal_of_classes(alpha=alpha, gamma=1.5), PROBABILITIES),
+        )
+        for alpha in (0.6, [0.2, 0.5, 0.9])
+    ),
+    ("iou", "multiclass", {}, Peer(_class_iou, PROBABILITIES, tolerance=1e-5)),
+    *(
+        (
+            "fbeta",
+            task,
+            {"beta": 2.0, "average": average},
+            Peer(_of_rows(_f_score(2.0, average)), PROBABILITIES, tolerance=1e-5),
+        )
+        for task in TASKS
+        for average in ("micro", "weighted")
+    ),
+    *(
+        (
+            "roc_auc",
+            task,
+            {"bins": 49, "average": average},
+            Peer(_auc(num_thresholds=50, multi_label=labels), PROBABILITIES, tolerance=1e-5),
+        )
+        for task, average, labels in (("binary", "macro", False), ("multilabel", "macro", True))
+    ),
 )

@@ -10,10 +10,10 @@ from kornia.losses import (
     lovasz_softmax_loss,
     tversky_loss,
 )
-from kornia.metrics import mean_iou, mean_iou_bbox
+from kornia.metrics import accuracy, confusion_matrix, mean_iou, mean_iou_bbox
 
 from tests.peers.batch import Batch
-from tests.peers.peer import BOXES, LOGITS, MASKS, Peer, of_two_axes
+from tests.peers.peer import BOXES, LOGITS, MASKS, PROBABILITIES, Peer, of_two_axes
 from tests.reference import Case
 
 
@@ -38,6 +38,20 @@ def _focal_of_classes(batch: Batch) -> float:
 def _iou(batch: Batch) -> float:
     mask, target = (array.reshape(len(array), -1) for array in (batch.mask, batch.target))
     return float(torch.mean(mean_iou(mask, target, batch.classes)))
+
+
+def _wrong(batch: Batch) -> float:
+    matrix = confusion_matrix(batch.mask, batch.target, max(2, batch.classes)).sum(0)
+    return float(matrix.sum() - matrix.diagonal().sum())
+
+
+def _accuracy(batch: Batch) -> float:
+    return float(accuracy(torch.movedim(batch.prediction, 1, -1).flatten(0, -2), batch.target.flatten())[0]) / 100
+
+
+def _without_ties(case: Case) -> bool:
+    """Which of two classes that tie comes first is topk's choice."""
+    return bool(((case.prediction.max(0) == case.prediction).sum(0) == 1).all())
 
 
 def _tversky(batch: Batch) -> float:
@@ -68,6 +82,8 @@ PEERS = {
     ("focal_loss", "multilabel"): OF_MASKS,
     ("focal_loss", "multiclass"): Peer(_focal_of_classes, LOGITS, ignored=True),
     ("iou", "multiclass"): Peer(_iou, MASKS, tolerance=1e-5),
+    ("confusion", "multiclass"): Peer(_wrong, MASKS),
+    ("accuracy", "multiclass"): Peer(_accuracy, PROBABILITIES, tolerance=1e-5, takes=_without_ties),
     ("box_iou", "boxes"): Peer(_box_iou, BOXES, takes=_have_areas),
     ("tversky_loss", "multiclass"): Peer(_tversky, LOGITS, ignored=True, takes=of_two_axes),
     ("lovasz_hinge", "binary"): Peer(_hinge, LOGITS, takes=of_two_axes),

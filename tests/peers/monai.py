@@ -6,9 +6,21 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data.box_utils import box_iou
-from monai.losses import BoxGIoULoss, DiceLoss, FocalLoss, GeneralizedDiceLoss, TverskyLoss
+from monai.losses import (
+    BoxGIoULoss,
+    DiceCELoss,
+    DiceFocalLoss,
+    DiceLoss,
+    FocalLoss,
+    GeneralizedDiceFocalLoss,
+    GeneralizedDiceLoss,
+    TverskyLoss,
+)
 from monai.metrics import (
     CalibrationErrorMetric,
+    FBetaScore,
+    GeneralizedDiceScore,
+    MSEMetric,
     compute_average_precision,
     compute_average_surface_distance,
     compute_confusion_matrix_metric,
@@ -35,6 +47,14 @@ from tests.peers.peer import (
 from tests.reference import Case
 
 TASKS = ("binary", "multiclass", "multilabel")
+GENERALIZED_SCORE = {
+    "soft": False,
+    "absent": "max_of_present",
+    "smooth_numerator": 0.0,
+    "smooth_denominator": 0.0,
+    "empty": {"both": 0.0},
+}
+CLASS_WEIGHTS = torch.tensor([0.5, 2.0, 3.0], dtype=torch.float64)
 ONE_OR_MORE = ("binary", "multilabel")
 NAMES = {"precision": "precision", "recall": "sensitivity", "specificity": "specificity", "fbeta": "f1 score"}
 
@@ -69,9 +89,42 @@ def _loss(jaccard: bool) -> Callable[[Batch], float]:
     return loss
 
 
-def _focal(batch: Batch) -> float:
-    of = FocalLoss(use_softmax=batch.first.task == "multiclass")
-    return float(of(batch.channels(batch.prediction), batch.channels(batch.target)))
+def _squares(batch: Batch) -> float:
+    of = MSEMetric()
+    of(batch.channels(batch.prediction), batch.channels(batch.target).double())
+    return float(of.aggregate())
+
+
+def _f_score(batch: Batch) -> float:
+    of = FBetaScore(beta=2.0)
+    of(*_channels(batch))
+    return float(of.aggregate()[0])
+
+
+def _generalized_score(batch: Batch) -> float:
+    of = GeneralizedDiceScore()
+    of(*(array.double() for array in _channels(batch)))
+    return 1 - float(of.aggregate())
+
+
+def _focal(**asked: Any) -> Callable[[Batch], float]:
+    return lambda batch: float(FocalLoss(**asked)(batch.channels(batch.prediction), batch.channels(batch.target)))
+
+
+def _compound(loss: Callable[..., Any], **asked: Any) -> Callable[[Batch], float]:
+    """A sum of two losses, the one of the region of sigmoids, or of the softmax of classes."""
+    return _of_region(loss, **asked)
+
+
+def _of_numbers(batch: Batch) -> float:
+    """DiceCELoss's weighted cross-entropy of a target of class numbers, (B, 1, *S)."""
+    of = DiceCELoss(softmax=True, to_onehot_y=True, lambda_dice=0.0, weight=CLASS_WEIGHTS)
+    return float(of(batch.prediction, batch.target[:, None]))
+
+
+def _cross_entropy(batch: Batch) -> float:
+    """What DiceCELoss has beside the dice."""
+    return _compound(DiceCELoss, lambda_dice=0.0)(batch)
 
 
 def _of_region(loss: Callable[..., Any], **asked: Any) -> Callable[[Batch], float]:
@@ -165,7 +218,8 @@ PEERS = {
     **{("iou", task): Peer(_iou, MASKS, tolerance=1e-5) for task in TASKS},
     **{("dice_loss", task): Peer(_loss(False), LOGITS, soft=True) for task in TASKS},
     **{("iou_loss", task): Peer(_loss(True), LOGITS, soft=True) for task in TASKS},
-    **{("focal_loss", task): Peer(_focal, LOGITS, tolerance=1e-5) for task in TASKS},
+    **{("focal_loss", task): Peer(_focal(), LOGITS, tolerance=1e-5) for task in TASKS},
+    **{("cross_entropy", task): Peer(_cross_entropy, LOGITS, tolerance=1e-5) for task in ("binary", "multiclass")},
     **{
         (metric, task): Peer(_confusion(name), MASKS, tolerance=1e-5)
         for metric, name in NAMES.items()
@@ -194,10 +248,23 @@ PEERS = {
     **{
         ("calibration_error", t): Peer(_calibration("expected", 20), PROBABILITIES, tolerance=1e-5) for t in ONE_OR_MORE
     },
+    **{("brier", task): Peer(_squares, PROBABILITIES, soft=True, tolerance=1e-5) for task in TASKS},
     ("panoptic_quality", "instances"): Peer(_panoptic, LABELS, tolerance=1e-5, takes=_of_axes, rarely=True),
     ("box_iou", "boxes"): Peer(_box_iou, BOXES, tolerance=1e-5),
     ("giou_loss", "boxes"): Peer(_giou, BOXES, takes=_have_areas, tolerance=1e-4),
 }
+WEIGHTS = {
+    DiceCELoss: ("lambda_dice", "lambda_ce"),
+    DiceFocalLoss: ("lambda_dice", "lambda_focal"),
+    GeneralizedDiceFocalLoss: ("lambda_gdl", "lambda_focal"),
+}
+
+
+def _sum_of(*metrics: str, weights: tuple[float, ...]) -> dict[str, Any]:
+    """The terms of a combined loss."""
+    return {"terms": [{"metric": {"name": one}, "weight": w} for one, w in zip(metrics, weights, strict=True)]}
+
+
 PERCENT = _surface(compute_hausdorff_distance, percentile=95)
 SYMMETRIC = _surface(compute_average_surface_distance, symmetric=True)
 DIRECTED = _surface(compute_hausdorff_distance, directed=True)
@@ -240,5 +307,57 @@ MORE = (
         )
         for task in ONE_OR_MORE
         for norm, name in (("max", "maximum"),)
+    )
+    + tuple(
+        (
+            "combined_loss",
+            task,
+            _sum_of(*metrics, weights=weights),
+            Peer(_compound(loss, **asked), LOGITS, tolerance=1e-5),
+        )
+        for loss, metrics, tasks in (
+            (DiceCELoss, ("dice_loss", "cross_entropy"), ("binary", "multiclass")),
+            (DiceFocalLoss, ("dice_loss", "focal_loss"), TASKS),
+            (GeneralizedDiceFocalLoss, ("generalized_dice_loss", "focal_loss"), TASKS),
+        )
+        for task in tasks
+        for weights, asked in (((1.0, 1.0), {}), ((0.5, 2.0), dict(zip(WEIGHTS[loss], (0.5, 2.0), strict=True))))
+    )
+    + tuple(
+        ("focal_loss", "multiclass", parameters, Peer(_focal(**asked), LOGITS, tolerance=1e-5))
+        for parameters, asked in (
+            ({"multiclass_mode": "softmax"}, {"use_softmax": True}),
+            ({"multiclass_mode": "softmax", "alpha": [0.7, 0.3, 0.3]}, {"use_softmax": True, "alpha": 0.3}),
+            ({"alpha": 0.3, "gamma": 1.5}, {"alpha": 0.3, "gamma": 1.5}),
+        )
+    )
+    + tuple(
+        ("cross_entropy", task, parameters, Peer(_compound(DiceCELoss, lambda_dice=0.0, **asked), LOGITS))
+        for task, parameters, asked in (
+            ("binary", {"pos_weight": 3.0}, {"weight": torch.tensor([3.0], dtype=torch.float64)}),
+            (
+                "multiclass",
+                {"class_weights": CLASS_WEIGHTS.tolist(), "weight_denominator": "count"},
+                {"weight": CLASS_WEIGHTS},
+            ),
+            ("multiclass", {"label_smoothing": 0.1}, {"label_smoothing": 0.1}),
+        )
+    )
+    + (("cross_entropy", "multiclass", {"class_weights": CLASS_WEIGHTS.tolist()}, Peer(_of_numbers, LOGITS)),)
+    + tuple(
+        ("fbeta", task, {"beta": 2.0, "average": "micro", "pooling": "batch"}, Peer(_f_score, MASKS, tolerance=1e-5))
+        for task in TASKS
+    )
+    + tuple(
+        ("generalized_dice_loss", task, GENERALIZED_SCORE, Peer(_generalized_score, MASKS, tolerance=1e-5))
+        for task in TASKS
+    )
+    + tuple(
+        ("dice_loss", task, parameters, Peer(_of_region(DiceLoss, **asked), LOGITS))
+        for task in TASKS
+        for parameters, asked in (
+            ({"squared": True}, {"squared_pred": True}),
+            ({"pooling": "batch"}, {"batch": True}),
+        )
     )
 )

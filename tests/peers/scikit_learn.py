@@ -32,6 +32,19 @@ def _log_loss(batch: Batch) -> float:
     return float(metrics.log_loss(target[valid], batch.prediction.numpy()[valid], labels=[0, 1]))
 
 
+def _log_loss_of_classes(batch: Batch) -> float:
+    return float(metrics.log_loss(*batch.rows(), labels=[*range(batch.classes)]))
+
+
+def _specificity(batch: Batch) -> float:
+    return float(metrics.recall_score(*batch.flat(), pos_label=0))
+
+
+def _wrong_labels(batch: Batch) -> float:
+    matrices = metrics.multilabel_confusion_matrix(*batch.flat(), labels=[*range(batch.classes)])
+    return float(matrices[:, 0, 1].sum() + matrices[:, 1, 0].sum())
+
+
 def _wrong(batch: Batch) -> float:
     matrix = metrics.confusion_matrix(*batch.flat(), labels=[*range(max(2, batch.classes))])
     return float(matrix.sum() - np.trace(matrix))
@@ -39,6 +52,14 @@ def _wrong(batch: Batch) -> float:
 
 def _of_pixels(name: str) -> Callable[[Batch], float]:
     return lambda batch: float(getattr(metrics, name)(*batch.flat()))
+
+
+def _asked(name: str, **asked: Any) -> Callable[[Batch], float]:
+    return lambda batch: float(getattr(metrics, name)(*batch.flat(), **asked))
+
+
+def _squares(batch: Batch) -> float:
+    return float(metrics.mean_squared_error(*batch.rows()))
 
 
 def _brier(batch: Batch) -> float:
@@ -93,7 +114,11 @@ PEERS = {
     **{("accuracy", task): Peer(_accuracy, MASKS, ignored=True) for task in ("binary", "multiclass")},
     **{("confusion", task): Peer(_wrong, MASKS, ignored=True) for task in ("binary", "multiclass")},
     ("cross_entropy", "binary"): Peer(_log_loss, PROBABILITIES, ignored=True),
+    ("cross_entropy", "multiclass"): Peer(_log_loss_of_classes, PROBABILITIES, ignored=True),
+    ("specificity", "binary"): Peer(_specificity, MASKS, ignored=True),
+    ("confusion", "multilabel"): Peer(_wrong_labels, MASKS, takes=of_several_labels),
     ("brier", "binary"): Peer(_brier, PROBABILITIES, ignored=True),
+    ("brier", "multilabel"): Peer(_squares, PROBABILITIES),
     ("brier", "multiclass"): Peer(_brier, PROBABILITIES, ignored=True),
     ("roc_auc", "binary"): Peer(_ranked("roc_auc_score"), PROBABILITIES, ignored=True),
     ("roc_auc", "multiclass"): Peer(_one_against_the_rest, PROBABILITIES, ignored=True, takes=_of_several, rarely=True),
@@ -117,4 +142,13 @@ MORE = tuple(
     for metric, name in RANKED.items()
     for task in ("multiclass", "multilabel")
     for average in ("micro", "weighted")
+) + tuple(
+    (metric, task, parameters, Peer(_asked(AGREEMENTS[metric], **parameters), MASKS))
+    for metric, parameters in (
+        ("balanced_accuracy", {"adjusted": True}),
+        ("kappa", {"weights": "linear"}),
+        ("kappa", {"weights": "quadratic"}),
+    )
+    for task in ("binary", "multiclass")
+    if task == "multiclass" or "weights" not in parameters
 )

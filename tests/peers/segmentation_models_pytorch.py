@@ -115,6 +115,7 @@ PEERS = {
         ("focal_loss", t): Peer(_loss("FocalLoss"), LOGITS, soft=True, ignored=_ignores(t))
         for t in ("binary", "multilabel")
     },
+    ("focal_loss", "multiclass"): Peer(_loss("FocalLoss"), LOGITS, ignored=True),
     **{("cross_entropy", t): Peer(_soft_bce, LOGITS, soft=True, ignored=True) for t in ("binary", "multilabel")},
     **{
         ("tversky_loss", task): Peer(_loss("TverskyLoss"), LOGITS, ignored=True, takes=every_label_counts)
@@ -144,6 +145,15 @@ WEIGHTS = {"alpha": 0.2, "beta": 0.9}
 MORE = (
     *(
         ("tversky_loss", task, {"fp_weight": 0.2, "fn_weight": 0.9}, Peer(_loss("TverskyLoss", **WEIGHTS), LOGITS))
+        for task in TASKS
+    ),
+    *(
+        (
+            "focal_loss",
+            task,
+            {"alpha": 0.3, "gamma": 1.5, "reduced_threshold": 0.4},
+            Peer(_loss("FocalLoss", alpha=0.3, gamma=1.5, reduced_threshold=0.4), LOGITS),
+        )
         for task in TASKS
     ),
     ("lovasz_hinge", "binary", {"pooling": "sample"}, Peer(_lovasz(True), LOGITS, tolerance=1e-5)),

@@ -62,9 +62,14 @@ def _installed(preset: Preset) -> str:
 
 
 def ours(
-    engine: Engine, preset: Preset, metric: str, batch: Batch, parameters: Mapping[str, Any] = NO_MORE
+    engine: Engine,
+    preset: Preset,
+    metric: str,
+    batch: Batch,
+    parameters: Mapping[str, Any] = NO_MORE,
+    regions: list[list[int]] | None = None,
 ) -> float | None:
-    """Our value of a batch, asked with the preset and what parameters are given; None where it is undefined."""
+    """Our value of a batch, asked with the preset and what parameters or regions are given; None where it is undefined."""
     first = batch.first
     question = Question.model_validate(
         {
@@ -76,6 +81,7 @@ def ours(
             "threshold": first.threshold,
             "precision": "float64",
             "spacing": None if first.spacing is None else list(first.spacing),
+            "regions": regions,
             "preset": preset.name,
             "metrics": [{"name": metric, **parameters}],
         }
@@ -198,6 +204,20 @@ def test_what_a_recipe_says_of_more_parameters_is_so(engine: Engine, preset: Pre
         assert checked, f"{metric} {task} {parameters} has no batch"
         wrong += [(metric, task, parameters, *pair) for pair in checked if not agree(*pair, peer.tolerance)]
     assert wrong == []
+
+
+@each_preset
+def test_what_a_preset_says_of_labels_holds_for_regions(engine: Engine, preset: Preset) -> None:
+    """A region is a mask, none of them the background: all are in the library's mean, the first one too."""
+    peers_of(preset)
+    module = import_module(_module(preset))
+    for metric, regions, peer in getattr(module, "REGIONS", ()):
+        checked = [
+            (peer.run(batch), ours(engine, preset, metric, batch, regions=regions))
+            for batch in batches("multiclass", peer)
+        ]
+        assert checked
+        assert [(metric, regions, *pair) for pair in checked if not agree(*pair, peer.tolerance)] == []
 
 
 @each_preset

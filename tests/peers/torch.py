@@ -1,5 +1,9 @@
 """torch.nn.functional."""
 
+from collections.abc import Callable
+from typing import Any
+
+import torch
 from torch.nn import functional
 
 from tests.peers.batch import Batch
@@ -17,7 +21,29 @@ def _classes(batch: Batch) -> float:
 
 
 def _squares(batch: Batch) -> float:
-    return float(functional.mse_loss(batch.prediction, batch.target.double()))
+    return float(functional.mse_loss(batch.channels(batch.prediction), batch.channels(batch.target).double()))
+
+
+def _asked(**asked: Any) -> Callable[[Batch], float]:
+    return lambda batch: float(functional.cross_entropy(batch.prediction, batch.target, **asked))
+
+
+def _of_log_probabilities(batch: Batch) -> float:
+    return float(functional.nll_loss(batch.prediction.log(), batch.target))
+
+
+def _pos_weight(batch: Batch) -> float:
+    of = functional.binary_cross_entropy_with_logits
+    return float(of(batch.prediction, batch.target.double(), pos_weight=torch.tensor(3.0)))
+
+
+def _soft_margin(batch: Batch) -> float:
+    return float(functional.soft_margin_loss(batch.prediction, 2 * batch.target.double() - 1))
+
+
+def _labels_margin(batch: Batch) -> float:
+    x, target = (torch.movedim(array, 1, -1) for array in (batch.prediction, batch.target))
+    return float(functional.multilabel_soft_margin_loss(x, target.double()))
 
 
 BRIER = Peer(_squares, PROBABILITIES, soft=True)
@@ -26,6 +52,19 @@ PEERS = {
     ("cross_entropy", "binary"): MASKS,
     ("cross_entropy", "multilabel"): MASKS,
     ("cross_entropy", "multiclass"): Peer(_classes, LOGITS, ignored=True),
-    ("brier", "binary"): BRIER,
-    ("brier", "multilabel"): BRIER,
+    **{("brier", task): BRIER for task in ("binary", "multiclass", "multilabel")},
 }
+WEIGHTS = [0.5, 2.0, 3.0]
+MORE: tuple[tuple[str, str, dict[str, Any], Peer], ...] = (
+    ("cross_entropy", "multiclass", {"label_smoothing": 0.1}, Peer(_asked(label_smoothing=0.1), LOGITS)),
+    (
+        "cross_entropy",
+        "multiclass",
+        {"class_weights": WEIGHTS},
+        Peer(_asked(weight=torch.tensor(WEIGHTS, dtype=torch.float64)), LOGITS),
+    ),
+    ("cross_entropy", "multiclass", {}, Peer(_of_log_probabilities, PROBABILITIES)),
+    ("cross_entropy", "binary", {"pos_weight": 3.0}, Peer(_pos_weight, LOGITS)),
+    ("cross_entropy", "binary", {}, Peer(_soft_margin, LOGITS)),
+    ("cross_entropy", "multilabel", {}, Peer(_labels_margin, LOGITS)),
+)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchmetrics.functional import classification, detection, segmentation
+from torchmetrics.functional import classification, detection, regression, segmentation
 
 from tests.peers.batch import Batch
 from tests.peers.objects import DIVISOR
@@ -93,6 +93,53 @@ def _iou_of_boxes(batch: Batch) -> float:
     shared = (high - low).clamp(min=0).prod(-1)
     sizes = [(box[..., 2:] - box[..., :2]).prod(-1) for box in (p, t)]
     return float((shared / (sizes[0] + sizes[1] - shared)).nanmean())
+
+
+def _box_parts(batch: Batch) -> tuple[torch.Tensor, ...]:
+    """Both boxes, the union's area, the box around both, and the IoU."""
+    p, t = (
+        torch.tensor(np.concatenate([getattr(case, name) for case in batch.cases])) for name in ("prediction", "target")
+    )
+    low, high = torch.maximum(p[:, :2], t[:, :2]), torch.minimum(p[:, 2:], t[:, 2:])
+    shared = (high - low).clamp(min=0).prod(1)
+    union = sum((box[:, 2:] - box[:, :2]).prod(1) for box in (p, t)) - shared
+    around = torch.maximum(p[:, 2:], t[:, 2:]) - torch.minimum(p[:, :2], t[:, :2])
+    return p, t, union, around, shared / union
+
+
+def _giou(batch: Batch) -> float:
+    """1 - torchvision.ops.generalized_box_iou, the mean of its diagonal."""
+    _, _, union, around, iou = _box_parts(batch)
+    area = around.prod(1)
+    return float(1 - (iou - (area - union) / area).mean())
+
+
+def _distances(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    p, t, _, around, iou = _box_parts(batch)
+    apart = ((p[:, :2] + p[:, 2:] - t[:, :2] - t[:, 2:]) / 2).square().sum(1)
+    return iou - apart / (around.square().sum(1) + 1e-7), iou
+
+
+def _diou(batch: Batch) -> float:
+    """1 - torchvision.ops.distance_box_iou."""
+    return float(1 - _distances(batch)[0].mean())
+
+
+def _ciou(batch: Batch) -> float:
+    """1 - torchvision.ops.complete_box_iou."""
+    diou, iou = _distances(batch)
+    angles = [torch.atan((box[:, 2] - box[:, 0]) / (box[:, 3] - box[:, 1])) for box in _box_parts(batch)[:2]]
+    v = 4 / torch.pi**2 * (angles[0] - angles[1]).square()
+    return float(1 - (diou - v / (1 - iou + v + 1e-7) * v).mean())
+
+
+def _have_areas(case: Case) -> bool:
+    return all(bool((box[:, 2:] - box[:, :2] >= 0.125).all()) for box in (case.prediction, case.target))
+
+
+def _squares(batch: Batch) -> float:
+    prediction, target = (batch.channels(array).double().contiguous() for array in (batch.prediction, batch.target))
+    return float(regression.mean_squared_error(prediction, target))
 
 
 def _panoptic(divisor: int) -> Callable[[Batch], float]:
@@ -195,6 +242,11 @@ PEERS = {
     **{("hausdorff", task): Peer(_hausdorff, LABELS, tolerance=1e-5, takes=_square, rarely=True) for task in TASKS},
     ("panoptic_quality", "instances"): Peer(_panoptic(1000), LABELS, ignored=True, filled=True),
     ("box_iou", "boxes"): Peer(_iou_of_boxes, BOXES),
+    **{
+        (metric, "boxes"): Peer(run, BOXES, takes=_have_areas, tolerance=1e-4)
+        for metric, run in (("giou_loss", _giou), ("diou_loss", _diou), ("ciou_loss", _ciou))
+    },
+    **{("brier", task): Peer(_squares, PROBABILITIES, soft=True, tolerance=1e-5) for task in TASKS},
     **{("dice", task): Peer(_dice, MASKS, tolerance=1e-5) for task in TASKS},
     **{
         (metric, task): Peer(

@@ -29,6 +29,17 @@ def test_every_recipe_is_one_that_its_metric_takes(name: str) -> None:
 
 
 @EACH
+def test_labels_have_no_background(name: str) -> None:
+    """What a preset says of labels holds for regions, of which none is the background."""
+    specs = [
+        CATALOGUE[one.metric].model_validate(one.parameters)
+        for one in PRESETS[name].recipes
+        if "multilabel" in one.tasks
+    ]
+    assert [at for spec in specs for at in spec.without_class_0()] == []
+
+
+@EACH
 def test_every_library_says_what_it_was_compared_with(name: str) -> None:
     """A distribution and one version or more."""
     assert PRESETS[name].distribution

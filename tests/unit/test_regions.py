@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 from lossgauge import metrics as m
+from lossgauge.metrics import MetricSpec
+from lossgauge.metrics.spec import Place
+from lossgauge.presets import PRESETS
 from lossgauge.wire import Question
 from lossgauge_service.engine import Engine
 from lossgauge_service.errors import InvalidParameter, InvalidValues, MetricDoesNotFit
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from tests.scoring import scores_of
 
@@ -56,6 +60,63 @@ def test_a_weight_map_weighs_every_region(engine: Engine) -> None:
     [found] = scores_of(engine, plan_for(question), [sample_of(question, guess, truth, weight)])
     hits = [float(weight[np.isin(guess, r) & np.isin(truth, r)].sum()) for r in REGIONS]
     assert hits == pytest.approx(found["confusion"].model_dump()["tp"], rel=1e-6)
+
+
+def test_no_region_is_the_background(engine: Engine) -> None:
+    """A preset that leaves the labels' background out has the mean of all regions, and the semantics say so."""
+    asked = _question(regions=[[1, 2, 3], [3]], preset="nnunet", metrics=["dice", "iou"])
+    guess, truth = np.array([[1, 1, 2, 3, 0, 0]]), np.array([[1, 2, 2, 0, 0, 3]])
+    plan = plan_for(asked)
+    [found] = scores_of(engine, plan, [sample_of(asked, guess, truth)])
+    assert found["dice"].per_class == [0.75, 0.0]
+    assert (found["dice"].value, found["dice"].counted) == (0.375, 2)
+    assert (found["iou"].value, found["iou"].counted) == (0.3, 2)
+    assert plan.semantics["dice"]["include_background"] is True
+    alone = _question(regions=None, preset="nnunet", metrics=["dice"])
+    assert plan_for(alone).semantics["dice"]["include_background"] is False
+
+
+def _without_background() -> list[MetricSpec]:
+    """Every metric that leaves class 0 out, as it is told to; mean IoU's background is the rest of a mask, which regions have."""
+    specs = [spec for name, spec in m.CATALOGUE.items() if "include_background" in spec.model_fields]
+    assert {m.Dice, m.Hausdorff, m.Mcc, m.GeneralizedDiceLoss} <= set(specs)
+    return [spec.model_validate({"include_background": False}) for spec in specs if spec is not m.MeanIou]
+
+
+@pytest.mark.parametrize("spec", _without_background(), ids=lambda spec: spec.name)
+def test_regions_have_no_background_to_leave_out(spec: MetricSpec) -> None:
+    """include_background false, given by who asks, is refused with its place; so it is beside a preset, and within a sum."""
+    term = m.CombinedLoss.model_validate(
+        {"terms": [{"metric": m.Brier()}, {"metric": m.Dice(include_background=False)}]}
+    )
+    others = [
+        spec.model_copy(update={"preset": one})
+        for one in ("monai", "coco")
+        if PRESETS[one].recipe(spec.name, "multilabel")
+    ]
+    for metric, at in ((spec, ()), *((other, ()) for other in others), (term, ("terms", 1, "metric"))):
+        with pytest.raises(ValidationError, match="regions have no background") as refused:
+            _question(metrics=["confusion", metric])
+        assert _places(refused.value) == [("metrics", 1, *at, "include_background")]
+    assert _question(regions=None, metrics=["confusion", spec, term.model_copy(update={"key": "sum"})])
+
+
+def _places(invalid: ValidationError) -> list[Place]:
+    return [error["ctx"]["error"].at for error in invalid.errors()]
+
+
+def test_mean_iou_of_the_foreground_is_of_regions_too(engine: Engine) -> None:
+    """Its background is what is outside of a mask, and every region has that."""
+    asked = _question(metrics=[m.MeanIou(include_background=False, thresholds=[0.5]), m.Iou()])
+    [found] = scores_of(engine, plan_for(asked), [sample_of(asked, _labels(1), _labels(2))])
+    assert found["mean_iou"].value == pytest.approx(found["iou"].value)
+
+
+@pytest.mark.parametrize(("preset", "metric"), [("kornia", "iou"), ("scikit-learn", "mcc")])
+def test_what_a_library_says_of_classes_alone_it_does_not_say_of_regions(preset: str, metric: str) -> None:
+    """Regions overlap as labels do: a function of one class a pixel does not take them."""
+    with pytest.raises(ValidationError, match=f"{preset}.*multiclass; found 'multilabel', as which regions are scored"):
+        _question(preset=preset, metrics=[metric])
 
 
 def test_a_class_that_there_is_not_is_refused() -> None:

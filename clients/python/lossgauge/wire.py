@@ -133,6 +133,14 @@ class Question(Subject):
         return with_presets(question, CATALOGUE)
 
     @model_validator(mode="after")
+    def _regions_have_no_background(self) -> Self:
+        without = [(place, *at) for place, metric in enumerate(self.metrics) for at in metric.without_class_0()]
+        if self.regions is not None and without:
+            detail = "regions have no background, so that include_background can leave none out; found false"
+            raise Forbidden(detail, "metrics", *without[0])
+        return self
+
+    @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
         places: dict[str, int] = {}
         for place, metric in enumerate(self.metrics):

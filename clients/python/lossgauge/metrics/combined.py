@@ -1,5 +1,6 @@
 """Weighted sums of losses, and the mixes of the literature as named instances."""
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from lossgauge.metrics.focal import FocalLoss
 from lossgauge.metrics.focal_variants import AsymmetricFocalLoss, UnifiedFocalLoss
 from lossgauge.metrics.overlap import Dice, DiceLoss, Iou, IouLoss, LogCoshDiceLoss
 from lossgauge.metrics.ranking import LovaszHinge, LovaszSoftmax
-from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Empty, Frozen, MetricSpec
+from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Empty, Frozen, MetricSpec, Place
 from lossgauge.metrics.tversky import FocalTverskyLoss, GeneralizedDiceLoss, TverskyLoss
 
 __all__ = ["BceDice", "BceLogDice", "CombinedLoss", "CombinedTerm", "FocalDice", "FocalLogDice", "WeightedBceDice"]
@@ -79,6 +80,10 @@ class CombinedLoss(Mix):
     def with_threshold(self, threshold: float) -> Self:
         terms = [term.model_copy(update={"metric": term.metric.with_threshold(threshold)}) for term in self.terms]
         return self.model_copy(update={"terms": terms})
+
+    def without_class_0(self) -> Iterator[Place]:
+        for place, term in enumerate(self.terms):
+            yield from (("terms", place, "metric", *at) for at in term.metric.without_class_0())
 
 
 class BceDice(Mix):

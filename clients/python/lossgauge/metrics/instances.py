@@ -1,11 +1,12 @@
 """Objects that are found, missed and invented: scores of matched instances."""
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lossgauge.metrics.overlap import TEN_THRESHOLDS, Average
-from lossgauge.metrics.spec import ALL_TASKS, About, Each, Empty, MetricSpec, PredictionKind, Probability, Task
+from lossgauge.metrics.overlap import BACKGROUND, TEN_THRESHOLDS, Average
+from lossgauge.metrics.spec import ALL_TASKS, About, Each, Empty, MetricSpec, Place, PredictionKind, Probability, Task
 
 __all__ = ["InstanceFBeta", "InstancePrecision", "PanopticQuality"]
 
@@ -60,10 +61,15 @@ class Matched(MetricSpec):
         default="macro",
         description="Over classes: the mean, the value of the summed counts, the mean weighted by the target's objects, or none.",
     )
-    include_background: bool = Field(default=True, description="false leaves class 0 out of the average.")
+    include_background: bool = Field(
+        default=True, description="false leaves class 0 out of the average; regions have no class 0."
+    )
     empty: Empty = Field(
         default=Empty(), description="What the value is when a class has no object in one map or both."
     )
+
+    def without_class_0(self) -> Iterator[Place]:
+        return iter(() if self.include_background else (BACKGROUND,))
 
 
 class InstanceFBeta(Matched):

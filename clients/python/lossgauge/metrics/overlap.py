@@ -1,5 +1,6 @@
 """Overlap of two masks: dice, IoU, and the losses made of them."""
 
+from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +12,7 @@ from lossgauge.metrics.spec import (
     Forbidden,
     MetricSpec,
     NonNegative,
+    Place,
     Probability,
     Task,
     Thresholded,
@@ -20,6 +22,7 @@ __all__ = ["Dice", "DiceLoss", "Iou", "IouLoss", "LogCoshDiceLoss", "MeanIou"]
 
 Average = Literal["macro", "micro", "weighted", "none"]
 LOSS_EMPTY = Empty(both=0.0)
+BACKGROUND: Place = ("include_background",)
 
 
 class ClassAveraged(Thresholded):
@@ -29,10 +32,15 @@ class ClassAveraged(Thresholded):
         default="macro",
         description="Over classes: the mean, the value of the summed counts, the mean weighted by the target's pixels, or none.",
     )
-    include_background: bool = Field(default=True, description="false leaves class 0 out of the average.")
+    include_background: bool = Field(
+        default=True, description="false leaves class 0 out of the average; regions have no class 0."
+    )
     empty: Empty = Field(
         default=Empty(), description="What the value is when a class has no pixel in one mask or both."
     )
+
+    def without_class_0(self) -> Iterator[Place]:
+        return iter(() if self.include_background else (BACKGROUND,))
 
 
 class Overlap(ClassAveraged):

@@ -1,5 +1,6 @@
 """The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -19,6 +20,7 @@ SOFT_KINDS: tuple[PredictionKind, ...] = ("logits", "probabilities")
 Probability = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, le=1e9)]
 Element = TypeVar("Element")
+Place = tuple[str | int, ...]
 Each = Annotated[list[Element], Field(strict=False)]
 """A list that a tuple may be given for."""
 
@@ -79,6 +81,10 @@ class MetricSpec(BaseModel):
     def with_threshold(self, threshold: float) -> Self:
         """The spec with the request's threshold, where it has one and names none of its own."""
         return self
+
+    def without_class_0(self) -> Iterator[Place]:
+        """The paths of what leaves class 0 out as the background."""
+        return iter(())
 
 
 class Frozen(BaseModel):

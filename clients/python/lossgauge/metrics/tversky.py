@@ -1,11 +1,12 @@
 """Losses of overlap that weigh misses against false alarms, or small classes against large ones."""
 
+from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 from pydantic import AliasChoices, Field
 
-from lossgauge.metrics.overlap import LOSS_EMPTY, ClassAveraged
-from lossgauge.metrics.spec import About, Empty, NonNegative, Thresholded
+from lossgauge.metrics.overlap import BACKGROUND, LOSS_EMPTY, ClassAveraged
+from lossgauge.metrics.spec import About, Empty, NonNegative, Place, Thresholded
 
 __all__ = ["FocalTverskyLoss", "GeneralizedDiceLoss", "TverskyLoss"]
 
@@ -96,10 +97,14 @@ class GeneralizedDiceLoss(Thresholded):
         default=True, description="true: probabilities as they are; false: the thresholded (or argmax) mask."
     )
     include_background: bool = Field(
-        default=True, description="false leaves class 0 out; binary: the foreground alone, which is dice loss."
+        default=True,
+        description="false leaves class 0 out, which regions do not have; binary: the foreground alone, which is dice loss.",
     )
     smooth_numerator: NonNegative = Field(default=1e-5, description="Added to the numerator.")
     smooth_denominator: NonNegative = Field(default=1e-5, description="Added to the denominator.")
     empty: Empty = Field(
         default=LOSS_EMPTY, description="What the value is when all classes together have no pixel in one mask or both."
     )
+
+    def without_class_0(self) -> Iterator[Place]:
+        return iter(() if self.include_background else (BACKGROUND,))

@@ -6,19 +6,19 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from lossgauge.metrics.spec import Forbidden
+from lossgauge.metrics.spec import Forbidden, Place
 from lossgauge.presets import PRESETS, Preset
 from lossgauge.presets.preset import Task
 
 COMBINED = "combined_loss"
-Place = tuple[str | int, ...]
 
 
 def with_presets(question: Any, known: Collection[str]) -> Any:
     """The question, each of its metrics with the parameters of its preset, or of the question's, that it does not give.
 
     `known` are the metrics that there are: any other is left for who refuses it, as is a preset that is none. A metric's
-    `"preset": null` takes it out of the question's preset. A combined loss's preset is that of its terms.
+    `"preset": null` takes it out of the question's preset. A combined loss's preset is that of its terms. Regions are masks, one
+    a label: with them a preset says what it says for task multilabel.
     """
     return _resolved(question, "metrics", known, _Scope.metric)
 
@@ -36,7 +36,7 @@ def _resolved(asked: Any, field: str, known: Collection[str], resolve: "Resolve"
     default = asked.get("preset")
     if default is None and not any(map(_names_one, members)):
         return asked
-    scope = _Scope(asked["task"], known)
+    scope = _Scope(asked["task"], known, asked.get("regions") is not None)
     return {**asked, field: [resolve(scope, member, default, (field, i)) for i, member in enumerate(members)]}
 
 
@@ -51,9 +51,10 @@ def _names_one(value: Any) -> bool:
 class _Scope:
     """What all metrics of a question share."""
 
-    def __init__(self, task: str, known: Collection[str]) -> None:
-        self._task = task
+    def __init__(self, task: str, known: Collection[str], has_regions: bool) -> None:
+        self._task = "multilabel" if has_regions and task == "multiclass" else task
         self._known = known
+        self._found = f"{self._task!r}, as which regions are scored" if self._task != task else repr(task)
 
     def metric(self, metric: Any, default: Any, at: Place) -> Any:
         """A metric with what its preset says."""
@@ -96,17 +97,17 @@ class _Scope:
     def _parameters(self, preset: Preset, name: str, at: Place) -> dict[str, Any]:
         recipe = preset.recipe(name, self._task)
         if recipe is None:
-            raise Forbidden(_nothing_of(preset, name, self._task), *at)
+            raise Forbidden(_nothing_of(preset, name, self._found), *at)
         return recipe.parameters
 
 
 Resolve = Callable[[_Scope, Any, Any, Place], Any]
 
 
-def _nothing_of(preset: Preset, name: str, task: str) -> str:
+def _nothing_of(preset: Preset, name: str, found: str) -> str:
     tasks = preset.tasks_of(name)
     if tasks:
-        return f"preset {preset.name!r} has {name!r} for task {' and '.join(tasks)}; found {task!r}"
+        return f"preset {preset.name!r} has {name!r} for task {' and '.join(tasks)}; found {found}"
     close = difflib.get_close_matches(name, preset.metrics, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return (

@@ -1,6 +1,6 @@
 """Kornia."""
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
 
 KORNIA = Preset(
     name="kornia",
@@ -49,6 +49,20 @@ KORNIA = Preset(
             differs="It gives each class's value without a mean, `per_class` here; a class in neither mask is 1. It ignores no pixel.",
         ),
         Recipe(
+            metric="confusion",
+            function="metrics.confusion_matrix",
+            tasks=("multiclass",),
+            parameters={"pooling": "batch"},
+            differs="A matrix a sample, each our `matrix`; the value is ours, of their sum. It ignores no pixel.",
+        ),
+        Recipe(
+            metric="accuracy",
+            function="metrics.accuracy / 100",
+            tasks=("multiclass",),
+            parameters={"average": "micro", "pooling": "batch"},
+            differs="It is in percent, 100 times ours, of rows (n, C). topk beyond the first has no equal here. It ignores no pixel.",
+        ),
+        Recipe(
             metric="box_iou",
             function="metrics.mean_iou_bbox, its diagonal",
             tasks=("boxes",),
@@ -90,6 +104,20 @@ KORNIA = Preset(
         Defect(
             function="losses.tversky_loss, before 0.9",
             what="Only the sum of its alpha and beta mattered; in 0.9.0 alpha weighs false positives and beta false negatives.",
+        ),
+    ),
+    unequalled=(
+        Unequalled(
+            function="losses.HausdorffERLoss, losses.HausdorffERLoss3D",
+            why="A loss by repeated erosion, not a distance.",
+        ),
+        Unequalled(
+            function="metrics.mean_average_precision",
+            why="It ranks detections by a score, over images. Of objects without scores there are instance_fbeta and instance_precision.",
+        ),
+        Unequalled(
+            function="losses.ssim_loss, psnr_loss, total_variation, js_div_loss_2d, kl_div_loss_2d, charbonnier_loss, welsch_loss",
+            why="Of images, heat maps and regressions, not of masks.",
         ),
     ),
 )

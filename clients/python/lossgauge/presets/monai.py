@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Task, Unequalled
 
 SMOOTH = 1e-5
 SKIPPED: dict[str, Any] = {"both": "skip", "target": "skip"}
 FORMULA: dict[str, Any] = {"both": "formula"}
-BINARISED = "It takes masks, made before it, and ignores no pixel."
+BINARISED = "It takes masks, made before it; its ignore_index is not compared."
 MISSED = (
     "ignore_empty=True, its default: false positives on an empty target leave the mean; so they do with this preset."
 )
@@ -26,7 +26,24 @@ def _confusion(metric: str, name: str, **more: Any) -> Recipe:
         function=f"metrics.ConfusionMatrixMetric(metric_name='{name}', compute_sample=True)",
         tasks=ONE_OR_MORE_MASKS if metric == "accuracy" else ("binary", "multiclass", "multilabel"),
         parameters={"average": "macro", "empty": FORMULA, **more},
-        differs=f"{BINARISED} Without compute_sample it averages the counts over samples and classes first. 0/0 leaves the mean.",
+        differs=(
+            f"{BINARISED} Without compute_sample it averages the counts over samples and classes first. 0/0 leaves the mean."
+            + (
+                " FBetaScore, which always does, is `beta`, `average` micro and pooling `batch`."
+                if metric == "fbeta"
+                else ""
+            )
+        ),
+    )
+
+
+def _squares(tasks: tuple[Task, ...], **more: Any) -> Recipe:
+    return Recipe(
+        metric="brier",
+        function="metrics.MSEMetric, of probabilities",
+        tasks=tasks,
+        parameters=more,
+        differs="Of classes it takes one-hot targets, and means over them. RMSEMetric is the root of each sample's.",
     )
 
 
@@ -47,7 +64,10 @@ MONAI = Preset(
             metric="dice_loss",
             function="losses.DiceLoss(sigmoid=True), or softmax=True",
             parameters={"smooth_numerator": SMOOTH, "smooth_denominator": SMOOTH, "empty": FORMULA},
-            differs="squared_pred=True is `squared`; include_background=False is `include_background`.",
+            differs=(
+                "squared_pred=True is `squared`; include_background=False is `include_background`; batch=True is pooling `batch`. "
+                "DiceFocalLoss is the `combined_loss` of it and focal_loss, whose sigmoids it keeps with softmax=True."
+            ),
         ),
         Recipe(
             metric="iou_loss",
@@ -64,10 +84,38 @@ MONAI = Preset(
         ),
         Recipe(
             metric="focal_loss",
-            function="losses.FocalLoss(use_softmax=True)",
+            function="losses.FocalLoss, of classes",
             tasks=("multiclass",),
-            parameters={"alpha": None, "gamma": 2.0, "denominator": "elements", "pooling": "batch"},
-            differs="It divides by pixels times classes, and computes in float32 whatever it is given.",
+            parameters={
+                "alpha": None,
+                "gamma": 2.0,
+                "multiclass_mode": "one_vs_rest",
+                "denominator": "elements",
+                "pooling": "batch",
+            },
+            differs=(
+                "use_softmax=False, its default, is one sigmoid a class; use_softmax=True is `multiclass_mode` softmax. Both divide by "
+                "pixels times classes, and compute in float32 whatever they are given. A number for alpha is with the softmax "
+                "[1 - alpha, alpha, alpha ..] here."
+            ),
+        ),
+        Recipe(
+            metric="cross_entropy",
+            function="torch.nn.BCEWithLogitsLoss, of losses.DiceCELoss",
+            tasks=("binary",),
+            parameters={"pooling": "batch"},
+            differs="weight is `pos_weight`. DiceCELoss is the `combined_loss` of cross_entropy and dice_loss.",
+        ),
+        Recipe(
+            metric="cross_entropy",
+            function="torch.nn.CrossEntropyLoss, of losses.DiceCELoss",
+            tasks=("multiclass",),
+            parameters={"pooling": "batch"},
+            differs=(
+                "weight is `class_weights`, and with a one-hot target `weight_denominator` count too; its dice is weighed by them as well, "
+                "which has no equal here. label_smoothing is `label_smoothing`. "
+                "DiceCELoss(softmax=True) is the `combined_loss` of cross_entropy and dice_loss."
+            ),
         ),
         Recipe(
             metric="hausdorff",
@@ -111,7 +159,11 @@ MONAI = Preset(
             function="losses.GeneralizedDiceLoss",
             tasks=("multiclass", "multilabel"),
             parameters={**GENERALIZED, "absent": "max_of_present"},
-            differs="Labels of which the target has none cost nothing together; here they weigh 1. float32 weights.",
+            differs=(
+                "Labels of which the target has none cost nothing together; here they weigh 1. float32 weights. w_type is `weight_type`. "
+                "GeneralizedDiceFocalLoss is the `combined_loss` of it and focal_loss. GeneralizedDiceScore is 1 less ours of masks: "
+                "`soft` false, no smoothing, `empty` {both: 0}."
+            ),
         ),
         Recipe(
             metric="mcc",
@@ -166,6 +218,8 @@ MONAI = Preset(
             parameters={"zero_union": 0.0, "pooling": "batch"},
             differs="float32, with 1.2e-7 added to what it divides by.",
         ),
+        _squares(ONE_OR_MORE_MASKS),
+        _squares(("multiclass",), class_reduction="mean"),
         _confusion("precision", "precision"),
         _confusion("recall", "sensitivity"),
         _confusion("specificity", "specificity"),
@@ -200,7 +254,23 @@ MONAI = Preset(
     ),
     unequalled=(
         Unequalled(
-            function="losses.SoftclDiceLoss",
+            function="losses.DiceCELoss, of several labels (sigmoid=True)",
+            why="Its cross-entropy stays a softmax over the channels, with the labels as its probabilities: that of no task here.",
+        ),
+        Unequalled(
+            function="losses.MCCLoss",
+            why="1 - MCC of probabilities, smoothed; mcc here is of masks.",
+        ),
+        Unequalled(
+            function="losses.BoundaryLoss, losses.GeneralizedWassersteinDiceLoss, losses.NACLLoss, losses.AUCMLoss",
+            why="Of distance maps, distances between classes, neighbours and margins, which no loss here has.",
+        ),
+        Unequalled(
+            function="metrics.ConfusionMatrixMetric: fall out, miss rate, predictive values, informedness ..; metrics.compute_froc_score",
+            why="What follows from the counts that confusion gives, under no name of its own here; a score of ranked detections.",
+        ),
+        Unequalled(
+            function="losses.SoftclDiceLoss, losses.SoftDiceclDiceLoss",
             why="Of soft skeletons, by repeated pooling; centreline_dice is of hard ones.",
         ),
         Unequalled(

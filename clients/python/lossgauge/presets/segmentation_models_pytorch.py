@@ -46,7 +46,23 @@ SMP = Preset(
             function="losses.FocalLoss",
             tasks=ONE_OR_MORE_MASKS,
             parameters={"alpha": None, "gamma": 2.0, "soft_target_pt": "exp", "pooling": "batch"},
-            differs="mode='multiclass' is one sigmoid a class: ask task multilabel with one-hot targets for it.",
+            differs="alpha weighs positives (balanced); reduced_threshold is `reduced_threshold`. normalized divides by N once more.",
+        ),
+        Recipe(
+            metric="focal_loss",
+            function="losses.FocalLoss('multiclass')",
+            tasks=("multiclass",),
+            parameters={
+                "alpha": None,
+                "gamma": 2.0,
+                "multiclass_mode": "one_vs_rest",
+                "denominator": "elements",
+                "pooling": "batch",
+            },
+            differs=(
+                "One sigmoid a class, the mean of the classes' losses: of logits; from_logits=False takes the sigmoid of log p. alpha "
+                "balances each class's mask, as here."
+            ),
         ),
         Recipe(
             metric="cross_entropy",
@@ -133,6 +149,17 @@ SMP = Preset(
         ),
     ),
     unequalled=(
+        Unequalled(
+            function="metrics.accuracy, metrics.balanced_accuracy, of classes",
+            why="Each class against the rest, averaged; accuracy here is of the pixels, or the mean of the recalls.",
+        ),
+        Unequalled(
+            function=(
+                "metrics.negative_predictive_value, false_negative_rate, false_positive_rate, false_discovery_rate, "
+                "false_omission_rate, positive_likelihood_ratio, negative_likelihood_ratio"
+            ),
+            why="Ratios of the counts that confusion gives; the rates are 1 less recall, specificity and precision.",
+        ),
         Unequalled(function="losses.MCCLoss", why="1 - MCC of probabilities, smoothed; mcc here is of masks."),
         Unequalled(
             function="losses.*(log_loss=True)", why="bce_log_dice and focal_log_dice have the log of dice only."

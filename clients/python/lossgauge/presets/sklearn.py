@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import Defect, Preset, Recipe, Task
+from lossgauge.presets.preset import Defect, Preset, Recipe, Task, Unequalled
 
 ZERO: dict[str, Any] = {"both": 0.0, "target": 0.0, "prediction": 0.0}
 ABSENT: dict[str, Any] = {"both": "skip", "target": 0.0, "prediction": 0.0}
@@ -53,14 +53,17 @@ SKLEARN = Preset(
             function="metrics.cohen_kappa_score",
             tasks=("binary", "multiclass"),
             parameters={"average": "micro", "empty": {"both": "formula"}, "pooling": "batch"},
-            differs="0/0 is NaN; here null.",
+            differs="0/0 is NaN; here null. weights is `weights`.",
         ),
         Recipe(
             metric="balanced_accuracy",
             function="metrics.balanced_accuracy_score",
             tasks=("binary", "multiclass"),
             parameters={"absent": "skip", "pooling": "batch"},
-            differs="A class that is predicted and not in the target leaves the mean with a warning, as here without.",
+            differs=(
+                "A class that is predicted and not in the target leaves the mean with a warning, as here without. adjusted=True is "
+                "`adjusted`."
+            ),
         ),
         Recipe(
             metric="brier",
@@ -75,6 +78,20 @@ SKLEARN = Preset(
             tasks=("multiclass",),
             parameters={"class_reduction": "sum", "pooling": "batch"},
             differs="scale_by_half='auto', its default, halves it for two classes only: `class_reduction` half_sum.",
+        ),
+        Recipe(
+            metric="brier",
+            function="metrics.mean_squared_error, of labels' probabilities",
+            tasks=("multilabel",),
+            parameters={"pooling": "batch"},
+            differs="brier_score_loss takes no labels.",
+        ),
+        Recipe(
+            metric="specificity",
+            function="metrics.recall_score(pos_label=0)",
+            tasks=("binary",),
+            parameters={"no_negatives": 0.0, "pooling": "batch"},
+            differs="0/0 is 0 with a warning (zero_division='warn'). It has no specificity of classes or labels.",
         ),
         Recipe(
             metric="roc_auc",
@@ -104,11 +121,28 @@ SKLEARN = Preset(
             differs="It takes probabilities and clips them by the epsilon of their dtype, float64's here.",
         ),
         Recipe(
+            metric="cross_entropy",
+            function="metrics.log_loss(labels=[0, 1, ..])",
+            tasks=("multiclass",),
+            parameters={"clip": [EPSILON, 1 - EPSILON], "pooling": "batch"},
+            differs=(
+                "It takes probabilities and clips them by the epsilon of their dtype, float64's here; that they add up to 1 it asks with a "
+                "warning. Of labels it is refused, or of one label a pixel."
+            ),
+        ),
+        Recipe(
             metric="confusion",
             function="metrics.confusion_matrix",
             tasks=("binary", "multiclass"),
             parameters={"pooling": "batch"},
             differs="Its matrix is `matrix` (classes), or tn, fp, fn, tn; the value is ours.",
+        ),
+        Recipe(
+            metric="confusion",
+            function="metrics.multilabel_confusion_matrix",
+            tasks=("multilabel",),
+            parameters={"pooling": "batch"},
+            differs="Its matrices are the lists tn, fp, fn, tn; the value is ours.",
         ),
     ),
     defects=(
@@ -119,6 +153,24 @@ SKLEARN = Preset(
         Defect(
             function="metrics.average_precision_score",
             what="A class that the target has not counts as 0 in the mean, as if all of it were ranked last.",
+        ),
+    ),
+    unequalled=(
+        Unequalled(
+            function="metrics.zero_one_loss, hamming_loss, accuracy_score of labels, class_likelihood_ratios",
+            why="1 - accuracy, that of whole rows of labels, and ratios of recall and specificity: no names of their own here.",
+        ),
+        Unequalled(
+            function="metrics.roc_curve, precision_recall_curve, det_curve, calibration.calibration_curve",
+            why="Curves, no score: those of roc_auc and average_precision are their `curve`, the last is in calibration_error's extras.",
+        ),
+        Unequalled(
+            function="metrics.top_k_accuracy_score, label_ranking_*, coverage_error, ndcg_score, hinge_loss",
+            why="Of a pixel's classes in their order, or their margin; scores here are of the likeliest class.",
+        ),
+        Unequalled(
+            function="metrics.d2_brier_score, d2_log_loss_score",
+            why="1 less brier or cross_entropy over that of a guess by the shares of the classes.",
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import Defect, Preset, Recipe, Task
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Task, Unequalled
 
 ZERO: dict[str, Any] = {"both": 0.0, "target": 0.0, "prediction": 0.0}
 ABSENT: dict[str, Any] = {"both": "skip", "target": 0.0, "prediction": 0.0}
@@ -54,6 +54,27 @@ def _specificity(task: Task, empty: dict[str, Any]) -> Recipe:
         tasks=(task,),
         parameters={"average": "macro", "empty": empty, "no_negatives": 0.0, "pooling": "batch"},
         differs=f"It counts {GLOBAL}. {NOTHING_LEFT}",
+    )
+
+
+def _box_loss(metric: str, name: str) -> Recipe:
+    return Recipe(
+        metric=metric,
+        function=f"1 - functional.detection.{name}_intersection_over_union",
+        tasks=("boxes",),
+        parameters={"zero_union": "undefined", "pooling": "batch"},
+        differs="It is the score, 1 less our loss. iou_threshold puts the lesser ones to 0. Boxes without an area are NaN.",
+        formula_of=f"torchvision.ops.{name}_box_iou, which it calls",
+    )
+
+
+def _squares(tasks: tuple[Task, ...], **more: Any) -> Recipe:
+    return Recipe(
+        metric="brier",
+        function="functional.regression.mean_squared_error, of probabilities",
+        tasks=tasks,
+        parameters={**more, "pooling": "batch"},
+        differs="It ignores no pixel. Of classes it takes one-hot targets. squared=False is the root of it.",
     )
 
 
@@ -153,9 +174,14 @@ TORCHMETRICS = Preset(
             function="functional.detection.intersection_over_union",
             tasks=("boxes",),
             parameters={"zero_union": "undefined", "pooling": "batch"},
-            differs="The giou, diou and ciou losses are 1 less its functions. iou_threshold puts the lesser ones to 0.",
+            differs="iou_threshold puts the lesser ones to 0.",
             formula_of="torchvision.ops.box_iou, which it calls",
         ),
+        _box_loss("giou_loss", "generalized"),
+        _box_loss("diou_loss", "distance"),
+        _box_loss("ciou_loss", "complete"),
+        _squares(ONE_OR_MORE_MASKS),
+        _squares(("multiclass",), class_reduction="mean"),
         _specificity("binary", {"both": "formula"}),
         _specificity("multiclass", {"both": "skip"}),
         _specificity("multilabel", {"both": "formula"}),
@@ -194,6 +220,32 @@ TORCHMETRICS = Preset(
         Defect(
             function="functional.classification.*",
             what="0 where every pixel is ignored, as if all were wrong.",
+        ),
+    ),
+    unequalled=(
+        Unequalled(
+            function="functional.classification.*_hamming_distance, *_negative_predictive_value, *_stat_scores",
+            why="1 - accuracy, and what follows from the counts that confusion gives: no names of their own here.",
+        ),
+        Unequalled(
+            function="functional.classification.multilabel_exact_match, multiclass_accuracy(top_k=2), multilabel_ranking_*",
+            why="Of a pixel's labels or classes together; scores here are of each, and of the likeliest class.",
+        ),
+        Unequalled(
+            function="functional.classification.*_at_fixed_*, *_eer, *_logauc",
+            why="Points and parts of a curve; the `curve` of roc_auc and average_precision, and a sweep, have the points.",
+        ),
+        Unequalled(
+            function="functional.classification.*_hinge_loss",
+            why="The mean margin of each pixel; lovasz_hinge ranks the errors of a mask.",
+        ),
+        Unequalled(
+            function="functional.detection.modified_panoptic_quality",
+            why="Stuff is counted without matching; panoptic_quality matches all.",
+        ),
+        Unequalled(
+            function="detection.MeanAveragePrecision",
+            why="It ranks detections by a score, over images. Of objects without scores there are instance_fbeta and instance_precision.",
         ),
     ),
 )
