@@ -182,9 +182,7 @@ def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
 
 def map_request(envelope: Envelope, limits: Limits) -> MapRequest:
     """The request of one pair's maps."""
-    request = _asked(MapRequest, envelope.document, limits)
-    _check_pixels("a map", request)
-    return request
+    return _asked(MapRequest, envelope.document, limits)
 
 
 def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:

@@ -7,7 +7,7 @@ v is a pixel's weight: 1, its weight map's value, or the weight computed from th
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -173,6 +173,17 @@ class Measure(ABC, Generic[Record]):
     @abstractmethod
     def measure(self, sample: Sample, device: torch.device) -> Record:
         """The record of one sample. Raises `LossgaugeError` where it has none."""
+
+
+class Differentiable(ABC):
+    """What a measure is besides, whose record changes with the prediction without jumps."""
+
+    @abstractmethod
+    def derivative(self, sample: Sample, slopes: NDArray[Any]) -> Generator[None, None, Values]:
+        """d score / d prediction, in its shape, of a float64 sample, from the slopes d score / d record.
+
+        A generator that stops between its parts, so that others may have their turn.
+        """
 
 
 Found = TypeVar("Found")

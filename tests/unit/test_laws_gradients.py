@@ -15,6 +15,7 @@ from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Sample, sample_of
 from numpy.typing import NDArray
 
+from tests.laws import BOXES
 from tests.scoring import scores_of
 from tests.specs import VARIANTS
 
@@ -55,6 +56,10 @@ class Scene:
         target[..., 1, :3] = 9
         weight = random.random(pixels) + 0.1 if self.weighted else None
         return self._as_kind(logits), target if self.target_kind != "labels" else target.astype(int), weight
+
+    def sample(self, spec: MetricSpec) -> Sample:
+        """The arrays as the question lays them out."""
+        return sample_of(self.question(spec), *self.arrays())
 
     def _as_kind(self, logits: NDArray[Any]) -> NDArray[Any]:
         if self.kind == "logits":
@@ -117,3 +122,37 @@ def test_a_gradient_is_the_derivative_of_the_score(engine: Engine, scene: Scene)
             continue
     assert {key: wrong for key, wrong in found.items() if wrong} == {}
     assert len(found) >= LEAST_WITH_GRADIENTS
+
+
+@pytest.mark.parametrize("name", ["lovasz_hinge", "lovasz_softmax"])
+@pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])
+def test_a_lovasz_loss_is_not_left_out(engine: Engine, name: str, task: Task) -> None:
+    """Wherever it may be asked, its gradient is held to the law above."""
+    scene = Scene(task, "logits")
+    for spec in (spec for spec in VARIANTS if spec.name == name and task in spec.about.tasks):
+        try:
+            plan_for(scene.question(spec)).statistics(scene.sample(spec).case)
+        except MetricDoesNotFit:
+            continue
+        assert failure(engine, spec, scene) is None
+
+
+@pytest.mark.parametrize("spec", [spec for spec in VARIANTS if spec.name in BOXES], ids=repr)
+def test_a_gradient_of_boxes_is_the_derivative_of_the_score(engine: Engine, spec: MetricSpec) -> None:
+    """Every number of a predicted box moves the score as the gradient says."""
+    random, box_format = np.random.default_rng(11), getattr(spec, "box_format", "xyxy")
+    first, size = 4 * random.random((2, 12, 2)), 0.5 + 3 * random.random((2, 12, 2))
+    boxes = np.concatenate([first, first + size if box_format == "xyxy" else size], 2)
+    question = Question(task="boxes", prediction_kind="boxes", metrics=[spec])
+    plan, target = plan_for(question), boxes[1]
+
+    def value(prediction: NDArray[Any]) -> float:
+        sample = sample_of(question, prediction, target)
+        return value_of(scores_of(engine, plan, [sample])[0][spec.answer_key]) or 0.0
+
+    found = engine.gradient(plan, sample_of(question, boxes[0], target))
+    for place in np.ndindex(boxes[0].shape):
+        step = np.zeros(boxes[0].shape)
+        step[place] = STEP
+        expected = sum(factor * value(boxes[0] + times * step) for times, factor in DIFFERENCE.items()) / STEP
+        assert found[place] == pytest.approx(expected, abs=1e-8), place

@@ -12,6 +12,7 @@ from lossgauge_service.errors import MetricDoesNotFit
 from lossgauge_service.maps import Mapped, mapped, plans_of, question_of
 from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -234,6 +235,279 @@ def test_the_gradient_of_classes_is_torch_s(engine: Engine, metric: Any, channel
     assert close(found, autograd(formula, logits, target, np.ones(1)))
 
 
+# ---------------------------------------------------------------------------------------------------------------- Lovasz
+
+
+def jaccard_gradient(truth: Tensor) -> Tensor:
+    """`lovasz_grad` of the published code (Berman et al., arXiv:1705.08790, algorithm 1), of sorted labels."""
+    total = truth.sum()
+    jaccard = 1 - (total - truth.cumsum(0)) / (total + (1 - truth).cumsum(0))
+    return torch.cat([jaccard[:1], jaccard[1:] - jaccard[:-1]])
+
+
+def extension(errors: Tensor, truth: Tensor) -> Tensor:
+    """The errors in descending order, times the gradient of the Jaccard loss there."""
+    ordered, places = torch.sort(errors, descending=True)
+    return torch.dot(ordered, jaccard_gradient(truth[places]))
+
+
+def hinge(x: Tensor, t: Tensor) -> Tensor:
+    """`lovasz_hinge_flat`."""
+    errors = 1 - x * (2 * t - 1)
+    ordered, places = torch.sort(errors, descending=True)
+    return torch.dot(torch.relu(ordered), jaccard_gradient(t[places]))
+
+
+def softmax_losses(p: Tensor, t: Tensor, classes: Any) -> Tensor:
+    """`lovasz_softmax_flat`, of probabilities (classes, pixels) and labels."""
+    asked = range(len(p)) if isinstance(classes, str) else classes
+    truths = [(t == place).double() for place in asked]
+    losses = [extension((truth - p[place]).abs(), truth) for place, truth in zip(asked, truths, strict=True)]
+    if classes == "present":
+        losses = [loss for loss, truth in zip(losses, truths, strict=True) if truth.sum() > 0]
+    return torch.stack(losses).mean()
+
+
+@pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS)
+@pytest.mark.parametrize("metric", ["lovasz_hinge", "lovasz_softmax"])
+def test_the_gradient_of_a_lovasz_loss_of_a_mask_is_torch_s(engine: Engine, metric: str, spread: float) -> None:
+    """Autograd of the published formula, of logits that are all different, some beyond the hinge, some ignored."""
+    logits, target, _ = scene(spread)
+    logits[0, :3] = (0, 0.01, 1.5)
+    found = gradient(engine, metric, {"ignore_index": 9}, logits, target)
+
+    def formula(x: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        x, t = x[v > 0], t[v > 0]
+        return hinge(x, t) if metric == "lovasz_hinge" else extension((t - torch.sigmoid(x)).abs(), t)
+
+    counted = (target != 9).astype(float)
+    assert close(found, autograd(formula, logits, np.where(target == 1, 1.0, 0.0), counted))
+    assert not found[target == 9].any()
+
+
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+@pytest.mark.parametrize("classes", ["present", "all", [3, 1]], ids=str)
+def test_the_gradient_of_lovasz_softmax_is_torch_s(engine: Engine, classes: Any, kind: str) -> None:
+    """Of classes, one of which is absent, in the caller's axes; of probabilities each class's on its own."""
+    random = np.random.default_rng(2)
+    logits, target = 2 * random.normal(size=(9, 11, 4)), random.integers(0, 3, (9, 11))
+    target[2, :4] = 9
+    asked = {"task": "multiclass", "prediction_kind": kind, "ignore_index": 9, "channel_axis": -1}
+    metric = {"name": "lovasz_softmax", "classes": classes}
+    values = logits if kind == "logits" else torch.softmax(torch.tensor(logits), -1).numpy()
+
+    def formula(x: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        p = torch.softmax(x, -1) if kind == "logits" else x
+        return softmax_losses(p[t != 9].T, t[t != 9], classes)
+
+    assert close(gradient(engine, metric, asked, values, target), autograd(formula, values, target, np.ones(1)))
+
+
+@pytest.mark.parametrize("metric", ["lovasz_hinge", "lovasz_softmax"])
+def test_the_gradient_of_a_lovasz_loss_of_labels_is_torch_s(engine: Engine, metric: str) -> None:
+    """The mean over the labels that have a value: one has no positives, and one is ignored everywhere."""
+    random = np.random.default_rng(6)
+    logits, target = random.normal(size=(4, 8, 8)), random.integers(0, 2, (4, 8, 8))
+    target[1], target[2], target[0, 0] = 0, 9, 9
+    found = gradient(engine, metric, {"task": "multilabel", "ignore_index": 9}, logits, target)
+    chosen = [0, 1, 3] if metric == "lovasz_hinge" else [0, 3]
+
+    def formula(x: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        rows = [(x[place][t[place] != 9], t[place][t[place] != 9].double()) for place in chosen]
+        losses = [
+            hinge(*row) if metric == "lovasz_hinge" else extension((row[1] - torch.sigmoid(row[0])).abs(), row[1])
+            for row in rows
+        ]
+        return torch.stack(losses).mean()
+
+    assert close(found, autograd(formula, logits, target, np.ones(1)))
+
+
+MIXED_TERMS: list[Document] = [
+    {"metric": "lovasz_softmax", "weight": 0.7},
+    {"metric": "lovasz_softmax", "weight": 0.5, "transform": "minus_log"},
+    {"metric": "lovasz_hinge", "transform": "complement"},
+    {"metric": DICE, "weight": 2.0},
+]
+
+
+def test_the_gradient_of_a_mix_goes_through_its_terms(engine: Engine) -> None:
+    """Two Lovasz losses, one of them twice, after transforms, and a dice loss, in one sum."""
+    logits, target, _ = scene(1.0)
+    logits[0, :3] = (0, 0.01, 1.5)
+    terms = [{**term, "metric": _named(term["metric"])} for term in MIXED_TERMS]
+    found = gradient(engine, {"name": "combined_loss", "terms": terms}, {"ignore_index": 9}, logits, target)
+
+    def formula(x: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        inside, truth = x[v > 0], t[v > 0]
+        soft = extension((truth - torch.sigmoid(inside)).abs(), truth)
+        return 0.7 * soft - 0.5 * torch.log(soft) + (1 - hinge(inside, truth)) + 2 * dice(x, t, v)
+
+    counted = (target != 9).astype(float)
+    assert close(found, autograd(formula, logits, np.where(target == 1, 1.0, 0.0), counted))
+
+
+def _named(metric: Any) -> Document:
+    return {"name": metric} if isinstance(metric, str) else metric
+
+
+@pytest.mark.parametrize("metric", ["lovasz_hinge", "lovasz_softmax"])
+def test_the_gradient_at_a_tie_is_the_mean_of_both_orders(engine: Engine, metric: str) -> None:
+    """Where every error is the same, equal pixels have equal parts: the mean of what torch has for either side moved in front."""
+    target = np.array([1, 0, 0, 1, 0])
+    x = np.zeros(5)
+
+    def formula(x: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        return hinge(x, t) if metric == "lovasz_hinge" else extension((t - torch.sigmoid(x)).abs(), t)
+
+    in_front = [np.where(target == side, (-1 if side else 1) * 1e-9, 0.0) for side in (1, 0)]
+    both = [autograd(formula, moved, target.astype(float), np.ones(5)) for moved in in_front]
+    alike = [np.where(target == 1, one[target == 1].mean(), one[target == 0].mean()) for one in both]
+    assert close(gradient(engine, metric, {}, x, target), np.mean(alike, 0))
+
+
+def test_a_pixel_at_the_hinge_s_corner_has_no_part(engine: Engine) -> None:
+    """At a margin of exactly 1 the derivative is 0, as relu's is, on both sides."""
+    found = gradient(engine, "lovasz_hinge", {}, np.array([1.0, 0.5, -1.0, -2.0]), np.array([1, 1, 0, 0]))
+    assert found.tolist() == [0, -0.5, 0, 0]
+
+
+def test_without_positives_the_greatest_error_has_the_gradient(engine: Engine) -> None:
+    """Alone, or shared out among equals."""
+    nothing = np.zeros(4, int)
+    assert gradient(engine, "lovasz_hinge", {}, np.array([0.5, 2.0, 1.0, -3.0]), nothing).tolist() == [0, 1, 0, 0]
+    assert gradient(engine, "lovasz_hinge", {}, np.array([2.0, 2.0, 1.0, -3.0]), nothing).tolist() == [0.5, 0.5, 0, 0]
+
+
+# ----------------------------------------------------------------------------------------------------------------- boxes
+
+
+def corners(row: Tensor, box_format: str) -> Tensor:
+    """x1, y1, x2, y2."""
+    a, b, c, d = row
+    if box_format == "xyxy":
+        return row
+    return torch.stack([a, b, a + c, b + d] if box_format == "xywh" else [a - c / 2, b - d / 2, a + c / 2, b + d / 2])
+
+
+def box_loss(name: str, one: Tensor, two: Tensor) -> Tensor:
+    """The papers' formulas of a pair of corners."""
+    (x1, y1, x2, y2), (a1, b1, a2, b2) = one, two
+    shared = torch.relu(torch.minimum(x2, a2) - torch.maximum(x1, a1)) * torch.relu(
+        torch.minimum(y2, b2) - torch.maximum(y1, b1)
+    )
+    union = (x2 - x1) * (y2 - y1) + (a2 - a1) * (b2 - b1) - shared
+    wide, high = torch.maximum(x2, a2) - torch.minimum(x1, a1), torch.maximum(y2, b2) - torch.minimum(y1, b1)
+    far = ((x1 + x2 - a1 - a2) ** 2 + (y1 + y2 - b1 - b2) ** 2) / 4 / (wide**2 + high**2)
+    iou = shared / union
+    v = 4 / np.pi**2 * (torch.atan((a2 - a1) / (b2 - b1)) - torch.atan((x2 - x1) / (y2 - y1))) ** 2
+    sides = ((x2 - x1 - a2 + a1) / wide) ** 2 + ((y2 - y1 - b2 + b1) / high) ** 2
+    losses: dict[str, Tensor] = {
+        "box_iou": iou,
+        "box_iou_loss": 1 - iou,
+        "giou_loss": 1 - iou + (wide * high - union) / (wide * high),
+        "diou_loss": 1 - iou + far,
+        "ciou_loss": 1 - iou + far + v / (1 - iou + v) * v,
+        "eiou_loss": 1 - iou + far + sides,
+        "focal_eiou_loss": iou**1.5 * (1 - iou + far + sides),
+    }
+    return losses[name]
+
+
+BOX_METRICS = ("box_iou", "box_iou_loss", "giou_loss", "diou_loss", "ciou_loss", "eiou_loss", "focal_eiou_loss")
+FORMATS = ("xyxy", "xywh", "cxcywh")
+BOXES: Document = {"task": "boxes", "prediction_kind": "boxes"}
+
+
+def box_scene() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Corners of pairs that meet, that do not, and of which one holds the other."""
+    random = np.random.default_rng(8)
+    low, size = random.random((2, 20, 2)) * 4, random.random((2, 20, 2)) * 4 + 0.1
+    one, two = np.concatenate([low, low + size], 2)
+    one[0], two[0], one[1], two[1] = (0, 0, 9, 9), (1, 2, 3, 4), (0, 0, 1, 1), (5, 7, 6, 9)
+    return one, two
+
+
+def as_format(boxes: NDArray[Any], box_format: str) -> NDArray[Any]:
+    """Corners as another format has them."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    first = {"xyxy": low, "xywh": low, "cxcywh": (low + high) / 2}[box_format]
+    return np.concatenate([first, high if box_format == "xyxy" else high - low], 1)
+
+
+def asked_of(name: str, box_format: str, **more: Any) -> Document:
+    """A metric of boxes."""
+    focus = {"gamma": 1.5} if name == "focal_eiou_loss" else {}
+    return {"name": name, "box_format": box_format, **focus, **more}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("box_format", FORMATS)
+@pytest.mark.parametrize("name", BOX_METRICS)
+def test_the_gradient_of_boxes_is_torch_s(engine: Engine, name: str, box_format: str, reduction: str) -> None:
+    """Of each number of each predicted box, as it was sent."""
+    one, two = (as_format(boxes, box_format) for boxes in box_scene())
+
+    def formula(x: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        losses = [box_loss(name, *(corners(row, box_format) for row in pair)) for pair in zip(x, t, strict=True)]
+        return torch.stack(losses).mean() if reduction == "mean" else torch.stack(losses).sum()
+
+    found = gradient(engine, asked_of(name, box_format, reduction=reduction), BOXES, one, two)
+    assert (found.shape, found.dtype.name) == (one.shape, "float64")
+    assert close(found, autograd(formula, one, two, np.ones(1)))
+
+
+@pytest.mark.parametrize("name", BOX_METRICS[:-1])
+def test_the_gradient_of_boxes_in_one_place_is_the_mean_of_both_sides(engine: Engine, name: str) -> None:
+    """At the target itself, a corner of every loss, nothing pulls; where boxes only touch, half of what pulls if they meet."""
+    same = np.array([[1.0, 2.0, 4.0, 3.0]])
+    assert np.abs(gradient(engine, asked_of(name, "xyxy"), BOXES, same, same)).max() < 1e-15
+    target = np.array([[1.0, 0.25, 2.0, 0.75]])
+    there, apart, meeting = (
+        gradient(engine, asked_of(name, "xyxy"), BOXES, np.array([[0.0, 0.0, 1.0 + step, 1.0]]), target)
+        for step in (0.0, -1e-9, 1e-9)
+    )
+    assert there == pytest.approx((apart + meeting) / 2, abs=1e-7)
+
+
+def test_a_pair_without_a_value_pulls_nothing(engine: Engine) -> None:
+    """Two boxes without an area leave the mean, and have no part of its gradient; a loss of theirs is not invented."""
+    one, two = np.array([[0.0, 0, 2, 2], [1, 1, 1, 1]]), np.array([[1.0, 1, 3, 3], [1, 1, 1, 1]])
+    both = gradient(engine, "giou_loss", BOXES, one, two)
+    assert both[0].tolist() == gradient(engine, "giou_loss", BOXES, one[:1], two[:1])[0].tolist()
+    assert both[1].tolist() == [0, 0, 0, 0]
+    [found] = maps_of(engine, {**BOXES, "maps": [{"kind": "loss", "metric": "giou_loss"}]}, one, two)
+    assert found.array is not None
+    assert (found.array[0], np.isnan(found.array[1])) == (found.value, True)
+    asked = {**BOXES, "maps": [{"kind": "gradient", "metric": "giou_loss"}]}
+    [lost] = maps_of(engine, asked, one[1:], two[1:])
+    [none] = maps_of(engine, asked, one[:0], two[:0])
+    assert (lost.array, lost.undefined, none.array, none.undefined) == (None, "zero_union", None, "no_boxes")
+
+
+def test_boxes_that_do_not_meet_have_no_focus_to_gain(engine: Engine) -> None:
+    """(I / U)^gamma is 0 with them and near them: so is the gradient, not infinite."""
+    one, two = np.array([[0.0, 0, 1, 1]]), np.array([[3.0, 3, 4, 4]])
+    assert not gradient(engine, {"name": "focal_eiou_loss", "gamma": 0.5}, BOXES, one, two).any()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("name", BOX_METRICS[1:])
+def test_the_loss_map_of_boxes_is_a_loss_a_box(engine: Engine, name: str, reduction: str) -> None:
+    """In the rows' order, and before the reduction."""
+    one, two = (as_format(boxes, "cxcywh") for boxes in box_scene())
+    metric = asked_of(name, "cxcywh", reduction=reduction)
+    [found] = maps_of(engine, {**BOXES, "maps": [{"kind": "loss", "metric": metric}]}, one, two)
+    assert found.array is not None
+    pairs = zip(torch.tensor(one), torch.tensor(two), strict=True)
+    expected = [float(box_loss(name, *(corners(row, "cxcywh") for row in pair))) for pair in pairs]
+    assert found.array == pytest.approx(np.array(expected), rel=1e-9)
+    assert (found.array.mean() if reduction == "mean" else found.array.sum()) == pytest.approx(found.value, rel=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------------------- precision
+
+
 def test_float32_is_answered_in_float32(engine: Engine) -> None:
     """The dtype follows the precision; the derivative is computed in float64."""
     logits, target, _ = scene(2.0)
@@ -257,6 +531,18 @@ LOSSES: dict[str, Document] = {
     "sum": {"name": "focal_loss", "reduction": "sum"},
     "count": {"name": "cross_entropy", "weight_denominator": "count"},
     "all": {"name": "cross_entropy", "ignore_denominator": "all"},
+    "reduced": {"name": "focal_loss", "reduced_threshold": 0.4},
+    "brier": {"name": "brier"},
+    "asymmetric": {"name": "asymmetric_focal_loss", "delta": 0.6, "gamma": 1.5},
+    "asymmetric sum": {"name": "asymmetric_focal_loss", "reduction": "sum"},
+    "mix": {
+        "name": "combined_loss",
+        "terms": [
+            {"metric": {"name": "brier"}, "weight": 2.0},
+            {"metric": {"name": "focal_loss", "gamma": 1.5}, "weight": -0.25},
+            {"metric": {"name": "asymmetric_focal_loss"}},
+        ],
+    },
 }
 
 
@@ -274,7 +560,22 @@ def test_the_mean_of_a_loss_map_is_the_score(engine: Engine, metric: Document) -
     assert found.array.sum() / denominator == pytest.approx(found.value, rel=1e-12)
 
 
-@pytest.mark.parametrize("metric", ["cross_entropy", {"name": "focal_loss", "alpha": [0.1, 0.2, 0.3, 0.4]}])
+APART: Document = {"name": "focal_loss", "multiclass_mode": "one_vs_rest"}
+CLASS_LOSSES: dict[str, Any] = {
+    "cross-entropy": "cross_entropy",
+    "focal": {"name": "focal_loss", "alpha": [0.1, 0.2, 0.3, 0.4]},
+    "brier": "brier",
+    "half": {"name": "brier", "class_reduction": "half_sum"},
+    "mean": {"name": "brier", "class_reduction": "mean"},
+    "asymmetric": {"name": "asymmetric_focal_loss", "delta": 0.6},
+    "mix": {
+        "name": "combined_loss",
+        "terms": [{"metric": {"name": "brier"}, "weight": 0.5}, {"metric": {"name": "cross_entropy"}, "weight": 3.0}],
+    },
+}
+
+
+@pytest.mark.parametrize("metric", CLASS_LOSSES.values(), ids=CLASS_LOSSES)
 def test_the_mean_of_a_loss_map_of_classes_is_the_score(engine: Engine, metric: Any) -> None:
     """Classes have one loss a pixel; weights enter the map, and their sum the denominator."""
     logits, target = class_scene(0)
@@ -284,6 +585,56 @@ def test_the_mean_of_a_loss_map_of_classes_is_the_score(engine: Engine, metric: 
     assert found.array is not None
     assert found.array.shape == target.shape
     assert found.array.sum() / weight[target != 9].sum() == pytest.approx(found.value, rel=1e-12)
+
+
+def test_the_loss_map_of_a_normalised_focal_loss_is_over_its_focus(engine: Engine) -> None:
+    """What its mean divides by is the sum of (1 - pt)^gamma, not the number of pixels."""
+    logits, target, _ = scene(2.0)
+    metric = {"name": "focal_loss", "gamma": 1.5, "normalized": True}
+    [found] = maps_of(engine, {"ignore_index": 9, "maps": [{"kind": "loss", "metric": metric}]}, logits, target)
+    assert found.array is not None
+    p = 1 / (1 + np.exp(-logits))
+    focus = (np.where(target == 1, 1 - p, p) ** 1.5)[target != 9].sum()
+    assert found.array.sum() / focus == pytest.approx(found.value, rel=1e-12)
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])
+def test_the_loss_map_of_brier_is_the_square(engine: Engine, task: str) -> None:
+    """(p - t)^2 of each pixel; of classes the sum over them."""
+    logits, target = class_scene(0)
+    if task != "multiclass":
+        target = np.where(target == 9, 9, np.arange(4)[:, None, None] == target)
+    if task == "binary":
+        logits, target = logits[0], target[0]
+    [found] = maps_of(
+        engine, {"task": task, "ignore_index": 9, "maps": [{"kind": "loss", "metric": "brier"}]}, logits, target
+    )
+    assert found.array is not None
+    if task == "multiclass":
+        p, truth = np.exp(logits - logits.max(0)), np.arange(4)[:, None, None] == target
+        expected = ((p / p.sum(0) - truth) ** 2).sum(0)
+    else:
+        expected = (torch.sigmoid(torch.tensor(logits)).numpy() - target) ** 2
+    assert found.array == pytest.approx(np.where(target == 9, 0, expected), abs=1e-12)
+
+
+def test_the_loss_map_of_a_mix_is_the_sum_of_its_terms_maps(engine: Engine) -> None:
+    """Each times its weight: of different weightings, of masks of their own beside softmax, of different reductions."""
+    logits, target, _ = scene(2.0)
+    masks = [{"name": "cross_entropy", "weight_from": {"window": 5}}, {"name": "brier"}]
+    classes = [APART, {"name": "cross_entropy", "reduction": "sum"}]
+    for asked, terms, arrays in (
+        ({"ignore_index": 9}, masks, (logits, target)),
+        ({"ignore_index": 9, "task": "multiclass"}, classes, class_scene(0)),
+    ):
+        mix = {
+            "name": "combined_loss",
+            "terms": [{"metric": term, "weight": w} for term, w in zip(terms, (2.0, -0.5), strict=True)],
+        }
+        maps = [{"kind": "loss", "metric": metric, "name": str(place)} for place, metric in enumerate([mix, *terms])]
+        whole, first, second = (np.array(one.array) for one in maps_of(engine, {**asked, "maps": maps}, *arrays))
+        assert whole.any()
+        assert whole == pytest.approx(2.0 * first - 0.5 * second, rel=1e-12)
 
 
 def test_a_loss_map_holds_what_is_infinite(engine: Engine) -> None:
@@ -316,8 +667,53 @@ def test_mistakes_of_masks_and_of_classes(engine: Engine) -> None:
 REFUSED = {
     "counts": ({"kind": "gradient", "metric": "dice"}, "no gradient"),
     "confusion": ({"kind": "gradient", "metric": "confusion"}, "no gradient"),
-    "no loss per pixel": ({"kind": "loss", "metric": "dice_loss"}, "focal_loss, cross_entropy"),
+    "ranks": ({"kind": "gradient", "metric": "roc_auc"}, "no gradient"),
+    "average precision": ({"kind": "gradient", "metric": "average_precision"}, "no gradient"),
+    "distances": ({"kind": "gradient", "metric": "hausdorff"}, "no gradient"),
+    "no loss per pixel": (
+        {"kind": "loss", "metric": "dice_loss"},
+        "dice_loss has no loss map; allowed of task 'binary': asymmetric_focal_loss, brier, combined_loss, cross_entropy, focal_loss",
+    ),
+    "an order": ({"kind": "loss", "metric": "lovasz_hinge"}, "lovasz_hinge has no loss map"),
+    "a named mix": ({"kind": "loss", "metric": "bce_dice"}, "bce_dice has no loss map"),
+    "a term": (
+        {"kind": "loss", "metric": {"name": "combined_loss", "terms": [{"metric": DICE}]}},
+        "combined_loss has no loss map: its term dice_loss has none",
+    ),
+    "a transform": (
+        {
+            "kind": "loss",
+            "metric": {"name": "combined_loss", "terms": [{"metric": {"name": "brier"}, "transform": "minus_log"}]},
+        },
+        "'minus_log' is of the term brier as a whole, not of each pixel",
+    ),
+    "counts in a mix": (
+        {
+            "kind": "gradient",
+            "metric": {
+                "name": "combined_loss",
+                "terms": [{"metric": {"name": "lovasz_hinge"}}, {"metric": {"name": "dice"}}],
+            },
+        },
+        "made of Counts",
+    ),
 }
+
+
+def test_a_score_of_boxes_has_no_loss_map(engine: Engine) -> None:
+    """The refusal lists the losses of boxes alone."""
+    with pytest.raises(MetricDoesNotFit, match="box_iou has no loss map; allowed of task 'boxes': box_iou_loss, ciou"):
+        maps_of(engine, {**BOXES, "maps": [{"kind": "loss", "metric": "box_iou"}]}, *box_scene())
+
+
+@pytest.mark.parametrize(
+    ("task", "words"), [("boxes", "errors' is of pixels"), ("instances", "a map is for the tasks binary, .*, boxes")]
+)
+def test_mistakes_are_of_pixels(task: str, words: str) -> None:
+    """Boxes have none, and of instances there is no map: the request says so."""
+    asked = {"task": task, "prediction_kind": "boxes" if task == "boxes" else "labels", "maps": [{"kind": "errors"}]}
+    with pytest.raises(ValidationError, match=f"{words}.*found '{task}'"):
+        MapRequest.model_validate({**asked, "prediction": NOTHING, "target": NOTHING})
 
 
 @pytest.mark.parametrize(("asked", "words"), REFUSED.values(), ids=REFUSED)

@@ -12,7 +12,9 @@ from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.measures.confidences import Column
 from lossgauge_service.measures.ranking import sorted_on
 from lossgauge_service.plan import plan_for
+from lossgauge_service.samples import Case as SampleCase
 from lossgauge_service.samples import sample_of
+from lossgauge_service.statistics import Derived
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -159,3 +161,12 @@ def test_bins_are_bounded(make: Any) -> None:
     """Nobody asks for more bins or points than an answer can hold."""
     with pytest.raises(ValidationError):
         make()
+
+
+def test_losses_and_areas_of_an_order_sort_once() -> None:
+    """Both Lovasz losses, the area and the average precision start from one order of the pixels."""
+    asked = [m.LovaszHinge(), m.LovaszSoftmax(), m.RocAuc(), m.AveragePrecision()]
+    statistics = plan_for(Question(task="binary", prediction_kind="logits", metrics=asked)).statistics(
+        SampleCase("binary", "logits", 1)
+    )
+    assert len({key.basis for key in statistics if isinstance(key, Derived)}) == 1

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from lossgauge.encodings import Array
 from lossgauge.encodings.safetensors import METADATA
 from lossgauge.metrics import CATALOGUE
-from lossgauge.metrics.spec import Forbidden, MetricSpec, Probability
+from lossgauge.metrics.spec import ALL_TASKS, Forbidden, MetricSpec, Probability, Task
 from lossgauge.presets import PresetName
 from lossgauge.presets.applied import maps_with_presets
 from lossgauge.wire import Answer, Asked, EngineInfo, Message, NamedMetric, Number, Subject, Timings
@@ -40,9 +40,10 @@ class OfMetric(MapMessage):
 
 
 class LossMap(OfMetric):
-    """The loss of each pixel before any reduction, weights and alphas included; 0 where a pixel does not count.
+    """The loss of each pixel, or box, before any reduction, weights and alphas included; 0 where a pixel does not count.
 
-    Shape: the pixels'; of multi-label the prediction's. Its sum over the reduction's denominator is the score.
+    Shape: the pixels'; of multi-label the prediction's; of boxes (n,), NaN where a pair has no value. Its sum over the reduction's
+    denominator is the score. Of a `combined_loss` without transforms: the terms' maps, each times its weight, added up.
     """
 
     kind: Literal["loss"] = "loss"
@@ -54,9 +55,9 @@ class LossMap(OfMetric):
 
 
 class GradientMap(OfMetric):
-    """The derivative of the score with respect to each value of the prediction as it was sent, logit or probability.
+    """The derivative of the score with respect to each value of the prediction as it was sent: logit, probability, or number of a box.
 
-    Shape: the prediction's. 0 where a pixel does not count, and where the loss is clipped.
+    Shape: the prediction's. 0 where a pixel or a pair of boxes does not count, and where the loss is clipped.
     """
 
     kind: Literal["gradient"] = "gradient"
@@ -89,6 +90,7 @@ class ErrorMap(MapMessage):
 
 
 MAP_KINDS = ("loss", "gradient", "errors")
+MAPPED_TASKS: tuple[Task, ...] = (*ALL_TASKS, "boxes")
 AnyMap = Annotated[LossMap | GradientMap | ErrorMap, Field(discriminator="kind")]
 
 
@@ -108,6 +110,16 @@ class MapRequest(Subject):
     @classmethod
     def _presets_are_resolved(cls, request: Any) -> Any:
         return maps_with_presets(request, CATALOGUE)
+
+    @model_validator(mode="after")
+    def _maps_are_of_pixels_or_boxes(self) -> Self:
+        if self.task not in MAPPED_TASKS:
+            raise Forbidden(f"a map is for the tasks {', '.join(MAPPED_TASKS)}; found {self.task!r}", "task")
+        for place, one in enumerate(self.maps):
+            if isinstance(one, ErrorMap) and self.task not in ALL_TASKS:
+                found = f"kind 'errors' is of pixels, right or wrong each, for the tasks {', '.join(ALL_TASKS)}"
+                raise Forbidden(f"{found}; found {self.task!r}", "maps", place, "kind")
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

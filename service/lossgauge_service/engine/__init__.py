@@ -73,29 +73,33 @@ class Engine:
 
     def check_gradient(self, plan: Plan, sample: Sample) -> None:
         """Raises `MetricDoesNotFit` where the plan's metric has no gradient with respect to the sample's prediction."""
-        check_smooth(plan.specs[0], plan.statistics(sample.case), sample.case)
+        check_smooth(plan.specs[0], plan.implementations[0], plan.statistics(sample.case), sample.case)
 
     def gradient(self, plan: Plan, sample: Sample) -> Values:
         """What `gradient_in_pieces` finds, at once."""
         return finished(self.gradient_in_pieces(plan, sample))
 
     def gradient_in_pieces(self, plan: Plan, sample: Sample) -> Pieces[Values]:
-        """d score / d prediction (classes, pixels), in float64, of a plan of one metric and a sample that has a score.
+        """d score / d prediction, (classes, pixels) or (boxes, 4), of a plan of one metric and a sample that has a score.
 
-        0 where a pixel does not count; NaN where there is no derivative.
+        In float64. 0 where a pixel does not count; NaN where there is no derivative.
         """
         wide = widened(sample)
-        pixel = tuple(key for key in plan.statistics(wide.case) if not isinstance(key, Measure))
-        return gradient_of(plan.specs[0], plan.implementations[0], pixel, wide, self.device)
+        return gradient_of(plan.specs[0], plan.implementations[0], plan.statistics(wide.case), wide, self.device)
 
     def shares(self, plan: Plan, sample: Sample) -> Iterator[tuple[slice, Sums]]:
-        """Each pixel's share of a plan's sums, in float64, a row a pixel, some pixels at a time. Sums of one pass."""
+        """Each pixel's share of a plan's sums, in float64, a row a pixel, some pixels at a time; what is measured is shared whole."""
         wide = widened(sample)
-        pixel = tuple(key for key in plan.statistics(wide.case) if not isinstance(key, Measure))
-        [the_pass] = passes_of(wide.case, pixel)
-        for place, columns in shares_of(the_pass, wide, self.device):
-            tables = tables_of(the_pass, columns)
-            yield place, Sums(np.ones(len(columns["count"])), tables)
+        statistics = plan.statistics(wide.case)
+        passes = passes_of(wide.case, [key for key in statistics if not isinstance(key, Measure)])
+        if not passes:
+            records, _ = measured([key for key in statistics if isinstance(key, Measure)], {0: wide}, self.device)
+            yield slice(None), Sums(np.ones(1), records)
+        for parts in zip(*(shares_of(one, wide, self.device) for one in passes), strict=True):
+            tables = dict[Statistic, Sum]()
+            for one, (_, columns) in zip(passes, parts, strict=True):
+                tables |= tables_of(one, columns)
+            yield parts[0][0], Sums(np.ones(len(parts[0][1]["count"])), tables)
 
     def _run_case(
         self, plan: Plan, case: Case, samples: dict[int, Sample]

@@ -2,15 +2,18 @@
 
 A score is finish(S), S the sums over the pixels: its derivative is the sum over k of d finish / d S_k times d S_k / d x. The
 second is torch's (`columns.py`). The first is a central difference of order 8 of `finish`, which takes all its points as rows
-at once: what a metric has to write for a gradient is nothing.
+at once: what a metric has to write for a gradient is nothing. What is measured of the whole sample (`Differentiable`) has a
+derivative of its own; there the metric says d finish / d S_k (`slopes`), for a record may be as large as the sample.
 
 `finish` may write one number in two ways that are equal only for sums that belong together (1 - loss, or the score itself). So
 the sums are moved together, along coordinates of what sums can be: what a mask misses, and what it has too much of, at a
 target that stays. A step is a small share of the least sum that it moves, so that no point leaves what is possible.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +22,23 @@ from numpy.typing import NDArray
 
 from lossgauge_service.engine.columns import derivative_of, sums_of
 from lossgauge_service.engine.loads import Key
+from lossgauge_service.engine.measuring import Records, measured
 from lossgauge_service.engine.passes import Columns, Pass, passes_of, tables_of
 from lossgauge_service.engine.pieces import Pieces
 from lossgauge_service.errors import MetricDoesNotFit
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.samples import Case, Sample
-from lossgauge_service.statistics import Entropy, Moments, PixelStatistic, Squares, Statistic, Sum, Sums, Totals, Values
+from lossgauge_service.statistics import (
+    Differentiable,
+    Entropy,
+    Measure,
+    Moments,
+    Squares,
+    Statistic,
+    Sums,
+    Totals,
+    Values,
+)
 
 STENCIL = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
 STEP = 0.02
@@ -33,6 +47,9 @@ ROW_ELEMENTS = 2**20
 
 SMOOTH = (Totals, Moments, Squares, Entropy)
 """The statistics that change with the prediction without jumps, or not at all."""
+
+
+Statistics = tuple[Statistic, ...]
 
 
 @dataclass(frozen=True)
@@ -62,12 +79,13 @@ FIXED = {"count", "positive", "negative", "weight", "low", "high", "guess", "hit
 
 @dataclass(frozen=True)
 class Slopes:
-    """The derivatives of a score with respect to the sums of its passes."""
+    """The derivatives of a score with respect to the sums of its passes, and to what is measured."""
 
     spec: MetricSpec
-    implementation: Implementation[MetricSpec]
+    implementation: Implementation[Any]
     sample: Sample
     columns: Mapping[Pass, Columns]
+    records: Records
 
     def of(self, the_pass: Pass) -> Columns:
         """By column, (classes,). Columns that do not depend on the prediction have none."""
@@ -117,22 +135,35 @@ class Slopes:
 
     def _values(self, the_pass: Pass, coordinate: Coordinate, shift: Values) -> Values:
         """The scores where the sums have moved, a row each."""
-        tables: dict[Statistic, Sum] = {}
-        for other, columns in self.columns.items():
-            moves = coordinate.moves if other is the_pass else {}
-            moved = {key: values + moves.get(key, 0.0) * shift for key, values in columns.items()}
-            tables |= tables_of(other, moved)
-        pixels = np.full(len(shift), float(self.sample.prediction.shape[1]))
+        sums = self._sums(shift, {the_pass: coordinate.moves})
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            scores = self.implementation.finish(self.spec, Sums(pixels, tables), self.sample.case)
+            scores = self.implementation.finish(self.spec, sums, self.sample.case)
         return np.array([np.nan if score.value is None else score.value for score in scores], np.float64)
 
+    def _sums(self, shift: Values, moving: Mapping[Pass, Mapping[Key, float]]) -> Sums:
+        """The sample's sums, once for each row of the shift, by which some have moved."""
+        tables: dict[Statistic, Any] = {}
+        for one, columns in self.columns.items():
+            moves = moving.get(one, {})
+            tables |= tables_of(one, {key: values + moves.get(key, 0.0) * shift for key, values in columns.items()})
+        for key, record in self.records.items():
+            tables[key] = type(record)(*(values.repeat(len(shift), 0) for values in record))
+        return Sums(np.full(len(shift), float(math.prod(self.sample.shape))), tables)
 
-def check_smooth(spec: MetricSpec, statistics: tuple[Statistic, ...], case: Case) -> None:
+    def of_measures(self) -> Mapping[Any, NDArray[Any]]:
+        """With respect to the record of each measure, as its `derivative` reads them."""
+        slopes = self.implementation.slopes
+        if not self.records or slopes is None:
+            return {}
+        return slopes(self.spec, self._sums(np.zeros((1, self.sample.case.classes)), {}), self.sample.case)
+
+
+def check_smooth(spec: MetricSpec, implementation: Implementation[Any], statistics: Statistics, case: Case) -> None:
     """Refuse a metric that counts, ranks or measures: it has no gradient, or one of 0."""
     if case.kind == "labels":
         raise MetricDoesNotFit(f"{spec.name} has no gradient with respect to labels", pointer="/metrics/0")
-    others = [key for key in statistics if not isinstance(key, SMOOTH)]
+    smooth = SMOOTH if implementation.slopes is None else (*SMOOTH, Differentiable)
+    others = [key for key in statistics if not isinstance(key, smooth)]
     if others:
         found = f"it is made of {type(others[0]).__name__}, which a small change of the prediction does not change or makes jump"
         raise MetricDoesNotFit(f"{spec.name} has no gradient: {found}; ask for a soft loss", pointer="/metrics/0")
@@ -140,17 +171,21 @@ def check_smooth(spec: MetricSpec, statistics: tuple[Statistic, ...], case: Case
 
 def gradient_of(
     spec: MetricSpec,
-    implementation: Implementation[MetricSpec],
-    statistics: tuple[PixelStatistic, ...],
+    implementation: Implementation[Any],
+    statistics: Statistics,
     sample: Sample,
     device: torch.device,
 ) -> Pieces[Values]:
-    """d score / d prediction, (classes, pixels), of a float64 sample that has a score; NaN where it has no derivative."""
-    passes = passes_of(sample.case, statistics)
+    """d score / d prediction, in its shape, of a float64 sample that has a score; NaN where it has no derivative."""
+    passes = passes_of(sample.case, [key for key in statistics if not isinstance(key, Measure)])
+    records, _ = measured([key for key in statistics if isinstance(key, Measure)], {0: sample}, device)
     columns: dict[Pass, Columns] = {}
     for one in passes:
         columns[one] = yield from sums_of(one, sample, device)
-    slopes, found = Slopes(spec, implementation, sample, columns), np.zeros(sample.prediction.shape)
+    slopes, found = Slopes(spec, implementation, sample, columns, records), np.zeros(sample.prediction.shape)
     for one in passes:
-        found += yield from derivative_of(one, sample, slopes.of(one), device)
+        if of_pass := slopes.of(one):
+            found += yield from derivative_of(one, sample, of_pass, device)
+    for key, of_record in slopes.of_measures().items():
+        found += yield from key.derivative(sample, of_record)
     return found

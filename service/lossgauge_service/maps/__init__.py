@@ -1,5 +1,6 @@
 """Maps of one sample: what each pixel costs, what would change the score, and what is right and wrong."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -51,13 +52,20 @@ def _plan(request: MapRequest, place: int, one: AnyMap) -> Plan | None:
         plan = plan_for(question_of(request, one.metric))
     except LossgaugeError as error:
         raise _told(error, place) from None
-    if isinstance(one, LossMap) and plan.implementations[0].losses is None:
-        allowed = ", ".join(spec.model_fields["name"].default for spec, part in IMPLEMENTATIONS.items() if part.losses)
-        raise MetricDoesNotFit(
-            f"{one.metric.name} is no sum of the pixels' losses; allowed for a loss map: {allowed}",
-            pointer=f"/maps/{place}/metric",
-        )
+    if isinstance(one, LossMap):
+        _check_losses(plan, request, f"/maps/{place}/metric")
     return plan
+
+
+def _check_losses(plan: Plan, request: MapRequest, pointer: str) -> None:
+    [spec], [part] = plan.specs, plan.implementations
+    reason = part.losses_misfit(spec)
+    if part.losses is not None and reason is None:
+        return
+    told = f"{spec.name} has no loss map" + ("" if reason is None else f": {reason}")
+    allowed = (other for other, part in IMPLEMENTATIONS.items() if part.losses and request.task in other.about.tasks)
+    names = sorted(other.model_fields["name"].default for other in allowed)
+    raise MetricDoesNotFit(f"{told}; allowed of task {request.task!r}: {', '.join(names)}", pointer=pointer)
 
 
 def mapped(engine: Engine, request: MapRequest, plans: Sequence[Plan | None], sample: Sample) -> list[Mapped]:
@@ -122,12 +130,12 @@ def _gradient(engine: Engine, plan: Plan, sample: Sample, score: Score) -> Piece
 def _loss(engine: Engine, plan: Plan, sample: Sample, whole: Sums) -> Pieces[AnyArray]:
     spec, losses = plan.specs[0], plan.implementations[0].losses
     assert losses is not None
-    found = np.zeros(sample.prediction.shape)
+    found = np.zeros((sample.case.classes, math.prod(sample.shape)))
     for place, sums in engine.shares(plan, sample):
         with np.errstate(over="ignore", invalid="ignore"):
             found[:, place] = losses(spec, sums, whole, sample.case).T
         yield
-    if sample.case.task == "multiclass":
+    if sample.case.task in ("multiclass", "boxes"):
         return of_pixels(rounded(found.sum(0), sample), sample)
     return as_sent(rounded(found, sample), sample)
 

@@ -7,7 +7,9 @@ from lossgauge_service.statistics import Values
 
 
 def as_sent(rows: AnyArray, sample: Sample) -> AnyArray:
-    """(classes, pixels) in the prediction's shape as it was sent."""
+    """(classes, pixels), or (boxes, 4), in the prediction's shape as it was sent."""
+    if sample.case.task == "boxes":
+        return rows
     whole = rows.reshape(-1, *sample.shape)
     return (
         whole[0] if sample.case.task == "binary" else np.ascontiguousarray(np.moveaxis(whole, 0, sample.channel_axis))
@@ -15,7 +17,7 @@ def as_sent(rows: AnyArray, sample: Sample) -> AnyArray:
 
 
 def of_pixels(row: AnyArray, sample: Sample) -> AnyArray:
-    """(pixels,) in the pixels' shape."""
+    """(pixels,) in the pixels' shape; what there is of each box stays in its row."""
     return row.reshape(sample.shape)
 
 

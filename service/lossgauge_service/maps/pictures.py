@@ -1,12 +1,14 @@
 """Maps as PNG images for people: what is right and wrong in colours, losses and gradients beside their scale."""
 
 import io
+from dataclasses import dataclass
 from functools import partial
+from math import ceil, sqrt
 
 import numpy as np
 from lossgauge.mapping import ErrorMap, GradientMap
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from lossgauge_service.errors import NotAcceptable
@@ -29,12 +31,13 @@ CLASS_MISTAKES = {TRUE_POSITIVE: ("right", GREEN), FALSE_POSITIVE: ("wrong", ORA
 HEAT: tuple[Colour, ...] = ((0, 0, 0), (80, 18, 123), (182, 54, 121), (251, 136, 97), (252, 253, 191))
 BOTH_WAYS: tuple[Colour, ...] = ((33, 102, 172), (146, 197, 222), (255, 255, 255), (244, 165, 130), (178, 24, 43))
 PAPER, BLACK = (228, 228, 222), (0, 0, 0)
-LEAST_WIDTH, LINE, GAP, MARGIN = 480, 18, 4, 8
-"""Small maps are shown with larger pixels; classes stand side by side with a gap between."""
+SIDE, SHEET, ASPECT = 480, 960, 4 / 3
+"""A small map has larger pixels: its shorter side is up to SIDE then, and all maps together, in rows of about this aspect, up to SHEET."""
+FONT, LINE, GAP, MARGIN = ImageFont.load_default(14), 22, 4, 8
 
 
 def picture(one: Mapped, sample: Sample) -> bytes:
-    """A PNG file of a map of two axes (classes side by side), over a legend, which its text `Description` repeats."""
+    """A PNG file of a map of two axes (classes in rows), over a legend, which its text `Description` repeats."""
     if one.array is None:
         raise NotAcceptable(f"the map has no array to show: {one.undefined}")
     panels = _panels(one.array, sample)
@@ -53,6 +56,8 @@ def picture(one: Mapped, sample: Sample) -> bytes:
 
 
 def _panels(array: AnyArray, sample: Sample) -> list[AnyArray]:
+    if sample.case.task == "boxes":
+        raise NotAcceptable("image/png shows pixels in two axes; boxes have none")
     if sample.case.axes != 2:
         raise NotAcceptable(f"image/png shows pixels in two axes; these have {sample.case.axes}")
     return [array] if array.ndim == 2 else [*np.moveaxis(array, sample.channel_axis, 0)]
@@ -67,12 +72,12 @@ def _with_names(panels: list[AnyArray], names: dict[int, tuple[str, Colour]], no
     table = np.zeros((256, 3), np.uint8)
     for value, (_, colour) in names.items():
         table[value] = colour
-    image = _canvas([table[panel] for panel in panels], LINE * len(names), noun)
+    image = _canvas([table[panel] for panel in panels], noun, len(names), 0)
     draw, top = ImageDraw.Draw(image), image.height - LINE * len(names) - MARGIN
     for line, (name, colour) in enumerate(names.values()):
         left, y = MARGIN, top + LINE * line
-        draw.rectangle((left, y + 2, left + LINE - 4, y + LINE - 2), fill=colour)
-        draw.text((left + LINE + GAP, y + 3), name, fill=BLACK)
+        draw.rectangle((left, y + 3, left + LINE - 6, y + LINE - 3), fill=colour)
+        _write(draw, left + LINE + GAP, y, name)
     return _file(image, ", ".join(f"{name}: rgb{colour}" for name, colour in names.values()))
 
 
@@ -89,13 +94,13 @@ def _with_scale(
     for panel, out in zip(coloured, ignored, strict=True):
         panel[out] = GREY
     told = f"{told}; grey: ignored" if ignored.any() else told
-    image = _canvas(coloured, 2 * LINE, noun)
+    image = _canvas(coloured, noun, 2, _width(told))
     draw, top = ImageDraw.Draw(image), image.height - 2 * LINE - MARGIN
     width = image.width - 2 * MARGIN
     ramp = _coloured(np.linspace(low, high, width)[None].repeat(LINE - GAP, 0), low, high, stops)
     image.paste(Image.fromarray(ramp), (MARGIN, top))
     draw.rectangle((MARGIN - 1, top - 1, MARGIN + width, top + LINE - GAP), outline=BLACK)
-    draw.text((MARGIN, top + LINE), told, fill=BLACK)
+    _write(draw, MARGIN, top + LINE, told)
     return _file(image, told)
 
 
@@ -106,22 +111,58 @@ def _coloured(values: AnyArray, low: float, high: float, stops: tuple[Colour, ..
     return np.stack(channels, -1).round().astype(np.uint8)
 
 
-def _canvas(panels: list[Pixels], legend: int, noun: str) -> Image.Image:
-    """The panels side by side, enlarged where they are small, each over its number, over room for a legend."""
-    height, width = panels[0].shape[:2]
-    times = max(1, min(LEAST_WIDTH // (width * len(panels)), LEAST_WIDTH // height))
-    step = width * times + GAP
-    titles = LINE if len(panels) > 1 else 0
-    size = max(LEAST_WIDTH, step * len(panels) - GAP), height * times + titles + legend + 2 * MARGIN
+@dataclass(frozen=True)
+class Sheet:
+    """How panels of one shape stand in rows: how many in a row, how large a pixel is, and the room that each takes with its title."""
+
+    columns: int
+    rows: int
+    times: int
+    step: tuple[int, int]
+
+    @classmethod
+    def of(cls, panels: list[Pixels], titles: list[str]) -> "Sheet":
+        """As near to the aspect as whole rows allow, and as large as the sheet does."""
+        (height, width), count = panels[0].shape[:2], len(panels)
+        columns = min(count, ceil(sqrt(count * ASPECT * height / width)))
+        rows = ceil(count / columns)
+        times = max(1, min(SHEET // (width * columns), SHEET // (height * rows), SIDE // min(height, width)))
+        wide, line = max([width * times, *(_width(title) + 2 * GAP for title in titles)]), LINE if titles else 0
+        return cls(columns, rows, times, (wide + GAP, height * times + line + GAP))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Of all rows, in pixels."""
+        return self.columns * self.step[0] - GAP, self.rows * self.step[1] - GAP
+
+    def corner(self, place: int) -> tuple[int, int]:
+        """Where a panel starts."""
+        return place % self.columns * self.step[0], place // self.columns * self.step[1]
+
+
+def _canvas(panels: list[Pixels], noun: str, lines: int, words: int) -> Image.Image:
+    """The panels in rows, enlarged where they are small, each over its number, over room for a legend of so many lines and so wide."""
+    titles = [f"{noun} {place}" for place in range(len(panels))] if len(panels) > 1 else []
+    sheet = Sheet.of(panels, titles)
+    width, height = sheet.size
+    size = max(SIDE, width, words + 2 * MARGIN), height + LINE * lines + 2 * MARGIN
     image = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(image)
     for place, panel in enumerate(panels):
-        image.paste(Image.fromarray(panel.repeat(times, 0).repeat(times, 1)), (place * step, 0))
+        left, top = sheet.corner(place)
+        image.paste(Image.fromarray(panel.repeat(sheet.times, 0).repeat(sheet.times, 1)), (left, top))
         if titles:
-            name = f"{noun} {place}"
-            fitting = name if draw.textlength(name) < step else str(place)
-            draw.text((place * step + GAP, height * times + GAP), fitting, fill=BLACK)
+            _write(draw, left + GAP, top + sheet.times * len(panel), titles[place])
     return image
+
+
+def _width(words: str) -> int:
+    return ceil(FONT.getlength(words))
+
+
+def _write(draw: ImageDraw.ImageDraw, left: int, top: int, words: str) -> None:
+    """Words in the middle of a line."""
+    draw.text((left, top + LINE / 2), words, fill=BLACK, font=FONT, anchor="lm")
 
 
 def _file(image: Image.Image, description: str) -> bytes:

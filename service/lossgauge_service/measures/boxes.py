@@ -1,7 +1,8 @@
 """Pairs of boxes, by their corners."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from lossgauge_service.samples import Sample
 from lossgauge_service.samples.checks import bad_values
-from lossgauge_service.statistics import Measure, Values
+from lossgauge_service.statistics import Differentiable, Measure, Values
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
 SIZES: dict[BoxFormat, str] = {
@@ -41,8 +42,8 @@ class BoxPairs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Corners(Measure[BoxPairs]):
-    """The pairs of a sample's boxes."""
+class Corners(Measure[BoxPairs], Differentiable):
+    """The pairs of a sample's boxes. Its slopes are those with respect to the corners of the predicted boxes, (n, 4)."""
 
     box_format: BoxFormat
 
@@ -66,3 +67,10 @@ class Corners(Measure[BoxPairs]):
         elif self.box_format == "cxcywh":
             low, high = low - high / 2, low + high / 2
         return np.concatenate([low, high], 1)
+
+    def derivative(self, sample: Sample, slopes: NDArray[Any]) -> Generator[None, None, Values]:
+        yield
+        low, high = slopes[:, :2], slopes[:, 2:]
+        if self.box_format == "xyxy":
+            return slopes
+        return np.concatenate([low + high, high if self.box_format == "xywh" else (high - low) / 2], 1)

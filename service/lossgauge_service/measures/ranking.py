@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lossgauge_service.measures.confidences import Column, sides_of
 from lossgauge_service.samples import Sample
-from lossgauge_service.statistics import Measure
+from lossgauge_service.statistics import Basis, Derived
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Rankings(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ranked(Measure[Rankings]):
+class Order(Basis[Rankings]):
     """The order of the valid pixels, class by class: of logits as they are, else of probabilities, each class against the rest.
 
     top: the order of the predicted class's confidence, of the pixels that are right and of those that are wrong.
@@ -50,12 +50,26 @@ class Ranked(Measure[Rankings]):
 
     top: bool = False
 
-    def measure(self, sample: Sample, device: torch.device) -> Rankings:
+    def find(self, sample: Sample, device: torch.device) -> Rankings:
         sides = list(sides_of(sample, self.top))
         classes = np.empty(len(sides), object)
         for place, side in enumerate(sides):
             classes[place] = Ranking((_sorted(side.positive, device),), (_sorted(side.negative, device),))
         return Rankings(classes)
+
+
+@dataclass(frozen=True)
+class Ranked(Derived[Rankings, Rankings]):
+    """The order itself."""
+
+    top: bool = False
+
+    @property
+    def basis(self) -> Order:
+        return Order(self.top)
+
+    def derive(self, found: Rankings) -> Rankings:
+        return found
 
 
 def _sorted(column: Column, device: torch.device) -> Column:

@@ -1,127 +1,73 @@
 """IoU and regression losses of paired boxes."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from lossgauge.metrics import BoxIou, BoxIouLoss, CiouLoss, DiouLoss, EiouLoss, FocalEiouLoss, GiouLoss
+from lossgauge.metrics import BoxIou, BoxIouLoss, CiouLoss, DiouLoss, EiouLoss, FocalEiouLoss, GiouLoss, MetricSpec
 from lossgauge.metrics.boxes import OfBoxes
 from lossgauge.wire import Score
+from numpy.typing import NDArray
 
 from lossgauge_service.measures.boxes import Corners
+from lossgauge_service.metrics import box_formulas
+from lossgauge_service.metrics.box_formulas import Formula, derivative_of, values_of
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Readings, plain, ratio
+from lossgauge_service.metrics.values import plain
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import Statistic, Sums, Values
-
-
-class Pairs(NamedTuple):
-    """Of each pair (n,): areas of intersection and union; (n, 2) the sides of both, of the box around them, and the centres' gap."""
-
-    intersection: Values
-    union: Values
-    predicted: Values
-    targeted: Values
-    around: Values
-    gap: Values
-
-
-Formula = Callable[[Any, Pairs, Values], Values]
-"""The value of each pair, from its IoU too, which is NaN where it is undefined."""
-
-
-def _pairs(rows: Values) -> Pairs:
-    low, high, other_low, other_high = (rows[:, first : first + 2] for first in (0, 2, 4, 6))
-    common = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0).prod(1)
-    predicted, targeted = high - low, other_high - other_low
-    around = np.maximum(high, other_high) - np.minimum(low, other_low)
-    gap = ((low - other_low) + (high - other_high)) / 2
-    return Pairs(common, predicted.prod(1) + targeted.prod(1) - common, predicted, targeted, around, gap)
-
-
-def _share(part: Values, whole: Values) -> Values:
-    """part / whole, 0 where there is no whole."""
-    return np.asarray(part / np.where(whole == 0, 1.0, whole) * (whole != 0), np.float64)
-
-
-def _iou(spec: OfBoxes, pairs: Pairs) -> Readings:
-    found = ratio(pairs.intersection, pairs.union, "zero_union")
-    return found if spec.zero_union == "undefined" else found.replaced(pairs.union == 0, spec.zero_union)
-
-
-# --------------------------------------------------------------------------------------------------------------- formulas
-
-
-def _box_iou(spec: BoxIou, pairs: Pairs, iou: Values) -> Values:
-    return iou
-
-
-def _iou_loss(spec: OfBoxes, pairs: Pairs, iou: Values) -> Values:
-    return 1 - iou
-
-
-def _giou(spec: GiouLoss, pairs: Pairs, iou: Values) -> Values:
-    around = pairs.around.prod(1)
-    return 1 - iou + _share(np.maximum(around - pairs.union, 0), around)
-
-
-def _diou(spec: OfBoxes, pairs: Pairs, iou: Values) -> Values:
-    return 1 - iou + _share((pairs.gap**2).sum(1), (pairs.around**2).sum(1))
-
-
-def _ciou(spec: CiouLoss, pairs: Pairs, iou: Values) -> Values:
-    shapes = [np.arctan2(sides[:, 0], sides[:, 1]) for sides in (pairs.targeted, pairs.predicted)]
-    v = 4 / np.pi**2 * (shapes[0] - shapes[1]) ** 2
-    return _diou(spec, pairs, iou) + _share(v**2, 1 - iou + v)
-
-
-def _eiou(spec: OfBoxes, pairs: Pairs, iou: Values) -> Values:
-    sides = _share((pairs.predicted - pairs.targeted) ** 2, pairs.around**2)
-    value: Values = _diou(spec, pairs, iou) + sides.sum(1)
-    return value
-
-
-def _focal_eiou(spec: FocalEiouLoss, pairs: Pairs, iou: Values) -> Values:
-    return np.asarray(iou**spec.gamma * _eiou(spec, pairs, iou), np.float64)
-
-
-# ----------------------------------------------------------------------------------------------------------------- scores
+from lossgauge_service.statistics import Measure, Statistic, Sums, Values
 
 
 def _needs(spec: OfBoxes, case: Case) -> list[Statistic]:
     return [Corners(spec.box_format)]
 
 
-def _finish_with(formula: Formula) -> Callable[[Any, Sums, Case], list[Score]]:
-    def finish(spec: OfBoxes, sums: Sums, case: Case) -> list[Score]:
-        return [_score(spec, joined.rows, formula) for joined in sums.measured(Corners(spec.box_format)).boxes[:, 0]]
-
-    return finish
+def _rows(spec: OfBoxes, sums: Sums) -> list[Values]:
+    """The pairs of each sample."""
+    return [joined.rows for joined in sums.measured(Corners(spec.box_format)).boxes[:, 0]]
 
 
 def _score(spec: OfBoxes, rows: Values, formula: Formula) -> Score:
     """The mean or sum of the pairs that have a value."""
     if not len(rows):
         return Score(value=None, undefined="no_boxes")
-    pairs = _pairs(rows)
-    values = _iou(spec, pairs).mapped(lambda iou: formula(spec, pairs, iou))
-    numbers = values.numbers[values.defined]
+    values = values_of(spec, formula, rows)
+    numbers = values[~np.isnan(values)]
     extras: dict[str, Any] = {
-        "per_box": plain(values.numbers),
+        "per_box": plain(values),
         "counted": len(numbers),
         "skipped": len(rows) - len(numbers),
     }
     if not len(numbers):
-        return Score(value=None, undefined=values.reasons[0], **extras)
+        return Score(value=None, undefined="zero_union", **extras)
     return Score(value=float(numbers.mean() if spec.reduction == "mean" else numbers.sum()), **extras)
 
 
+def _slopes(spec: OfBoxes, rows: Values, formula: Formula) -> Values:
+    """The derivative of the score with respect to the corners of the predicted boxes, (n, 4)."""
+    counted = int((~np.isnan(values_of(spec, formula, rows))).sum())
+    return derivative_of(spec, formula, rows) / (counted if spec.reduction == "mean" else 1)
+
+
+def _implemented(kind: type[MetricSpec], formula: Formula, is_loss: bool = True) -> Implementation[Any]:
+    def finish(spec: Any, sums: Sums, case: Case) -> list[Score]:
+        return [_score(spec, rows, formula) for rows in _rows(spec, sums)]
+
+    def slopes(spec: Any, sums: Sums, case: Case) -> Mapping[Measure[Any], NDArray[Any]]:
+        return {Corners(spec.box_format): _slopes(spec, _rows(spec, sums)[0], formula)}
+
+    def losses(spec: Any, sums: Sums, whole: Sums, case: Case) -> Values:
+        return values_of(spec, formula, _rows(spec, sums)[0])[:, None]
+
+    return Implementation(kind, _needs, finish, losses=losses if is_loss else None, slopes=slopes)
+
+
 FAMILY = (
-    Implementation(BoxIou, _needs, _finish_with(_box_iou)),
-    Implementation(BoxIouLoss, _needs, _finish_with(_iou_loss)),
-    Implementation(CiouLoss, _needs, _finish_with(_ciou)),
-    Implementation(DiouLoss, _needs, _finish_with(_diou)),
-    Implementation(EiouLoss, _needs, _finish_with(_eiou)),
-    Implementation(FocalEiouLoss, _needs, _finish_with(_focal_eiou)),
-    Implementation(GiouLoss, _needs, _finish_with(_giou)),
+    _implemented(BoxIou, box_formulas.box_iou, is_loss=False),
+    _implemented(BoxIouLoss, box_formulas.iou_loss),
+    _implemented(CiouLoss, box_formulas.ciou_loss),
+    _implemented(DiouLoss, box_formulas.diou_loss),
+    _implemented(EiouLoss, box_formulas.eiou_loss),
+    _implemented(FocalEiouLoss, box_formulas.focal_eiou_loss),
+    _implemented(GiouLoss, box_formulas.giou_loss),
 )

@@ -1,26 +1,37 @@
 """Weighted sums of losses: each term is finished by its own implementation."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 from lossgauge.metrics import BceDice, BceLogDice, CombinedLoss, FocalDice, FocalLogDice, WeightedBceDice
 from lossgauge.metrics.combined import CombinedTerm, Mix
 from lossgauge.metrics.spec import MetricSpec
 from lossgauge.wire import Score
+from numpy.typing import NDArray
 
 from lossgauge_service.metrics import brier, focal_variants, lovasz, overlap, pixel_losses, tversky
 from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.pixel_losses import scaled
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import Statistic, Sums
+from lossgauge_service.statistics import Measure, Statistic, Sums, Values
 
 FAMILIES = (brier, focal_variants, lovasz, overlap, pixel_losses, tversky)
 PARTS: dict[type[MetricSpec], Implementation[Any]] = {part.spec: part for family in FAMILIES for part in family.FAMILY}
 
-TRANSFORMS: dict[str, Callable[[float], float]] = {
-    "identity": lambda x: x,
-    "complement": lambda x: 1 - x,
-    "minus_log": lambda x: -math.log(x) if x > 0 else math.inf,
+
+class Transform(NamedTuple):
+    """What becomes of a term's value, and the derivative of that."""
+
+    of: Callable[[float], float]
+    slope: Callable[[float], float]
+
+
+TRANSFORMS: dict[str, Transform] = {
+    "identity": Transform(lambda x: x, lambda x: 1.0),
+    "complement": Transform(lambda x: 1 - x, lambda x: -1.0),
+    "minus_log": Transform(lambda x: -math.log(x) if x > 0 else math.inf, lambda x: -1 / x),
 }
 
 
@@ -53,7 +64,7 @@ def _with_terms(scores: Sequence[Score], **members: Any) -> Score:
 
 
 def _transformed(term: CombinedTerm, value: float) -> float:
-    return term.weight * TRANSFORMS[term.transform](value)
+    return term.weight * TRANSFORMS[term.transform].of(value)
 
 
 def _misfit(spec: Mix, case: Case) -> str | None:
@@ -69,7 +80,48 @@ def _misfit(spec: Mix, case: Case) -> str | None:
     return None
 
 
-FAMILY = tuple(
-    Implementation(spec, _needs, _finish, _misfit)
-    for spec in (CombinedLoss, BceDice, BceLogDice, FocalDice, FocalLogDice, WeightedBceDice)
+# ------------------------------------------------------------------------------------------------------ maps of the terms
+
+
+def _slopes(spec: Mix, sums: Sums, case: Case) -> Mapping[Measure[Any], NDArray[Any]]:
+    """Those of the terms that are of measures, each through its transform."""
+    slopes: dict[Measure[Any], NDArray[Any]] = {}
+    for term in spec.terms_of():
+        part = PARTS[type(term.metric)]
+        if part.slopes is not None:
+            factor = _slope(term, part.finish(term.metric, sums, case)[0])
+            for key, of_record in part.slopes(term.metric, sums, case).items():
+                slopes[key] = slopes.get(key, 0.0) + factor * of_record
+    return slopes
+
+
+def _slope(term: CombinedTerm, score: Score) -> float:
+    """d sum / d term."""
+    assert score.value is not None
+    return term.weight * TRANSFORMS[term.transform].slope(float(score.value))
+
+
+def _losses(spec: Mix, sums: Sums, whole: Sums, case: Case) -> Values:
+    """The sum of the terms' losses, each times its weight."""
+    found = np.zeros(1)
+    for term in spec.terms_of():
+        losses = PARTS[type(term.metric)].losses
+        assert losses is not None
+        found = found + scaled(term.weight, losses(term.metric, sums, whole, case))
+    return found
+
+
+def _losses_misfit(spec: Mix) -> str | None:
+    for term in spec.terms_of():
+        if PARTS[type(term.metric)].losses is None:
+            return f"its term {term.metric.name} has none"
+        if term.transform != "identity":
+            return f"{term.transform!r} is of the term {term.metric.name} as a whole, not of each pixel"
+    return None
+
+
+NAMED = (BceDice, BceLogDice, FocalDice, FocalLogDice, WeightedBceDice)
+FAMILY = (
+    Implementation(CombinedLoss, _needs, _finish, _misfit, _losses, _losses_misfit, _slopes),
+    *(Implementation(spec, _needs, _finish, _misfit) for spec in NAMED),
 )

@@ -8,11 +8,11 @@ from lossgauge.wire import Score
 
 from lossgauge_service.metrics import pixel_losses
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.pixel_losses import Parts, reduced, weighting_misfit
+from lossgauge_service.metrics.pixel_losses import Parts, reduced, scaled, together, weighting_misfit
 from lossgauge_service.metrics.tversky import Overlaps, with_background
 from lossgauge_service.metrics.values import Readings, finite, mean, nothing_to_score, plain, ratio, scores_of
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import Entropy, Moments, Statistic, Sums, Totals, Values
+from lossgauge_service.statistics import Entropy, EntropySums, Moments, Statistic, Sums, Totals, Values
 
 HARD_ONLY = "is of hard targets; the target is soft"
 
@@ -28,18 +28,22 @@ def _needs(spec: AsymmetricFocalLoss, case: Case) -> list[Statistic]:
 
 
 def _finish(spec: AsymmetricFocalLoss, sums: Sums, case: Case) -> list[Score]:
-    totals, (plain_key, focal_key) = sums.totals(spec.weight_from), _keys(spec)
-    entropy, focal = sums.entropy(plain_key), sums.entropy(focal_key)
-    positive, negative = _weighed(spec.delta, entropy.positive), _weighed(1 - spec.delta, focal.negative)
+    totals = sums.totals(spec.weight_from)
+    return reduced(spec, Parts(*_sides(spec, sums, case), totals.weight), totals, sums.pixels, case)
+
+
+def _sides(spec: AsymmetricFocalLoss, sums: Sums, case: Case) -> EntropySums:
+    """The foreground's losses, and the background's."""
+    entropy, focal = (sums.entropy(key) for key in _keys(spec))
+    positive, negative = scaled(spec.delta, entropy.positive), scaled(1 - spec.delta, focal.negative)
     if case.task == "multiclass":
-        behind = _weighed(1 - spec.delta, focal.positive[:, :1])
+        behind = scaled(1 - spec.delta, focal.positive[:, :1])
         positive, negative = np.concatenate([behind, positive[:, 1:]], 1), np.zeros_like(positive)
-    return reduced(spec, Parts(positive, negative, totals.weight), totals, sums.pixels, case)
+    return EntropySums(positive, negative)
 
 
-def _weighed(factor: float, loss: Values) -> Values:
-    """factor * loss, where a factor of 0 takes out even what is infinite."""
-    return factor * loss if factor > 0 else np.zeros_like(loss)
+def _losses(spec: AsymmetricFocalLoss, sums: Sums, whole: Sums, case: Case) -> Values:
+    return together(_sides(spec, sums, case))
 
 
 def _misfit(spec: AsymmetricFocalLoss, case: Case) -> str | None:
@@ -50,7 +54,7 @@ def _misfit(spec: AsymmetricFocalLoss, case: Case) -> str | None:
 
 
 PIXELS: dict[type, Implementation[Any]] = {
-    AsymmetricFocalLoss: Implementation(AsymmetricFocalLoss, _needs, _finish, _misfit),
+    AsymmetricFocalLoss: Implementation(AsymmetricFocalLoss, _needs, _finish, _misfit, _losses),
     **{part.spec: part for part in pixel_losses.FAMILY},
 }
 
@@ -73,7 +77,7 @@ def _unified_finish(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> list[Scor
     scores = PIXELS[type(term)].finish(term, sums, case)
     focal = np.array([np.nan if score.value is None else score.value for score in scores])
     share = spec.weight
-    both = finite(_weighed(share, tversky.numbers) + _weighed(1 - share, focal))
+    both = finite(scaled(share, tversky.numbers) + scaled(1 - share, focal))
     terms = [list(pair) for pair in zip(plain(tversky.numbers), plain(focal), strict=True)]
     return scores_of(both, nothing_to_score(sums.totals()), terms=terms)
 

@@ -1,14 +1,15 @@
 """What a metric consists of: which statistics it needs, and how their sums become its scores."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Score
+from numpy.typing import NDArray
 
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import Statistic, Sums, Values
+from lossgauge_service.statistics import Measure, Statistic, Sums, Values
 
 Spec = TypeVar("Spec", bound=MetricSpec)
 
@@ -18,12 +19,19 @@ def always_fits(spec: Any, case: Case) -> str | None:
     return None
 
 
+def with_losses(spec: Any) -> str | None:
+    """A metric whose losses, where it has any, do not depend on its parameters."""
+    return None
+
+
 @dataclass(frozen=True)
 class Implementation(Generic[Spec]):
     """A metric's spec, its needs, its finish (a score per row of the sums), and what keeps it from fitting a case (None: nothing).
 
     losses: of what is a sum over pixels, each row's loss before any reduction, (rows, classes); the rows may be the pixels of a
-    sample, whose own sums are given beside them.
+    sample, whose own sums are given beside them. Of boxes, those of the pairs of the one row. losses_misfit: why there are none with
+    these parameters (None: there are). slopes: of what is measured, d score / d record of a sample's sums, as each measure's
+    `derivative` reads it.
     """
 
     spec: type[Spec]
@@ -31,3 +39,5 @@ class Implementation(Generic[Spec]):
     finish: Callable[[Spec, Sums, Case], list[Score]]
     misfit: Callable[[Spec, Case], str | None] = always_fits
     losses: Callable[[Spec, Sums, Sums, Case], Values] | None = None
+    losses_misfit: Callable[[Spec], str | None] = with_losses
+    slopes: Callable[[Spec, Sums, Case], Mapping[Measure[Any], NDArray[Any]]] | None = None

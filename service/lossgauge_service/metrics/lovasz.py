@@ -1,18 +1,15 @@
-"""Lovasz losses, of both sorted sides of a ranking.
+"""Lovasz losses: the extensions of the Jaccard loss of each class, and their mean."""
 
-With P positives, the Jaccard loss after i positives and j negatives is 1 - (P - i) / (P + j). A positive adds 1 / (P + j) to it, a
-negative (P - i) / ((P + j) (P + j + 1)): no more is needed of the common order than how many of the other side come before.
-"""
-
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from lossgauge.metrics import LovaszHinge, LovaszSoftmax
 from lossgauge.wire import Score
+from numpy.typing import NDArray
 
-from lossgauge_service.measures.confidences import probabilities
-from lossgauge_service.measures.ranking import Ranked, Ranking
+from lossgauge_service.measures.confidences import are_logits
+from lossgauge_service.measures.extensions import Extension
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.metrics.values import (
     Readings,
@@ -23,14 +20,18 @@ from lossgauge_service.metrics.values import (
     scores_of,
     scores_of_classes,
 )
-from lossgauge_service.samples import AnyArray, Case
-from lossgauge_service.statistics import Statistic, Sums, Totals, Values
+from lossgauge_service.samples import Case
+from lossgauge_service.statistics import Measure, Statistic, Sums, Totals, Values
 
-KEY = Ranked()
+
+def _key(spec: LovaszHinge | LovaszSoftmax, case: Case) -> Extension:
+    if isinstance(spec, LovaszHinge):
+        return Extension("hinge")
+    return Extension("sigmoid" if are_logits(case) else "probability")
 
 
 def _needs(spec: Any, case: Case) -> list[Statistic]:
-    return [Totals(), KEY]
+    return [Totals(), _key(spec, case)]
 
 
 def _misfit(spec: Any, case: Case) -> str | None:
@@ -50,76 +51,41 @@ def _softmax_misfit(spec: LovaszSoftmax, case: Case) -> str | None:
     return _misfit(spec, case)
 
 
-# ------------------------------------------------------------------------------------------------------------- extension
-
-
-def _extension(positive: Values, negative: Values, before: AnyArray, after: AnyArray, size: int) -> float:
-    """The sum, of errors in descending order.
-
-    before: how many negatives come before each positive; after: how many positives before each negative. size: P.
-    """
-    if size == 0:
-        return float(negative[0]) if len(negative) else 0.0
-    union = size + np.arange(len(negative), dtype=np.float64)
-    missed = size - after.astype(np.float64)
-    return float((positive / (size + before)).sum() + (negative * missed / (union * (union + 1))).sum())
-
-
-def _hinge(case: Case, ranking: Ranking) -> float:
-    """Positives in ascending order have descending errors 1 - x, negatives in descending order 1 + x; only errors above 0 count."""
-    ascending, descending = ranking.positive.values, ranking.negative.values[::-1]
-    below = ascending[: np.searchsorted(ascending, 1)]
-    above = descending[: len(descending) - np.searchsorted(descending[::-1], -1, side="right")]
-    # 1 - x < 1 + x' where -x < x': compared without a rounding
-    before, after = _places(-below, above)
-    return _extension(1 - below.astype(np.float64), 1 + above.astype(np.float64), before, after, len(ascending))
-
-
-def _softmax(case: Case, ranking: Ranking) -> float:
-    wrong = 1 - probabilities(case, ranking.positive.values)
-    guessed = probabilities(case, ranking.negative.values)[::-1]
-    return _extension(wrong, guessed, *_places(wrong, guessed), len(wrong))
-
-
-def _places(positive: AnyArray, negative: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """How many negatives stand before each positive, and positives before each negative; of a tie the positive is first."""
-    p, n = positive[::-1], negative[::-1]
-    before = len(n) - np.searchsorted(n, p, side="right")[::-1]
-    after = len(p) - np.searchsorted(p, n, side="left")[::-1]
-    return before, after
-
-
 # ---------------------------------------------------------------------------------------------------------------- scores
 
 
-def _by_class(sums: Sums, case: Case, loss: Callable[[Case, Ranking], float]) -> Readings:
-    rankings = sums.measured(KEY).classes
-    values = finite(np.array([[loss(case, ranking) for ranking in row] for row in rankings]).reshape(rankings.shape))
-    return scored(values, sums.totals()) if case.task == "multilabel" else values
+def _by_class(spec: Any, sums: Sums, case: Case) -> Readings:
+    extensions = sums.measured(_key(spec, case)).classes
+    values = finite(np.array([[one.loss for one in row] for row in extensions]).reshape(extensions.shape))
+    classes = scored(values, sums.totals()) if case.task == "multilabel" else values
+    if isinstance(spec, LovaszHinge) or spec.classes != "present":
+        return classes
+    absent = (sums.totals().positive == 0) & classes.defined
+    return classes.unless(absent, "target_empty")
 
 
-def _hinge_finish(spec: LovaszHinge, sums: Sums, case: Case) -> list[Score]:
-    classes = _by_class(sums, case, _hinge)
-    return _averaged(classes, classes, sums, case)
+def _chosen(spec: Any, case: Case) -> list[int]:
+    """The classes of the mean, as far as they have a value."""
+    listed = isinstance(spec, LovaszSoftmax) and isinstance(spec.classes, list)
+    return spec.classes if listed else list(range(case.classes))
 
 
-def _softmax_finish(spec: LovaszSoftmax, sums: Sums, case: Case) -> list[Score]:
-    classes, positive = _by_class(sums, case, _softmax), sums.totals().positive
-    if spec.classes == "present":
-        absent = (positive == 0) & classes.defined
-        classes = classes.unless(absent, "target_empty")
-    chosen = classes[:, spec.classes] if isinstance(spec.classes, list) else classes
-    return _averaged(classes, chosen, sums, case)
-
-
-def _averaged(classes: Readings, chosen: Readings, sums: Sums, case: Case) -> list[Score]:
-    nothing = nothing_to_score(sums.totals())
+def _finish(spec: Any, sums: Sums, case: Case) -> list[Score]:
+    classes, nothing = _by_class(spec, sums, case), nothing_to_score(sums.totals())
     if case.task == "binary":
         return scores_of(classes[:, 0], nothing)
+    chosen = classes[:, _chosen(spec, case)]
     return scores_of_classes(mean(chosen), classes, chosen, nothing)
 
 
+def _slopes(spec: Any, sums: Sums, case: Case) -> Mapping[Measure[Any], NDArray[Any]]:
+    """Of each class its share of the mean."""
+    [defined] = np.broadcast_to(_by_class(spec, sums, case).defined, (1, case.classes))
+    times: Values = np.bincount(_chosen(spec, case), minlength=case.classes) * defined
+    return {_key(spec, case): times / times.sum()}
+
+
 FAMILY = (
-    Implementation(LovaszHinge, _needs, _hinge_finish, _misfit),
-    Implementation(LovaszSoftmax, _needs, _softmax_finish, _softmax_misfit),
+    Implementation(LovaszHinge, _needs, _finish, _misfit, slopes=_slopes),
+    Implementation(LovaszSoftmax, _needs, _finish, _softmax_misfit, slopes=_slopes),
 )

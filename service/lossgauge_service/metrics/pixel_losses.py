@@ -103,14 +103,14 @@ def _focal_weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) ->
 
 def _focal_sums(spec: FocalLoss, alphas: tuple[Any, Any], sums: Sums, case: Case) -> EntropySums:
     entropy, leak = sums.entropy(_focal_key(spec, case)), _leak(spec, alphas, _focal_totals(spec, sums, case))
-    scaled = _of_each(alphas, entropy)
+    weighed = _of_each(alphas, entropy)
     share = 1.0 if _is_apart(spec, case) else _share_of_elements(spec, case)
-    return EntropySums(share * (scaled.positive + leak.positive), share * (scaled.negative + leak.negative))
+    return EntropySums(share * (weighed.positive + leak.positive), share * (weighed.negative + leak.negative))
 
 
 def _focal_losses(spec: FocalLoss, sums: Sums, whole: Sums, case: Case) -> Values:
     share = _share_of_elements(spec, case) if _is_apart(spec, case) else 1.0
-    return share * _together(_focal_sums(spec, _alphas(spec), sums, case))
+    return share * together(_focal_sums(spec, _alphas(spec), sums, case))
 
 
 def _masks_of_a_pixel(spec: FocalLoss, case: Case) -> float:
@@ -203,16 +203,17 @@ def _entropy_sums(spec: CrossEntropy, sums: Sums, factors: tuple[Any, Any], case
 
 
 def _entropy_losses(spec: CrossEntropy, sums: Sums, whole: Sums, case: Case) -> Values:
-    return _together(_entropy_sums(spec, sums, _class_factors(spec, whole.totals(spec.weight_from), case), case))
+    return together(_entropy_sums(spec, sums, _class_factors(spec, whole.totals(spec.weight_from), case), case))
 
 
-def _together(loss: EntropySums) -> Values:
+def together(loss: EntropySums) -> Values:
+    """The positives' and the negatives' losses."""
     return loss.positive + loss.negative
 
 
 def _of_each(factors: tuple[Any, Any], entropy: EntropySums) -> EntropySums:
     """The positives' and the negatives' sums, each times its factor."""
-    return EntropySums(_scaled(factors[0], entropy.positive), _scaled(factors[1], entropy.negative))
+    return EntropySums(scaled(factors[0], entropy.positive), scaled(factors[1], entropy.negative))
 
 
 def _smoothed_classes(spec: CrossEntropy, sums: Sums, case: Case) -> EntropySums:
@@ -319,13 +320,13 @@ def _share(part: Values, whole: Values) -> Values:
     return share
 
 
-def _scaled(factor: Any, sums: Values) -> Values:
+def scaled(factor: Any, sums: Values) -> Values:
     """factor * sums, where a factor of 0 takes out even what is infinite."""
     if isinstance(factor, float):
         return factor * sums if factor != 0 else np.zeros_like(sums)
     factors, values = np.broadcast_arrays(np.asarray(factor, np.float64), sums)
-    scaled: Values = np.multiply(factors, values, out=np.zeros(values.shape), where=factors != 0)
-    return scaled
+    product: Values = np.multiply(factors, values, out=np.zeros(values.shape), where=factors != 0)
+    return product
 
 
 def _sides(parts: Parts, case: Case) -> tuple[Values, Values]:

@@ -29,7 +29,7 @@ def of_boxes(question: Question, prediction: AnyArray, target: AnyArray, weight:
     if len(guess) != len(truth):
         raise ShapeMismatch(two_shapes(prediction, target) + "; boxes are paired row by row", pointer="/target")
     case = Case(question.task, question.prediction_kind, 1, precision="float64", sent=sent_dtype(prediction), axes=1)
-    return Sample(case, guess, truth, None, guess.shape)
+    return Sample(case, guess, truth, None, guess.shape[:1])
 
 
 def _numbers(array: AnyArray, role: Literal["prediction", "target"]) -> NDArray[np.float64]:

@@ -34,9 +34,9 @@ class Sample:
     floats with -1. Classes (multiclass): prediction (classes, pixels), or int32 labels (pixels,); target int32 (pixels,), -1 ignored.
     Instances: ids int64 (pixels,), 0 the background, -1 ignored in the target. Boxes: float64 (boxes, 4) both.
     Packed (binary masks of labels alone): a bit a pixel, uint8 (1, bytes) both.
-    weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes. channel_axis: where the caller had
-    the classes, to speak of places as the caller does. weight_scale: what the weights were divided by. spacing: the size of a
-    pixel along each axis.
+    weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes; of boxes, how many there are.
+    channel_axis: where the caller had the classes, to speak of places as the caller does. weight_scale: what the weights were
+    divided by. spacing: the size of a pixel along each axis.
     """
 
     case: Case

@@ -88,21 +88,78 @@ async def test_a_picture_says_its_scale(client: httpx.AsyncClient, asked: Docume
     assert described == f"d bce_dice / d probabilities: {-most:.4g} to {most:.4g}"
 
 
-async def test_classes_stand_side_by_side(client: httpx.AsyncClient) -> None:
-    """The gradient of classes is a picture as wide as all of them."""
-    asked = {
+def picture_of(answer: httpx.Response) -> Image.Image:
+    """The picture of an answer."""
+    return Image.open(io.BytesIO(answer.content)).convert("RGB")
+
+
+def gradient_of_classes(classes: int, height: int, width: int) -> Document:
+    """A request for the gradient of equal logits: below 0 in every pixel of the target's class, the last, and above 0 elsewhere."""
+    return {
         "task": "multiclass",
         "prediction_kind": "logits",
-        "prediction": {"encoding": "list", "data": np.zeros((3, 100, 200)).tolist()},
-        "target": {"encoding": "list", "data": np.ones((100, 200), int).tolist()},
+        "prediction": {"encoding": "list", "data": np.zeros((classes, height, width)).tolist()},
+        "target": {"encoding": "list", "data": np.full((height, width), classes - 1).tolist()},
         "maps": [{"kind": "gradient", "metric": "cross_entropy"}],
     }
-    image = Image.open(io.BytesIO((await posted(client, asked, "image/png")).content))
-    assert image.width == 3 * 200 + 2 * 4
-    other, own = image.getpixel((50, 50)), image.getpixel((254, 50))
-    assert isinstance(other, tuple)
-    assert isinstance(own, tuple)
-    assert (other[0] > other[2], own[2] > own[0]) == (True, True)
+
+
+PAPER, LEAST, MOST = (228, 228, 222), (33, 102, 172), (178, 24, 43)
+SHEETS = {
+    "40 of 10 x 10": (40, 10, 10, 12, 8, (120, 142)),
+    "5 of 10 x 10": (5, 10, 10, 32, 3, (320, 342)),
+    "3 of 100 x 200": (3, 100, 200, 2, 2, (400, 222)),
+    "2 of 512 x 512": (2, 512, 512, 1, 2, (512, 534)),
+    "4 of 3 x 200": (4, 3, 200, 4, 1, (800, 34)),
+}
+
+
+@pytest.mark.parametrize("sheet", SHEETS.values(), ids=SHEETS)
+async def test_classes_stand_in_rows(client: httpx.AsyncClient, sheet: Any) -> None:
+    """Every class is a tile of whole factors of its pixels, in rows of a like height and width, and none is cut."""
+    classes, height, width, times, columns, step = sheet
+    image = picture_of(await posted(client, gradient_of_classes(classes, height, width), "image/png"))
+    colours = np.asarray(image)
+    for place in range(classes):
+        left, top = place % columns * (step[0] + 4), place // columns * (step[1] + 4)
+        tile = colours[top : top + height * times, left : left + width * times]
+        wanted = LEAST if place == classes - 1 else tuple(tile[0, 0])
+        assert tile.shape == (height * times, width * times, 3)
+        assert (tile == wanted).all(), place
+        assert tuple(wanted) != PAPER
+    assert image.width >= columns * (step[0] + 4) - 4
+
+
+def inked(colours: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a picture is written on: what is dark, of any colour."""
+    return np.asarray((colours < 160).all(2))
+
+
+@pytest.mark.parametrize(("classes", "height", "width"), [(40, 10, 10), (5, 3, 200), (7, 300, 4), (12, 2, 2)])
+async def test_no_word_is_cut(client: httpx.AsyncClient, classes: int, height: int, width: int) -> None:
+    """Every class has its number, and none reaches the picture's edge."""
+    image = picture_of(await posted(client, gradient_of_classes(classes, height, width), "image/png"))
+    written = inked(np.asarray(image))
+    assert written.any()
+    assert not written[:, -2:].any()
+    assert not written[:, :2].any()
+
+
+async def test_the_numbers_of_narrow_classes_stand_apart(client: httpx.AsyncClient) -> None:
+    """A tile that is narrower than its number has the number's room."""
+    image = picture_of(await posted(client, gradient_of_classes(7, 300, 4), "image/png"))
+    gaps = np.diff(np.flatnonzero(inked(np.asarray(image)[900:922]).any(0))) - 1
+    assert (gaps >= 8).sum() == 6
+
+
+async def test_the_legend_s_words_stand_apart(client: httpx.AsyncClient, asked: Document) -> None:
+    """A space of the legend's last line is as wide as it is in the words alone: none has vanished."""
+    answer = await posted(client, {**asked, "maps": [GRADIENT]}, "image/png")
+    words = Image.open(io.BytesIO(answer.content)).info["Description"]
+    columns = np.flatnonzero(inked(np.asarray(picture_of(answer))[-8 - 22 : -8]).any(0))
+    gaps = np.diff(columns) - 1
+    assert words.count(" ") <= (gaps >= 3).sum()
+    assert columns[-1] < 480 - 8
 
 
 @pytest.mark.parametrize("one", [LOSS, GRADIENT], ids=lambda one: str(one["kind"]))
@@ -150,7 +207,11 @@ REFUSED: dict[str, tuple[list[Document], str | None, int, str, str | None, str]]
     ),
     "no sum": (
         *([{"kind": "loss", "metric": "dice_loss"}], None, 422),
-        *("metric_does_not_fit", "/maps/0/metric", "cross_entropy"),
+        *(
+            "metric_does_not_fit",
+            "/maps/0/metric",
+            "dice_loss has no loss map; allowed of task 'binary': asymmetric_focal",
+        ),
     ),
     "same name": ([ERRORS, ERRORS], None, 422, "invalid_parameter", "/maps/1", "two maps (0 and 1)"),
     "reserved": ([{**ERRORS, "name": "__metadata__"}], None, 422, "invalid_parameter", "/maps/0/name", "taken"),
@@ -209,3 +270,42 @@ async def test_a_volume_is_no_picture(client: httpx.AsyncClient) -> None:
     answer = await posted(client, {**asked, "maps": [ERRORS]}, "image/png")
     assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
     assert "two axes; these have 3" in answer.json()["detail"]
+
+
+BOXES: Document = {
+    "task": "boxes",
+    "prediction_kind": "boxes",
+    "prediction": {"encoding": "list", "data": [[0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 3.0, 4.0]]},
+    "target": {"encoding": "list", "data": [[1.0, 0.0, 3.0, 2.0], [1.0, 1.0, 3.0, 4.0]]},
+    "maps": [{"kind": "gradient", "metric": "box_iou_loss"}, {"kind": "loss", "metric": "box_iou_loss"}],
+}
+
+
+async def test_boxes_have_gradients_and_losses(client: httpx.AsyncClient) -> None:
+    """Four derivatives and a loss a box: a box beside its target has to go to the right, one at its target stays."""
+    arrays = await arrays_in_json(client, BOXES)
+    gradient, losses = arrays["box_iou_loss.gradient"], arrays["box_iou_loss.loss"]
+    assert losses == pytest.approx([2 / 3, 0.0])
+    # I = 2 (x2 - 1), U = 2 (x2 - x1) + 4 - I, over two boxes; y at a corner, where up and down cancel
+    assert gradient[0] == pytest.approx([-2 * 2 / 36 / 2, 0, -(2 * 6 - 2 * 0) / 36 / 2, 0])
+    assert gradient[1] == pytest.approx(0, abs=1e-15)
+
+
+async def test_mistakes_and_pictures_are_not_of_boxes(client: httpx.AsyncClient) -> None:
+    """A map of errors is refused at its kind, a picture because boxes have no pixels."""
+    answer = await posted(client, {**BOXES, "maps": [BOXES["maps"][0], ERRORS]})
+    found = answer.json()
+    assert (answer.status_code, found["code"], found["pointer"]) == (422, "invalid_parameter", "/maps/1/kind")
+    assert "binary, multiclass, multilabel; found 'boxes'" in found["detail"]
+    answer = await posted(client, {**BOXES, "maps": BOXES["maps"][:1]}, "image/png")
+    assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+    assert "boxes have none" in answer.json()["detail"]
+
+
+async def test_a_lovasz_loss_has_a_gradient_and_an_area_has_none(client: httpx.AsyncClient, asked: Document) -> None:
+    """Both are of the order of the pixels; only the first is continuous in them."""
+    maps = [{"kind": "gradient", "metric": "lovasz_softmax"}]
+    assert (await arrays_in_json(client, {**asked, "maps": maps}))["lovasz_softmax.gradient"].any()
+    answer = await posted(client, {**asked, "maps": [*maps, {"kind": "gradient", "metric": "roc_auc"}]})
+    assert (answer.status_code, answer.json()["pointer"]) == (422, "/maps/1/metric")
+    assert "roc_auc has no gradient" in answer.json()["detail"]
