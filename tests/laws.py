@@ -106,7 +106,7 @@ def _loses_where_both_are_empty(spec: MetricSpec) -> bool:
 
 def _by_diagonal(spec: MetricSpec) -> bool:
     rules = getattr(spec, "empty", None)
-    return rules is not None and "image_diagonal" in (rules.target, rules.prediction)
+    return rules is not None and "image_diagonal" in (rules.both, rules.target, rules.prediction)
 
 
 def _reduced(spec: MetricSpec) -> bool:

@@ -31,8 +31,6 @@ REJECTIONS: dict[str, type[LossgaugeError]] = {
 }
 ROLES = ("/prediction", "/target", "/weight")
 MOST_ID_CHARACTERS = 200
-PIXELS_IN_A_BYTE = 8
-"""Of a packed mask: a body of the most bytes is decoded, whatever its arrays are."""
 Asked = TypeVar("Asked", bound=Subject)
 
 
@@ -123,7 +121,7 @@ class Decoder:
         """The items of a batch, each read on its own."""
         if request.items is None:
             return self._stacked(request)
-        room = Room(PIXELS_IN_A_BYTE * self.limits.inflated_bytes)
+        room = Room(self.limits.decoded_bytes)
         return [self._item(request, document, f"/items/{index}", room) for index, document in enumerate(request.items)]
 
     def _item(self, question: Question, document: Any, at: str, room: "Room") -> Item:

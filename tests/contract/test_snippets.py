@@ -100,6 +100,13 @@ def test_the_curl_of_the_page_on_encodings(url: str, client: Client, tmp_path: P
     )
 
 
+def test_the_client_of_the_page_on_encodings(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What pycocotools and a polygon hold is scored: 19 pixels in both of 21."""
+    [snippet] = snippets("docs/encodings.md", "python")
+    exec(compile(snippet.replace(DEFAULT_URL, url), "docs/encodings.md", "exec"), {})
+    assert capsys.readouterr().out.split() == [str(19 / 21)]
+
+
 def test_the_problem_of_the_page_on_errors(caller: httpx.Client) -> None:
     """The problem that docs/errors.md shows is what the service answers."""
     [snippet] = snippets("docs/errors.md", "json")

@@ -179,6 +179,8 @@ def _score(
         return NOTHING_TO_SCORE
 
     def outcome(part: Any, region: Region, label: int | None) -> Outcome:
+        if spec.empty.model_dump()["both"] == "image_diagonal" and region.count and empty_case(region) == "both_empty":
+            return Outcome(_diagonal(case))
         return by_rules(_of_a_score(spec.empty), region, formula(part, region, label))
 
     outcomes = [outcome(part, region, c) for c, (part, region) in enumerate(zip(parts, regions, strict=True))]
@@ -233,10 +235,14 @@ def _paths(spec: Surfaced, case: Case, surfels: bool) -> list[Paths]:
             [(np.array(place) * scale, area) for place, area in found(spec, mask, scale)]
             for mask in (prediction, target)
         )
-        diagonal = float(np.sqrt(np.sum((np.array(target.shape) * scale) ** 2)))
-        there = _nearest(ours, theirs, rules.target, diagonal)
-        parts.append(Paths(there, _nearest(theirs, ours, rules.prediction, diagonal)))
+        there = _nearest(ours, theirs, rules.target, _diagonal(case))
+        parts.append(Paths(there, _nearest(theirs, ours, rules.prediction, _diagonal(case))))
     return parts
+
+
+def _diagonal(case: Case) -> float:
+    sides = np.array(case.target.shape[1 if case.task == "multilabel" else 0 :])
+    return float(np.sqrt(np.sum((sides * np.array(case.spacing or [1.0] * len(sides))) ** 2)))
 
 
 def _nearest(start: Any, goal: Any, rule: Any, diagonal: float) -> Distances:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,6 +71,42 @@ def test_empty_masks_by_rule(engine: Engine, rule: float | str, value: float | N
     assert (value, reason) == (found.value, found.undefined)
 
 
+CASES = {
+    "both": (NONE, NONE),
+    "target": (SOME, NONE),
+    "prediction": (NONE, SOME),
+    "no match": (SOME, np.fliplr(SOME) * (1 - SOME)),
+}
+
+
+@pytest.mark.parametrize("metric", [m.Dice, m.Iou, m.FBeta, m.Precision, m.Recall, m.DiceLoss, m.TverskyLoss, m.Mcc])
+@pytest.mark.parametrize("empty", CASES)
+def test_each_case_of_empty_masks_has_a_rule_of_its_own(engine: Engine, metric: type[MetricSpec], empty: str) -> None:
+    """A constant, `skip` or `undefined` for both, target or prediction empty touches that case alone; no match is none of them."""
+    case = _masks(*CASES[empty])
+    plain = score(engine, metric.model_validate({"name": metric.model_fields["name"].default}), case)
+    for ruled in ("both", "target", "prediction"):
+        for rule, value, reason in (
+            (0.25, 0.25, None),
+            ("skip", None, "skipped"),
+            ("undefined", None, f"{ruled}_empty"),
+        ):
+            own = {"both": "both_empty"}.get(ruled, reason) if rule == "undefined" else reason
+            found = score(engine, metric.model_validate({"empty": {ruled: rule}}), case)
+            expected = (value, own) if ruled == empty else (plain.value, plain.undefined)
+            assert (found.value, found.undefined) == expected
+
+
+@pytest.mark.parametrize("rule", [7.5, "image_diagonal", "skip", "undefined"])
+@pytest.mark.parametrize("ruled", ["both", "target", "prediction"])
+def test_a_distance_has_the_diagonal_as_a_rule_too(engine: Engine, ruled: str, rule: float | str) -> None:
+    """For distances a constant, `image_diagonal`, `skip` or `undefined` for each case."""
+    found = score(engine, m.Hausdorff.model_validate({"empty": {ruled: rule}}), _masks(*CASES[ruled]))
+    number = float(np.hypot(3, 3)) if rule == "image_diagonal" else rule
+    reason = {"skip": "skipped", "undefined": f"{ruled}_empty"}.get(str(rule))
+    assert (found.value, found.undefined) == (None if reason else pytest.approx(number), reason)
+
+
 def test_a_mean_says_what_it_counted_and_what_it_skipped(engine: Engine) -> None:
     """A class in neither mask leaves the mean and is counted as skipped; a missed class stays in it as 0."""
     labels = Case(
@@ -121,6 +158,25 @@ def test_averaging_over_samples(engine: Engine) -> None:
     summary = plan.summary(scores_of(engine, plan, samples), outcomes.groups)
     assert (summary["dice"].value, summary["dice"].counted, summary["dice"].skipped) == (0.75, 2, 1)
     assert summary["pooled"].value == pytest.approx(2 * 12 / (12 + 18))
+
+
+def test_averages_are_over_the_request_and_not_over_who_shares_the_device(engine: Engine) -> None:
+    """Two callers' samples that run one after the other, or a caller's in several launches, have the callers' own averages."""
+    shapes = [(3, 3), (60, 70), (3, 5)]
+    ours = [Case(RNG.normal(size=shape), RNG.integers(0, 2, shape)) for shape in shapes]
+    question = question_of(ours[0], [m.DiceLoss(), m.DiceLoss(key="pooled", pooling="batch")])
+    plan = plan_for(question)
+    samples = [sample_of(question, case.prediction.copy(), case.target.copy()) for case in ours]
+    probabilities = [1 / (1 + np.exp(-case.prediction)) for case in ours]
+    each = [1 - told.dice(own, case.target, 1, 1) for own, case in zip(probabilities, ours, strict=True)]
+    p, t = (np.concatenate([a.ravel() for a in arrays]) for arrays in (probabilities, [case.target for case in ours]))
+    expected = {"dice_loss": np.mean(each), "pooled": 1 - told.dice(p, t, 1, 1)}
+    for stranger in (None, sample_of(question, np.full((9, 9), 3.0), np.ones((9, 9)))):
+        if stranger is not None:
+            engine.run(plan, [stranger])
+        summary = plan.summary(scores_of(engine, plan, samples), engine.run(plan, samples).groups)
+        assert {key: one.value for key, one in summary.items()} == pytest.approx(expected, rel=1e-9)
+        assert {one.counted for one in summary.values()} == {3}
 
 
 # ---------------------------------------------------------------------------------------------------------- ignored pixels
@@ -187,6 +243,59 @@ def test_pt_of_a_soft_target(engine: Engine) -> None:
     hard = replace(soft, target=(t > 0.5).astype(np.float64))
     one, other = (score(engine, spec, hard).value for spec in specs.values())
     assert one == pytest.approx(other, rel=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------- names and defaults
+
+NAMED: dict[str, dict[str, Any]] = {
+    "dice": {
+        "empty": m.Empty(both="undefined", target="formula", prediction="formula"),
+        "average": "macro",
+        "include_background": True,
+        "pooling": "sample",
+        "threshold_side": "greater",
+        "soft_target": "product",
+        "smooth_numerator": 0.0,
+        "smooth_denominator": 0.0,
+        "squared": False,
+    },
+    "dice_loss": {
+        "empty": m.Empty(both=0.0, target="formula", prediction="formula"),
+        "smooth_numerator": 1.0,
+        "smooth_denominator": 1.0,
+    },
+    "mean_iou": {"thresholds": [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95], "include_background": True},
+    "tversky_loss": {"fp_weight": 0.3, "fn_weight": 0.7},
+    "lovasz_softmax": {"classes": "present", "pooling": "sample"},
+    "hausdorff": {
+        "empty": m.DistanceEmpty(both="undefined", target="image_diagonal", prediction="image_diagonal"),
+        "percentile": None,
+        "hd_mode": "max_of_directed",
+        "border": "faces",
+        "edge_is_border": True,
+    },
+    "surface_dice": {"nsd_mode": "pooled_counts", "tolerance": 1.0, "border": "faces", "edge_is_border": True},
+    "boundary_iou": {"dilation_ratio": 0.02},
+    "instance_fbeta": {
+        "beta": 1.0,
+        "iou_threshold": 0.5,
+        "threshold_side": "greater",
+        "matching": "greedy",
+        "crowd": [],
+    },
+    "instance_precision": {"thresholds": [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]},
+    "panoptic_quality": {"iou_threshold": 0.5, "threshold_side": "greater", "matching": "greedy", "crowd": []},
+    "calibration_error": {"bins": 15, "closed": "right", "binning": "uniform", "norm": "l1"},
+}
+"""The parameters that the choices name, and their stated defaults; those of losses of pixels stand in `test_published`."""
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_choices_have_their_names_and_defaults(name: str) -> None:
+    """Every choice is a parameter of a standard name, with a stated default and a line in the catalogue."""
+    fields = m.CATALOGUE[name].model_fields
+    assert {parameter: fields[parameter].default for parameter in NAMED[name]} == NAMED[name]
+    assert [parameter for parameter in NAMED[name] if not fields[parameter].description] == []
 
 
 # ------------------------------------------------------------------------------------------------------------- determinism

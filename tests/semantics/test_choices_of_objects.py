@@ -121,7 +121,7 @@ def _directed(one: AnyArray, other: AnyArray) -> AnyArray:
 
 
 def test_hd95_in_its_definitions(engine: Engine) -> None:
-    """The greater of two directed percentiles, one percentile of all distances, or weighted by the surface's area."""
+    """The greater of two directed percentiles, or one percentile of all distances; by area: `test_choices_of_surfaces`."""
     there, back = _directed(A, B), _directed(B, A)
     expected = {
         "max_of_directed": max(np.percentile(there, 95), np.percentile(back, 95)),
@@ -129,7 +129,6 @@ def test_hd95_in_its_definitions(engine: Engine) -> None:
     }
     found = {how: _value(engine, "hausdorff", MASKS, percentile=95, hd_mode=how) for how in expected}
     assert expected == pytest.approx(found, rel=1e-6)
-    assert _value(engine, "hausdorff", MASKS, percentile=95, hd_mode="area_weighted") is not None
 
 
 def test_surface_distances_by_direction(engine: Engine) -> None:
@@ -203,6 +202,18 @@ def test_every_pixel_is_in_one_bin(engine: Engine, closed: str, counts: list[flo
     assert counts == found["bin_count"]
 
 
+@pytest.mark.parametrize("bins", [1, 2, 5, 15])
+def test_the_number_of_bins(engine: Engine, bins: int) -> None:
+    """`bins` is how many there are, 15 by default, and every pixel is counted once: the edges of the interval too."""
+    p = np.concatenate([[0.0, 1.0], RNG.random(98)])
+    case = Case(p, (RNG.random(100) < p).astype(np.int64), prediction_kind="probabilities")
+    found = score(engine, m.CalibrationError(bins=bins, confidence="positive"), case).model_dump()
+    assert (len(found["bin_count"]), sum(found["bin_count"])) == (bins, 100)
+    inside = np.minimum(np.ceil(p * bins).astype(int) - (p > 0), bins - 1)
+    assert found["bin_count"] == [float(np.sum(inside == b)) for b in range(bins)]
+    assert m.CalibrationError().bins == 15
+
+
 # ------------------------------------------------------------------------------------------------------------ determinism
 
 
@@ -213,3 +224,20 @@ def test_ties_never_change_a_value(engine: Engine) -> None:
     for order in (np.arange(50), np.argsort(t), np.argsort(-t)):
         case = Case(p[order], t[order], prediction_kind="probabilities")
         assert expected == pytest.approx({name: _value(engine, name, case) for name in expected}, rel=1e-9)
+
+
+def test_ties_are_in_one_adaptive_bin(engine: Engine) -> None:
+    """Bins of equally many pixels part no pixels of equal probability, whichever comes first."""
+    p, t = np.array([0.1, 0.1, 0.1, 0.1, 0.6, 0.9]), np.array([0, 1, 0, 1, 1, 1])
+    asked = {"bins": 2, "binning": "quantile", "confidence": "positive"}
+    found = [
+        score(
+            engine,
+            m.CalibrationError.model_validate(asked),
+            Case(p[order], t[order], prediction_kind="probabilities"),
+        ).model_dump()
+        for order in (np.arange(6), np.arange(6)[::-1], np.argsort(t, kind="stable"))
+    ]
+    assert [one["bin_count"] for one in found] == [[4.0, 2.0]] * 3
+    expected = 4 / 6 * (0.5 - 0.1) + 2 / 6 * (1 - 0.75)
+    assert [one["value"] for one in found] == pytest.approx([expected] * 3)

@@ -1,5 +1,7 @@
 """What the literature's tutorials compute: each comes out to the last digit, in float64 and in float32."""
 
+import csv
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,11 +10,11 @@ import numpy as np
 import pytest
 from lossgauge import metrics as m
 from lossgauge.metrics import MetricSpec
-from lossgauge.sweeps import SweepRequest
+from lossgauge.sweeps import SweepRequest, csv_of
 from lossgauge_service.engine import Engine
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
-from lossgauge_service.sweeps import sweeping
+from lossgauge_service.sweeps import Tables, sweeping
 
 from tests.reference import Case
 from tests.scoring import question_of, score, scores_of
@@ -276,8 +278,15 @@ def test_what_the_published_code_leaks(engine: Engine) -> None:
     assert leaky - clean == pytest.approx(one_pixel * (0.25 * np.sum(T == 0) + 0.75 * np.sum(T == 1)), rel=1e-6)
 
 
-def test_alpha_by_gamma_tables(engine: Engine) -> None:
-    """alpha 0.1 .. 0.4 by 0.05, gamma 1 .. 4 by 0.5: each cell is its focal loss, beside the counts; the best is the lowest."""
+def test_a_dice_loss_that_is_negative(engine: Engine) -> None:
+    """The listing that adds its smoothing to I before doubling, (2, 1): of one pixel that is right, 1 - (2 + 2) / (2 + 1)."""
+    case = Case(np.array([1.0]), np.array([1]), prediction_kind="probabilities")
+    found = score(engine, m.DiceLoss(smooth_numerator=2.0, smooth_denominator=1.0), case).value
+    assert found == pytest.approx(-1 / 3, rel=1e-9)
+
+
+def swept(engine: Engine) -> Tables:
+    """The tables of the grid of the literature."""
     array = {"encoding": "list", "data": [0]}
     asked = {
         "task": "binary",
@@ -287,8 +296,35 @@ def test_alpha_by_gamma_tables(engine: Engine) -> None:
         "sweep": {"focal": {}},
     }
     sweep = sweeping(SweepRequest.model_validate(asked))
-    sample = sample_of(sweep.question, X.copy(), T.copy())
-    tables = sweep.tables(engine.run(sweep.plan, [sample]))
+    return sweep.tables(engine.run(sweep.plan, [sample_of(sweep.question, X.copy(), T.copy())]))
+
+
+def test_alpha_by_gamma_tables_have_the_mask_beside_the_loss(engine: Engine) -> None:
+    """Each cell has TP, FP, TN, FN, accuracy, precision, recall and AUC, and a CSV has them as its columns."""
+    cells = swept(engine).cells
+    assert cells is not None
+    guess = X > 0
+    tp, fp, fn, tn = (int(np.sum((guess == g) & (t == T))) for g, t in ((1, 1), (1, 0), (0, 1), (0, 0)))
+    pairs = X[T == 1][:, None] - X[T == 0][None]
+    expected = {
+        **{"tp": tp, "fp": fp, "tn": tn, "fn": fn},
+        "accuracy": (tp + tn) / T.size,
+        "precision": tp / (tp + fp),
+        "recall": tp / (tp + fn),
+        "auc": float(np.mean((pairs > 0) + (pairs == 0) / 2)),
+    }
+    for cell in cells:
+        assert expected == pytest.approx({name: getattr(cell, name) for name in expected}, rel=1e-9)
+    table = [*csv.DictReader(io.StringIO(csv_of("cells", cells)))]
+    assert len(table) == 49
+    for row, cell in zip(table, cells, strict=True):
+        named = {name: float(row[name]) for name in ("alpha", "gamma", "value", *expected)}
+        assert named == {name: getattr(cell, name) for name in named}
+
+
+def test_alpha_by_gamma_tables(engine: Engine) -> None:
+    """alpha 0.1 .. 0.4 by 0.05, gamma 1 .. 4 by 0.5: each cell is its focal loss, beside the counts; the best is the lowest."""
+    tables = swept(engine)
     assert tables.cells is not None
     grid = [(alpha, gamma) for alpha in np.linspace(0.1, 0.4, 7) for gamma in np.linspace(1, 4, 7)]
     expected = [float(told.focal(P, T, alpha, gamma).mean()) for alpha, gamma in grid]

@@ -128,6 +128,18 @@ def test_pooled_is_of_all_distances(engine: Engine) -> None:
     assert left_out == pytest.approx(3 / 8, rel=1e-12)
 
 
+@pytest.mark.parametrize("metric", [m.Hausdorff, m.AverageSurfaceDistance])
+def test_two_empty_masks_have_the_diagonal_where_their_rule_says_so(engine: Engine, metric: type[MetricSpec]) -> None:
+    """Of the image, with its spacing; of the largest image where samples are pooled; a sample with surfaces has its own."""
+    spec = metric.model_validate({"empty": {"both": "image_diagonal"}})
+    case = Case(ends(0, 0), ends(0, 0), prediction_kind="labels", spacing=(1.0, 2.0))
+    assert score(engine, spec, case).value == pytest.approx(np.hypot(3, 20), rel=1e-12)
+    small, large = np.zeros((3, 4), int), np.zeros((6, 8), int)
+    assert pooled(engine, spec, [(small, small), (large, large), (small, small)]) == pytest.approx(10.0, rel=1e-12)
+    found = pooled(engine, spec, [(large, large), (ends(0, 4), ends(0, 5))])
+    assert found == pytest.approx(1.0 if metric is m.Hausdorff else 1 / 9, rel=1e-12)
+
+
 @pytest.mark.parametrize("name", sorted(SURFACES))
 @pytest.mark.parametrize(
     ("change", "found"),

@@ -1,9 +1,10 @@
-"""From what a caller holds to what can be sent: a NumPy array, or a PNG file as it is.
+"""From what a caller holds to what can be sent: a NumPy array, or a PNG file or an encoded array as it is.
 
 Nothing of the caller's libraries is imported here: tensors and images are known by what they can do.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lossgauge.encoded import EncodedArray, encoded
 from lossgauge.encodings import png
-from lossgauge.encodings.base import ArrayRejected, Caps
+from lossgauge.encodings.base import ArrayRejected, Caps, Encoded
 from lossgauge.encodings.dtypes import NAMES
 from lossgauge.errors import InvalidArgumentError
 
 ArrayLike = Any
-"""NumPy arrays, torch, JAX and TensorFlow tensors, PIL images, anything with `__array__` or DLPack, nested lists, and
-paths of .npy and .png files."""
+"""NumPy arrays, torch, JAX and TensorFlow tensors, PIL images, anything with `__array__` or DLPack, nested lists, paths
+of .npy and .png files, and what `lossgauge.encoded.EncodedLike` names: polygons, run lengths and other encoded arrays."""
 
 ARRAY_PROTOCOLS = ("__array__", "__array_interface__")
 CONVERSION_FAILURES = (TypeError, ValueError, RuntimeError, BufferError, OverflowError)
-WHAT_TO_GIVE = "give an array, nested lists, or the path of a .npy or .png file"
+WHAT_TO_GIVE = "give an array, nested lists, the path of a .npy or .png file, or an encoded array"
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,17 @@ class PngFile:
     content: bytes
 
 
-def sendable(value: ArrayLike, pointer: str) -> NDArray[Any] | PngFile:
+Sendable = NDArray[Any] | PngFile | EncodedArray
+
+
+def sendable(value: ArrayLike, pointer: str) -> Sendable:
     """The array of an argument, little-endian and in C order; `InvalidArgumentError` names the argument by `pointer`.
 
     >>> sendable([[0, 1]], "/target").dtype
     dtype('int64')
     """
+    if isinstance(value, Encoded | Mapping):
+        return encoded(value, pointer)
     try:
         found = _from_path(Path(value)) if isinstance(value, str | os.PathLike) else _from_object(value)
     except CONVERSION_FAILURES as error:
@@ -48,12 +55,14 @@ def sendable(value: ArrayLike, pointer: str) -> NDArray[Any] | PngFile:
 
 
 def array_of(value: ArrayLike, pointer: str) -> NDArray[Any]:
-    """As `sendable`, with PNG files decoded.
+    """As `sendable`, with PNG files and encoded arrays decoded.
 
     >>> array_of([True, False], "/target").shape
     (2,)
     """
     found = sendable(value, pointer)
+    if isinstance(found, EncodedArray):
+        return found.decoded(pointer)
     return decoded(found, pointer) if isinstance(found, PngFile) else found
 
 

@@ -28,10 +28,17 @@ MOST_ARRAYS = 4
 
 @dataclass(frozen=True)
 class Body:
-    """What is posted."""
+    """What is posted; the commas of its JSON, and the bytes of that JSON where it comes beside the arrays."""
 
     media_type: str
     content: bytes
+    commas: int
+    document_bytes: int = 0
+
+    def over(self, limits: Limits) -> str | None:
+        """What of it the service would refuse whole, where there is anything."""
+        taken = {"body_bytes": len(self.content), "document_bytes": self.document_bytes, "json_values": self.commas}
+        return next((_over(name, size, limits) for name, size in taken.items() if size > getattr(limits, name)), None)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class Cost:
     document_bytes: int = 0
     body_bytes: int = 0
     json_values: int = 0
+    decoded_bytes: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(mine + its for mine, its in zip(vars(self).values(), vars(other).values(), strict=True)))
@@ -116,7 +124,9 @@ class SafetensorsBody(BodyKind):
     def body(self, document: Mapping[str, Any], attachments: Iterable[Attachment]) -> Body:
         """One safetensors file."""
         tensors = {attachment.name: np.asarray(attachment.content) for attachment in attachments}
-        return Body("application/x-safetensors", safetensors.write(json_bytes(document), tensors))
+        text = json_bytes(document)
+        content = safetensors.write(text, tensors)
+        return Body("application/x-safetensors", content, _commas(text), safetensors.header_bytes(content))
 
 
 class MultipartBody(BodyKind):
@@ -136,9 +146,11 @@ class MultipartBody(BodyKind):
     def body(self, document: Mapping[str, Any], attachments: Iterable[Attachment]) -> Body:
         """One multipart/form-data body."""
         boundary = secrets.token_hex(16)
-        request = Attachment("request", json_bytes(document), "application/json")
+        text = json_bytes(document)
+        request = Attachment("request", text, "application/json")
         pieces = [piece for attachment in (request, *attachments) for piece in _part(boundary, attachment)]
-        return Body(f"multipart/form-data; boundary={boundary}", b"".join([*pieces, f"--{boundary}--\r\n".encode()]))
+        content = b"".join([*pieces, f"--{boundary}--\r\n".encode()])
+        return Body(f"multipart/form-data; boundary={boundary}", content, _commas(text), len(text))
 
 
 @dataclass(frozen=True)
@@ -168,7 +180,8 @@ class JsonBody(BodyKind):
 
     def body(self, document: Mapping[str, Any], attachments: Iterable[Attachment]) -> Body:
         """The document."""
-        return Body("application/json", json_bytes(document))
+        text = json_bytes(document)
+        return Body("application/json", text, _commas(text))
 
 
 KINDS: dict[str, BodyKind] = {
@@ -193,13 +206,22 @@ def json_bytes(document: Mapping[str, Any]) -> bytes:
     """Strict JSON; NumPy numbers and metric specs count as what they hold."""
     try:
         return json.dumps(document, allow_nan=False, separators=(",", ":"), default=_plain).encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"not a JSON document: {error}") from None
 
 
 def _values(text: bytes) -> int:
     """At least the values of a piece of JSON: there is a comma between any two."""
-    return text.count(b",") + 1
+    return _commas(text) + 1
+
+
+def _commas(text: bytes) -> int:
+    return text.count(b",")
+
+
+def _over(name: str, size: int, limits: Limits) -> str:
+    what = {"body_bytes": "a body of {} bytes", "document_bytes": "a document of {} bytes", "json_values": "{} values"}
+    return f"takes {what[name].format(size)}; the service reads {getattr(limits, name)} ({name})"
 
 
 def _bytes_of(attachments: Iterable[Attachment]) -> int:

@@ -10,12 +10,14 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 import lossgauge
-from lossgauge.arrays import ArrayLike, sendable
+from lossgauge.arrays import Sendable, sendable
 from lossgauge.bodies import Attachment, Body, BodyKind, Document, Packed
+from lossgauge.encoded import EncodedArray, Extent
 from lossgauge.errors import APIConnectionError, APITimeoutError, InvalidArgumentError, UnreadableAnswer, error_of
 from lossgauge.mapping import MapMessage, OfMetric
 from lossgauge.metrics.spec import MetricSpec
 from lossgauge.retry import Outcome, retry_after
+from lossgauge.room import extent_of
 from lossgauge.wire import Problem
 
 MetricLike = str | Mapping[str, Any] | MetricSpec
@@ -47,10 +49,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Pair:
-    """A prediction, its target and perhaps a weight, packed."""
+    """A prediction, its target and perhaps a weight, packed, and how much each of them is."""
 
     document: Document
     attachments: tuple[Attachment, ...]
+    extents: Mapping[str, Extent]
 
 
 def headers_of_client(api_key: str | None) -> dict[str, str]:
@@ -105,15 +108,17 @@ def packed_pair(kind: BodyKind, item: Mapping[str, Any], *, place: str = "", pre
     """An item packed: its arrays by `kind`, the rest as it is. `place` is where it stands in the request."""
     check_keys(item, (*PAIR_KEYS, *PLAIN_KEYS), place)
     roles = [role for role in PAIR_KEYS if item.get(role) is not None]
-    packed = {role: _packed(kind, prefix + role, item[role], f"{place}/{role}") for role in roles}
+    held = {role: sendable(item[role], f"{place}/{role}") for role in roles}
+    packed = {role: _packed(kind, prefix + role, array, f"{place}/{role}") for role, array in held.items()}
     document: Document = {role: part.document for role, part in packed.items()}
     attachments = tuple(part.attachment for part in packed.values() if part.attachment)
     plain = {key: item[key] for key in PLAIN_KEYS if item.get(key) is not None}
-    return Pair(document | plain, attachments)
+    return Pair(document | plain, attachments, {role: extent_of(array) for role, array in held.items()})
 
 
-def _packed(kind: BodyKind, name: str, value: ArrayLike, pointer: str) -> Packed:
-    return kind.pack(name, sendable(value, pointer), pointer)
+def _packed(kind: BodyKind, name: str, held: Sendable, pointer: str) -> Packed:
+    """What is encoded already stands in the document, whatever the kind of body."""
+    return Packed(held.document) if isinstance(held, EncodedArray) else kind.pack(name, held, pointer)
 
 
 def check_keys(item: Mapping[str, Any], allowed: tuple[str, ...], place: str) -> None:

@@ -12,6 +12,7 @@ from lossgauge.bodies import Attachment, Body, BodyKind, Cost, Document
 from lossgauge.calls import PAIR_KEYS, Call, Pair, check_keys, packed_pair, post
 from lossgauge.errors import InvalidArgumentError
 from lossgauge.results import FailedItem
+from lossgauge.room import most_bytes
 from lossgauge.wire import Limits
 
 PATH = "/v1/score/batch"
@@ -58,7 +59,7 @@ def _item_pieces(items: Iterable[Any], asked: Document, kind: BodyKind, limits: 
     group: list[PackedItem] = []
     taken = empty
     for index, item in enumerate(items):
-        packed = _packed(kind, item, index)
+        packed = _packed(kind, asked, item, index)
         if isinstance(packed, FailedItem):
             yield packed
             continue
@@ -71,14 +72,16 @@ def _item_pieces(items: Iterable[Any], asked: Document, kind: BodyKind, limits: 
         yield _part(group, asked, kind, limits)
 
 
-def _packed(kind: BodyKind, item: Any, index: int) -> PackedItem | FailedItem:
+def _packed(kind: BodyKind, asked: Document, item: Any, index: int) -> PackedItem | FailedItem:
     place = f"/items/{index}"
     try:
         _check_is_mapping(item, place)
         pair = packed_pair(kind, item, place=place, prefix=f"{index}.")
+        cost = kind.cost(pair.document, pair.attachments)
     except InvalidArgumentError as error:
-        return FailedItem(index, item.get("id") if isinstance(item, Mapping) else None, error)
-    return PackedItem(index, pair, kind.cost(pair.document, pair.attachments) + Cost(items=1))
+        at_place = error if error.pointer else InvalidArgumentError(error.detail, pointer=place)
+        return FailedItem(index, item.get("id") if isinstance(item, Mapping) else None, at_place)
+    return PackedItem(index, pair, cost + Cost(items=1, decoded_bytes=most_bytes(asked, pair.extents)))
 
 
 def _check_is_mapping(item: Any, place: str) -> None:
@@ -90,14 +93,14 @@ def _check_is_mapping(item: Any, place: str) -> None:
 def _part(group: list[PackedItem], asked: Document, kind: BodyKind, limits: Limits) -> Piece:
     document = asked | {"items": [packed.pair.document for packed in group]}
     body = kind.body(document, [attachment for packed in group for attachment in packed.pair.attachments])
-    if len(group) == 1 and len(body.content) > limits.body_bytes:
-        return _too_large(group[0], body, limits)
+    over = body.over(limits) if len(group) == 1 else None
+    if over is not None:
+        return _too_large(group[0], over)
     return Part(post(PATH, body), [packed.index for packed in group])
 
 
-def _too_large(packed: PackedItem, body: Body, limits: Limits) -> FailedItem:
+def _too_large(packed: PackedItem, found: str) -> FailedItem:
     """An item that would be refused with its whole request fails alone."""
-    found = f"takes a body of {len(body.content)} bytes; the service reads {limits.body_bytes} (body_bytes)"
     error = InvalidArgumentError(found, pointer=f"/items/{packed.index}")
     return FailedItem(packed.index, packed.pair.document.get("id"), error)
 

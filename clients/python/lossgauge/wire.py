@@ -334,6 +334,9 @@ class BatchResponse(Answer):
     engine: EngineInfo
 
 
+PIXELS_IN_A_BYTE = 8
+
+
 class Limits(Answer):
     """The service's caps. Each is named in the error that it causes."""
 
@@ -357,6 +360,11 @@ class Limits(Answer):
     json_depth: int = Field(description="Nesting of a JSON document.")
     json_values: int = Field(description="Values of a JSON document, those of arrays as lists included.")
     json_members: int = Field(description="Members of a list or object of a JSON document, an array's data aside.")
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes that the items of a batch may decode to: as many as a body of packed masks, a bit a pixel, could."""
+        return PIXELS_IN_A_BYTE * self.inflated_bytes
 
 
 class ParameterDescription(Answer):

@@ -48,14 +48,16 @@ class Distances:
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """The distances from the prediction's surface to the target's, and back."""
+    """The distances from the prediction's surface to the target's, and back; the diagonal of the (largest) image they are in."""
 
     to_target: Distances
     to_prediction: Distances
+    diagonal: float
 
     def __add__(self, other: "Surfaces") -> "Surfaces":
         """The surfaces of both."""
-        return Surfaces(self.to_target + other.to_target, self.to_prediction + other.to_prediction)
+        diagonal = max(self.diagonal, other.diagonal)
+        return Surfaces(self.to_target + other.to_target, self.to_prediction + other.to_prediction, diagonal)
 
 
 class SurfaceRecord(NamedTuple):
@@ -116,13 +118,14 @@ def record_of(sample: Sample, threshold: float | None, inclusive: bool, around: 
 
 
 def _surfaces(prediction: Mask, target: Mask, spacing: Spacing, around: Around) -> Surfaces:
+    diagonal = float(np.hypot.reduce(np.multiply(target.shape, spacing)))
     frame = frame_of(prediction | target)
     if frame is None:
         nothing = Distances(*(np.zeros(0) for _ in Distances.__dataclass_fields__))
-        return Surfaces(nothing, nothing)
+        return Surfaces(nothing, nothing, diagonal)
     ours, theirs = around(prediction, frame), around(target, frame)
-    diagonal = float(np.hypot.reduce(np.multiply(target.shape, spacing)))
-    return Surfaces(_from_to(ours, theirs.places, spacing, diagonal), _from_to(theirs, ours.places, spacing, diagonal))
+    there, back = (_from_to(one, other.places, spacing, diagonal) for one, other in ((ours, theirs), (theirs, ours)))
+    return Surfaces(there, back, diagonal)
 
 
 def _from_to(elements: Elements, goal: Mask, spacing: Spacing, diagonal: float) -> Distances:

@@ -67,9 +67,19 @@ def _modes(spec: Surfaced) -> tuple[str | None, ...]:
 
 def _each(value: Value) -> Formula:
     def formula(spec: Distance, parts: SurfaceRecord, reasons: Reasons) -> Readings:
-        return _readings([value(spec, pair) for pair in parts.surfaces.ravel().tolist()], reasons)
+        found = _readings([value(spec, pair) for pair in parts.surfaces.ravel().tolist()], reasons)
+        return _of_nothing(found, parts) if spec.empty.both == "image_diagonal" else found
 
     return formula
+
+
+def _of_nothing(found: Readings, parts: SurfaceRecord) -> Readings:
+    """The image's diagonal where both masks are empty: there is no surface to have it as its distance."""
+    nothing = (parts.predicted == 0) & (parts.targeted == 0)
+    diagonals = np.array([pair.diagonal for pair in parts.surfaces.ravel().tolist()]).reshape(nothing.shape)
+    return Readings(
+        np.where(nothing, diagonals, found.numbers), np.where(nothing, np.asarray(None, object), found.reasons)
+    )
 
 
 def _readings(numbers: list[float], reasons: Reasons) -> Readings:

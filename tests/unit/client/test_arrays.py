@@ -140,7 +140,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "bytes": (b"\x93NUMPY", "give an array"),
     "a number": (0.5, "give an array"),
     "nothing": (None, "give an array"),
-    "a mapping": ({"data": [1]}, "give an array"),
+    "a mapping": ({"data": [1]}, "a mapping is an array with .encoding."),
     "a masked array": (np.ma.masked_array([1, 2], [True, False]), "its mask would be lost"),
     "a sparse tensor": (torch.eye(2).to_sparse(), "cannot be made an array"),
     "a tensor without data": (torch.empty(2, device="meta"), "cannot be made an array"),

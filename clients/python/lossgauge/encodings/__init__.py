@@ -19,6 +19,26 @@ from lossgauge.encodings.png import PngArray
 from lossgauge.encodings.raw import RawArray
 from lossgauge.encodings.tensor import TensorArray
 
+__all__ = [
+    "BY_NAME",
+    "CONTENTS",
+    "ENCODINGS",
+    "Array",
+    "CocoPolygonsArray",
+    "CocoRleArray",
+    "CvatRleArray",
+    "Encoded",
+    "LabelStudioRleArray",
+    "ListArray",
+    "NpyArray",
+    "PackbitsArray",
+    "PartArray",
+    "PngArray",
+    "RawArray",
+    "TensorArray",
+    "encode",
+]
+
 ENCODINGS: tuple[type[Encoded], ...] = (
     NpyArray,
     RawArray,

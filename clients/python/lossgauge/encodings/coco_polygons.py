@@ -25,15 +25,15 @@ class CocoPolygonsArray(Encoded):
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """Decode to a bool array of (height, width)."""
         height, width = size_of(self.size, caps)
-        polygons = list_of(self.polygons, caps, "/polygons")
-        outlines = [_outline(polygon, f"/polygons/{at}", caps) for at, polygon in enumerate(polygons)]
-        check_count(sum(outline.size for outline in outlines), caps, "/polygons")
+        given = list_of(self.polygons, caps, "/polygons")
+        polygons = [list_of(polygon, caps, f"/polygons/{at}") for at, polygon in enumerate(given)]
+        check_count(sum(map(len, polygons)), caps, "/polygons")
+        outlines = [_outline(polygon, f"/polygons/{at}") for at, polygon in enumerate(polygons)]
         return filled(outlines, height, width, caps)
 
 
-def _outline(polygon: object, pointer: str, caps: Caps) -> Outline:
+def _outline(numbers: list[Any], pointer: str) -> Outline:
     """The corners of a polygon, (points, 2)."""
-    numbers = list_of(polygon, caps, pointer)
     if len(numbers) < FEWEST_NUMBERS or len(numbers) % 2:
         detail = f"a polygon is x1, y1, x2, y2, .. of 3 points or more; found {len(numbers)} numbers"
         raise ArrayRejected(detail, pointer=pointer)

@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -99,6 +99,16 @@ def read(body: Buffer, caps: Caps) -> AnyArray:
     _check_rows([chunk.content for chunk in others if chunk.kind == b"IDAT"], header)
     needed = [chunk.whole for chunk in (first, *others) if chunk.kind in DECODED]
     return _pixels(io.BytesIO(b"".join([SIGNATURE, *needed])), header)
+
+
+def declared(body: Buffer) -> tuple[int, np.dtype[Any]]:
+    """How many pixels a PNG file says that it has, and of which dtype: by its header alone."""
+    view = memoryview(body)
+    if view[: len(SIGNATURE)] != SIGNATURE:
+        raise _malformed(f"it starts with {bytes(view[:8])!r}")
+    header = _header(_chunk_at(view, len(SIGNATURE)))
+    _check_kind(header)
+    return header.width * header.height, DTYPES[header.bits]
 
 
 def _unfiltered_rows(array: AnyArray) -> bytes:

@@ -50,6 +50,11 @@ def write(document: bytes | str, tensors: Mapping[str, AnyArray], key: str = REQ
     return b"".join([_header_of(text, stored, key), *map(_bytes_of, stored.values())])
 
 
+def header_bytes(body: Buffer) -> int:
+    """The bytes of a body's header, as the body says."""
+    return int.from_bytes(memoryview(body)[:LENGTH_BYTES], "little")
+
+
 def read(
     body: Buffer, caps: Caps, max_tensors: int, max_header_bytes: int = MOST_HEADER_BYTES
 ) -> tuple[dict[str, str], dict[str, AnyArray]]:
@@ -101,7 +106,7 @@ def _header_of(text: str, stored: Mapping[str, AnyArray], key: str) -> bytes:
 
 def _header(view: memoryview, max_header_bytes: int) -> tuple[dict[str, Any], int]:
     """The header's document, and where the data starts."""
-    length = int.from_bytes(view[:LENGTH_BYTES], "little")
+    length = header_bytes(view)
     if length > max_header_bytes:
         raise over_limit("header_bytes", f"a header of {length} bytes; at most {max_header_bytes} are allowed")
     start = LENGTH_BYTES + length

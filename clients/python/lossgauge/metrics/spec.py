@@ -1,10 +1,10 @@
 """The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lossgauge.presets.preset import PresetName
 
@@ -69,6 +69,15 @@ class MetricSpec(BaseModel):
         description="The library whose choices are taken where none is given here; the request's by default. `GET /v1/presets`.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rules_left_out_are_the_metrics_own(cls, given: Any) -> Any:
+        """`empty` with a rule for one case leaves the others as this metric has them by default."""
+        rules = given.get("empty") if isinstance(given, Mapping) else None
+        if not isinstance(rules, Mapping) or "empty" not in cls.model_fields:
+            return given
+        return {**given, "empty": {**cls.model_fields["empty"].default.model_dump(), **rules}}
+
     def model_post_init(self, context: Any) -> None:
         """The name counts as given: it says which metric a part of the document is."""
         self.model_fields_set.add("name")
@@ -129,7 +138,8 @@ class Empty(Frozen):
     """What a score is when a mask has no positive: a constant, `undefined`, `skip`, or what the `formula` gives.
 
     `undefined` is null with the case as its reason; `skip` is null with the reason `skipped`; both leave a mean and are
-    counted as skipped there. `formula` is undefined only where the formula is 0/0.
+    counted as skipped there. `formula` is undefined only where the formula is 0/0. What a document leaves out is the metric's own
+    default.
     """
 
     both: EmptyRule = "undefined"
