@@ -36,14 +36,18 @@ Combinable = Annotated[
 KERAS_DICE = DiceLoss()
 KERAS_DICE_SCORE = Dice(soft=True, smooth_numerator=1.0, smooth_denominator=1.0, empty=Empty(both="formula"))
 PLAIN_FOCAL = FocalLoss(alpha=None)
+BCE = "The cross-entropy that is added: plain, a mean over pixels, by default."
+FOCAL = "The focal loss that is added: without alpha by default."
+DICE_LOSS = "The dice loss that is added: of probabilities, smoothed by 1, by default."
+DICE_SCORE = "The dice of whose logarithm the loss is made: of probabilities, smoothed by 1, by default."
 MIX_SOURCE = "mixes of segmentation competitions (Carvana, DSB 2018)"
 
 
 class CombinedTerm(Frozen):
     """One term: weight * transform(metric)."""
 
-    metric: Combinable
-    weight: float = Field(default=1.0, ge=-1e6, le=1e6)
+    metric: Combinable = Field(description="A loss of pixels, or `dice` or `iou` for a transform.")
+    weight: float = Field(default=1.0, ge=-1e6, le=1e6, description="How much the term weighs, after its transform.")
     transform: Literal["identity", "complement", "minus_log"] = Field(
         default="identity", description="x, 1 - x, or -log x."
     )
@@ -88,8 +92,8 @@ class BceDice(Mix):
         formula="BCE + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
     )
     name: Literal["bce_dice"] = "bce_dice"
-    bce: CrossEntropy = CrossEntropy()
-    dice: DiceLoss = KERAS_DICE
+    bce: CrossEntropy = Field(default=CrossEntropy(), description=BCE)
+    dice: DiceLoss = Field(default=KERAS_DICE, description=DICE_LOSS)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice)]
@@ -102,8 +106,8 @@ class BceLogDice(Mix):
         formula="BCE - log(1 - dice_loss)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
     )
     name: Literal["bce_log_dice"] = "bce_log_dice"
-    bce: CrossEntropy = CrossEntropy()
-    dice: Dice = KERAS_DICE_SCORE
+    bce: CrossEntropy = Field(default=CrossEntropy(), description=BCE)
+    dice: Dice = Field(default=KERAS_DICE_SCORE, description=DICE_SCORE)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice, transform="minus_log")]
@@ -116,8 +120,8 @@ class FocalDice(Mix):
         formula="focal + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
     )
     name: Literal["focal_dice"] = "focal_dice"
-    focal: FocalLoss = PLAIN_FOCAL
-    dice: DiceLoss = KERAS_DICE
+    focal: FocalLoss = Field(default=PLAIN_FOCAL, description=FOCAL)
+    dice: DiceLoss = Field(default=KERAS_DICE, description=DICE_LOSS)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.focal), CombinedTerm(metric=self.dice)]
@@ -131,8 +135,8 @@ class FocalLogDice(Mix):
     )
     name: Literal["focal_log_dice"] = "focal_log_dice"
     focal_weight: float = Field(default=10.0, ge=0, le=1e6, description="c: how much the focal loss weighs.")
-    focal: FocalLoss = PLAIN_FOCAL
-    dice: Dice = KERAS_DICE_SCORE
+    focal: FocalLoss = Field(default=PLAIN_FOCAL, description=FOCAL)
+    dice: Dice = Field(default=KERAS_DICE_SCORE, description=DICE_SCORE)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [
@@ -159,7 +163,7 @@ class WeightedBceDice(Mix):
     boundary: BoundaryWeight = Field(
         default=BoundaryWeight(), description="How the cross-entropy's weights are computed; the dice has none."
     )
-    dice: DiceLoss = KERAS_DICE
+    dice: DiceLoss = Field(default=KERAS_DICE, description=DICE_LOSS)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=CrossEntropy(weight_from=self.boundary)), CombinedTerm(metric=self.dice)]

@@ -106,7 +106,7 @@ class LogCoshDiceLoss(Overlap):
     about: ClassVar[About] = About(
         formula="log(cosh(1 - (2 I + a) / (P + T + b)))",
         direction="lower",
-        range="[0, 0.43378083048302503] for a = b",
+        range="[0, log(cosh(1))] for a = b",
         source="Jadon, arXiv:2006.14822",
     )
     name: Literal["log_cosh_dice_loss"] = "log_cosh_dice_loss"
