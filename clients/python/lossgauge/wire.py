@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidati
 
 from lossgauge.encodings import Array
 from lossgauge.metrics import CATALOGUE, MetricSpec
-from lossgauge.metrics.spec import Forbidden, PredictionKind, Task
+from lossgauge.metrics.spec import Direction, Forbidden, PredictionKind, Task
 from lossgauge.presets import Preset, PresetName
 from lossgauge.presets.applied import with_presets
 
@@ -364,7 +364,7 @@ class MetricDescription(Answer):
     summary: str
     description: str
     formula: str
-    direction: Literal["higher", "lower"]
+    direction: Direction = Field(description="Which values are better: higher, lower, or those nearer to zero.")
     range: str
     source: str
     tasks: list[Task]

@@ -93,13 +93,13 @@ class VolumeDifference(ClassAveraged):
     """Difference in size (P - T) / T: above 0 where too much was predicted, and 0 for masks of one size, wherever they are.
 
     `mode`: relative (P - T) / T; absolute |P - T| / T; symmetric 2 |P - T| / (P + T). A ratio, which no spacing changes.
-    Shapes: as the request's. Range [-1, inf); absolute [0, inf); symmetric [0, 2]. Best is 0. Undefined: `both_empty`,
+    Shapes: as the request's. Range [-1, inf); absolute [0, inf); symmetric [0, 2]. Best is 0, whatever the sign. Undefined: `both_empty`,
     `target_empty`. Source: Heimann et al., IEEE Trans Med Imaging 28 (2009) 1251.
     """
 
     about: ClassVar[About] = About(
-        formula="(P - T) / T, |P - T| / T, or 2 |P - T| / (P + T); 0 is best",
-        direction="lower",
+        formula="(P - T) / T, |P - T| / T, or 2 |P - T| / (P + T)",
+        direction="zero",
         range="[-1, inf)",
         source="Heimann et al., IEEE Trans Med Imaging 28 (2009) 1251",
     )

@@ -9,7 +9,8 @@ from lossgauge.presets.preset import PresetName
 
 Task = Literal["binary", "multiclass", "multilabel", "instances", "boxes"]
 PredictionKind = Literal["logits", "probabilities", "labels", "boxes"]
-Direction = Literal["higher", "lower"]
+Direction = Literal["higher", "lower", "zero"]
+"""Which values are better: the higher, the lower, or those nearer to 0."""
 
 ALL_TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
 """The tasks whose pixels have classes; instances and boxes have metrics of their own."""
@@ -29,6 +30,15 @@ class Forbidden(ValueError):
     def __init__(self, detail: str, *at: str | int) -> None:
         super().__init__(detail)
         self.at = at
+
+
+def badness(direction: Direction, value: float) -> float:
+    """A number that is the lower, the better the value.
+
+    >>> badness("zero", -0.5) > badness("zero", 0.25)
+    True
+    """
+    return {"higher": -value, "lower": value, "zero": abs(value)}[direction]
 
 
 @dataclass(frozen=True)
