@@ -10,7 +10,7 @@ from lossgauge.metrics import MetricSpec
 from lossgauge.spread import mean_and_std
 from lossgauge.wire import Question, Score, Semantics, Summary
 
-from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
+from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit, pointer_to
 from lossgauge_service.metrics import IMPLEMENTATIONS
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.outcomes import Group, Outcomes
@@ -26,12 +26,13 @@ class Plan:
     implementations: tuple[Implementation[Any], ...]
 
     def statistics(self, case: Case) -> tuple[Statistic, ...]:
-        """The union of what the metrics need, each once. Raises `MetricDoesNotFit`, pointing to /metrics/i."""
+        """The union of what the metrics need, each once. Raises `MetricDoesNotFit`, pointing to /metrics/i or within it."""
         needed: dict[Statistic, None] = {}
         for place, (spec, part) in enumerate(zip(self.specs, self.implementations, strict=True)):
             misfit = part.misfit(spec, case)
             if misfit is not None:
-                raise MetricDoesNotFit(f"{spec.name}: {misfit}", pointer=f"/metrics/{place}")
+                pointer = pointer_to(("metrics", place, *misfit.at))
+                raise MetricDoesNotFit(f"{spec.name}: {misfit.detail}", pointer=pointer)
             needed |= dict.fromkeys(part.needs(spec, case))
         return tuple(needed)
 

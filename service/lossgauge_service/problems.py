@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from lossgauge_service.errors import InvalidParameter, LossgaugeError
 from lossgauge_service.request_id import HEADER
-from lossgauge_service.validation import pointer_to
+from lossgauge_service.errors import pointer_to
 
 log = logging.getLogger("uvicorn.error")
 

@@ -86,9 +86,7 @@ class Sweeping:
     def tables(self, outcomes: Outcomes) -> Tables:
         """The tables, of the one sample's sums. Raises the sample's error, which is the grid's where the loss is not for it."""
         for error in outcomes.errors.values():
-            raise (
-                MetricDoesNotFit(error.detail, pointer="/sweep/focal") if isinstance(error, MetricDoesNotFit) else error
-            )
+            raise _of_the_grid(error) if isinstance(error, MetricDoesNotFit) else error
         [group] = outcomes.groups
         [columns] = _finished(self.columns, group.sums, group.case)
         auc = self._auc(columns)
@@ -132,6 +130,12 @@ def sweeping(request: SweepRequest) -> Sweeping:
 
 
 # ----------------------------------------------------------------------------------------------------------------- rows
+
+
+def _of_the_grid(error: MetricDoesNotFit) -> MetricDoesNotFit:
+    """What keeps a cell's loss from fitting, as the grid's: its parameters are the same in every cell."""
+    _, _, _, *parameter = (error.pointer or "").split("/")
+    return MetricDoesNotFit(error.detail, pointer="/".join(["/sweep/focal", *parameter]))
 
 
 def _plan_of(specs: Sequence[MetricSpec]) -> Plan:

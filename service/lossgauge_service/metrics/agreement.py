@@ -10,7 +10,7 @@ from lossgauge.metrics.overlap import ClassAveraged
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.class_averages import averaged, background_misfit, counts_key, mask_key
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
     Readings,
     Reasons,
@@ -66,9 +66,10 @@ def _one_class(reasons: Reasons) -> Reasons:
     return named
 
 
-def _agreement_misfit(spec: Agreement, case: Case) -> str | None:
+def _agreement_misfit(spec: Agreement, case: Case) -> Misfit | None:
     if _is_of_matrix(spec, case) and not spec.include_background:
-        return "average 'micro' of task 'multiclass' is of the whole matrix, with class 0; take macro or weighted to leave it out"
+        found = "average 'micro' of task 'multiclass' is of the whole matrix, with class 0; take macro or weighted to leave it out"
+        return Misfit(found, ("include_background",))
     return background_misfit(spec, case)
 
 

@@ -12,7 +12,7 @@ from lossgauge_service.measures.confidences import Sides, as_probabilities
 from lossgauge_service.measures.histogram import Binned, Bins, binned
 from lossgauge_service.measures.ranking import Ranked, Ranking
 from lossgauge_service.metrics.class_averages import average
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
     Readings,
     finite,
@@ -26,11 +26,11 @@ from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums, Totals, Values
 
 
-def _misfit(spec: CalibrationError, case: Case) -> str | None:
+def _misfit(spec: CalibrationError, case: Case) -> Misfit | None:
     if case.soft:
-        return "a soft target is neither right nor wrong"
+        return Misfit("a soft target is neither right nor wrong")
     if spec.confidence == "positive" and case.task == "multiclass":
-        return "confidence 'positive' is for binary and multilabel; classes have no positive"
+        return Misfit("confidence 'positive' is for binary and multilabel; classes have no positive", ("confidence",))
     return None
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from lossgauge.metrics.overlap import Average, ClassAveraged
 from lossgauge.wire import Score
 
+from lossgauge_service.metrics.implementation import Misfit
 from lossgauge_service.metrics.values import (
     Readings,
     Reasons,
@@ -89,8 +90,9 @@ def summed(parts: Tables, taken: slice) -> Tables:
     return together
 
 
-def background_misfit(spec: ClassAveraged, case: Case) -> str | None:
+def background_misfit(spec: ClassAveraged, case: Case) -> Misfit | None:
     """Binary has no background class to leave out."""
     if case.task == "binary" and not spec.include_background:
-        return "include_background false leaves class 0 out, and task 'binary' has one class"
+        found = "include_background false leaves class 0 out, and task 'binary' has one class"
+        return Misfit(found, ("include_background",))
     return None

@@ -10,7 +10,7 @@ from lossgauge.metrics.spec import MetricSpec
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics import brier, focal_variants, lovasz, overlap, pixel_losses, tversky
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
 
@@ -56,17 +56,23 @@ def _transformed(term: CombinedTerm, value: float) -> float:
     return term.weight * TRANSFORMS[term.transform](value)
 
 
-def _misfit(spec: Mix, case: Case) -> str | None:
-    for term in spec.terms_of():
-        name, about = term.metric.name, term.metric.about
-        if case.task not in about.tasks:
-            return f"{name} is for the tasks {', '.join(about.tasks)}, not {case.task!r}"
-        if case.kind not in about.kinds:
-            return f"{name} takes {' or '.join(about.kinds)}, not {case.kind}"
-        misfit = PARTS[type(term.metric)].misfit(term.metric, case)
+def _misfit(spec: Mix, case: Case) -> Misfit | None:
+    """That of the first term that has one, with the term's place in the mix."""
+    for term, place in zip(spec.terms_of(), spec.places(), strict=True):
+        misfit = _misfit_of(term.metric, case)
         if misfit is not None:
-            return f"{name}: {misfit}"
+            return Misfit(misfit.detail, (*place, *misfit.at) if place else ())
     return None
+
+
+def _misfit_of(metric: MetricSpec, case: Case) -> Misfit | None:
+    name, about = metric.name, metric.about
+    if case.task not in about.tasks:
+        return Misfit(f"{name} is for the tasks {', '.join(about.tasks)}, not {case.task!r}")
+    if case.kind not in about.kinds:
+        return Misfit(f"{name} takes {' or '.join(about.kinds)}, not {case.kind}")
+    misfit = PARTS[type(metric)].misfit(metric, case)
+    return misfit and Misfit(f"{name}: {misfit.detail}", misfit.at)
 
 
 FAMILY = tuple(

@@ -7,14 +7,14 @@ from lossgauge.metrics import AsymmetricFocalLoss, FocalLoss, UnifiedFocalLoss
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics import pixel_losses
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.pixel_losses import Parts, reduced, weighting_misfit
 from lossgauge_service.metrics.tversky import Overlaps, with_background
 from lossgauge_service.metrics.values import Readings, finite, mean, nothing_to_score, plain, ratio, scores_of
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Entropy, Moments, Statistic, Sums, Totals, Values
 
-HARD_ONLY = "is of hard targets; the target is soft"
+HARD_ONLY = Misfit("is of hard targets; the target is soft")
 
 
 def _keys(spec: AsymmetricFocalLoss) -> tuple[Entropy, Entropy]:
@@ -42,7 +42,7 @@ def _weighed(factor: float, loss: Values) -> Values:
     return factor * loss if factor > 0 else np.zeros_like(loss)
 
 
-def _misfit(spec: AsymmetricFocalLoss, case: Case) -> str | None:
+def _misfit(spec: AsymmetricFocalLoss, case: Case) -> Misfit | None:
     return HARD_ONLY if case.soft else weighting_misfit(spec, case)
 
 
@@ -91,7 +91,7 @@ def _tversky_term(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> Readings:
     return mean(losses.mapped(lambda loss: loss**exponents)).mapped(lambda loss: times * loss)
 
 
-def _unified_misfit(spec: UnifiedFocalLoss, case: Case) -> str | None:
+def _unified_misfit(spec: UnifiedFocalLoss, case: Case) -> Misfit | None:
     return HARD_ONLY if case.soft else None
 
 

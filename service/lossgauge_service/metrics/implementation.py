@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Score
@@ -13,7 +13,14 @@ from lossgauge_service.statistics import Statistic, Sums, Values
 Spec = TypeVar("Spec", bound=MetricSpec)
 
 
-def always_fits(spec: Any, case: Case) -> str | None:
+class Misfit(NamedTuple):
+    """Why a metric does not fit a case, and the path, in the metric, of the parameter that says so (none: the metric itself)."""
+
+    detail: str
+    at: tuple[str | int, ...] = ()
+
+
+def always_fits(spec: Any, case: Case) -> Misfit | None:
     """A metric without conditions beyond its tasks and kinds."""
     return None
 
@@ -29,5 +36,5 @@ class Implementation(Generic[Spec]):
     spec: type[Spec]
     needs: Callable[[Spec, Case], Iterable[Statistic]]
     finish: Callable[[Spec, Sums, Case], list[Score]]
-    misfit: Callable[[Spec, Case], str | None] = always_fits
+    misfit: Callable[[Spec, Case], Misfit | None] = always_fits
     losses: Callable[[Spec, Sums, Sums, Case], Values] | None = None

@@ -11,7 +11,7 @@ from lossgauge.wire import Score
 from lossgauge_service.measures.matching import Matching, MatchSums
 from lossgauge_service.measures.objects import Layout
 from lossgauge_service.metrics.class_averages import average, summed
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
     Readings,
     Reasons,
@@ -56,29 +56,32 @@ def _needs(spec: Matched, case: Case) -> list[Statistic]:
     return [_key(spec)]
 
 
-def _misfit(spec: Matched, case: Case) -> str | None:
+def _misfit(spec: Matched, case: Case) -> Misfit | None:
     if case.weighted:
-        return "objects are counted, and a weight map has no meaning for them"
+        return Misfit("objects are counted, and a weight map has no meaning for them")
     if case.soft:
-        return "a soft target has no objects; target_kind must be 'labels'"
+        return Misfit("a soft target has no objects; target_kind must be 'labels'")
     if case.task != "instances":
         return _misfit_of_masks(spec, case)
     if spec.instance_divisor is None and case.classes > 1:
-        return "num_classes needs instance_divisor, which tells an id's class"
+        return Misfit("num_classes needs instance_divisor, which tells an id's class")
     if case.classes == 1 and not spec.include_background:
-        return "include_background false leaves class 0 out, and without num_classes there is one class"
+        found = "include_background false leaves class 0 out, and without num_classes there is one class"
+        return Misfit(found, ("include_background",))
     return None
 
 
-def _misfit_of_masks(spec: Matched, case: Case) -> str | None:
+def _misfit_of_masks(spec: Matched, case: Case) -> Misfit | None:
     if spec.instance_divisor is not None:
-        return f"instance_divisor is for ids of the task 'instances', not {case.task!r}"
+        found = f"instance_divisor is for ids of the task 'instances', not {case.task!r}"
+        return Misfit(found, ("instance_divisor",))
     if spec.crowd:
-        return f"crowd is for ids of the task 'instances', not {case.task!r}"
+        return Misfit(f"crowd is for ids of the task 'instances', not {case.task!r}", ("crowd",))
     if case.axes > MOST_AXES:
-        return f"components are found along at most {MOST_AXES} axes; the pixels have {case.axes}"
+        return Misfit(f"components are found along at most {MOST_AXES} axes; the pixels have {case.axes}")
     if case.task == "binary" and not spec.include_background:
-        return "include_background false leaves class 0 out, and task 'binary' has one class"
+        found = "include_background false leaves class 0 out, and task 'binary' has one class"
+        return Misfit(found, ("include_background",))
     return None
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lossgauge_service.measures.histogram import Binned, Bins
 from lossgauge_service.measures.ranking import Ranked
 from lossgauge_service.metrics.class_averages import average
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.steps import (
     Point,
     Steps,
@@ -58,8 +58,8 @@ ROC = Area(roc_area, roc_bound, roc_curve, needs_negatives=True)
 PRECISION = Area(precision_area, precision_bound, precision_curve, needs_negatives=False)
 
 
-def _misfit(spec: OfRanking, case: Case) -> str | None:
-    return "it ranks positives against negatives, which soft targets have not" if case.soft else None
+def _misfit(spec: OfRanking, case: Case) -> Misfit | None:
+    return Misfit("it ranks positives against negatives, which soft targets have not") if case.soft else None
 
 
 def _key(spec: OfRanking) -> Ranked | Binned:

@@ -342,7 +342,7 @@ async def test_a_sweep_that_cannot_be(
                 "weight": {"encoding": "list", "data": [[1, 2], [3, 4]]},
                 "sweep": {"focal": {"weight_from": {"name": "boundary"}}},
             },
-            "/sweep/focal",
+            "/sweep/focal/weight_from",
         ),
     ],
 )

@@ -60,6 +60,10 @@ class Mix(MetricSpec):
         """The sum that this mix stands for."""
         return []
 
+    def places(self) -> list[tuple[str | int, ...]]:
+        """Where each term's metric stands in the spec; nowhere where it is made of other parameters."""
+        return []
+
     def with_threshold(self, threshold: float) -> Self:
         parts = {name: part.with_threshold(threshold) for name, part in self if isinstance(part, MetricSpec)}
         return self.model_copy(update=parts)
@@ -80,6 +84,9 @@ class CombinedLoss(Mix):
     def terms_of(self) -> list[CombinedTerm]:
         return self.terms
 
+    def places(self) -> list[tuple[str | int, ...]]:
+        return [("terms", place, "metric") for place in range(len(self.terms))]
+
     def with_threshold(self, threshold: float) -> Self:
         terms = [term.model_copy(update={"metric": term.metric.with_threshold(threshold)}) for term in self.terms]
         return self.model_copy(update={"terms": terms})
@@ -98,6 +105,9 @@ class BceDice(Mix):
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice)]
 
+    def places(self) -> list[tuple[str | int, ...]]:
+        return [("bce",), ("dice",)]
+
 
 class BceLogDice(Mix):
     """BCE - log(1 - dice loss) = BCE - log dice. Range [0, inf). Extras: `terms`."""
@@ -112,6 +122,9 @@ class BceLogDice(Mix):
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice, transform="minus_log")]
 
+    def places(self) -> list[tuple[str | int, ...]]:
+        return [("bce",), ("dice",)]
+
 
 class FocalDice(Mix):
     """Focal + dice loss. Range [0, inf). Extras: `terms`."""
@@ -125,6 +138,9 @@ class FocalDice(Mix):
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.focal), CombinedTerm(metric=self.dice)]
+
+    def places(self) -> list[tuple[str | int, ...]]:
+        return [("focal",), ("dice",)]
 
 
 class FocalLogDice(Mix):
@@ -143,6 +159,9 @@ class FocalLogDice(Mix):
             CombinedTerm(metric=self.focal, weight=self.focal_weight),
             CombinedTerm(metric=self.dice, transform="minus_log"),
         ]
+
+    def places(self) -> list[tuple[str | int, ...]]:
+        return [("focal",), ("dice",)]
 
 
 class WeightedBceDice(Mix):
@@ -167,3 +186,6 @@ class WeightedBceDice(Mix):
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=CrossEntropy(weight_from=self.boundary)), CombinedTerm(metric=self.dice)]
+
+    def places(self) -> list[tuple[str | int, ...]]:
+        return [(), ("dice",)]

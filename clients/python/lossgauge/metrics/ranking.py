@@ -1,11 +1,11 @@
 """Scores and losses of the order of the pixels: Lovasz, the area under the ROC curve, average precision."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lossgauge.metrics.overlap import BINARY_LIKE, Average
-from lossgauge.metrics.spec import SOFT_KINDS, About, MetricSpec
+from lossgauge.metrics.spec import SOFT_KINDS, About, Forbidden, MetricSpec
 
 __all__ = ["AveragePrecision", "LovaszHinge", "LovaszSoftmax", "RocAuc"]
 
@@ -58,6 +58,17 @@ class LovaszSoftmax(MetricSpec):
         description="The classes of the mean: those that the target has, all, or these; of the last two an absent one costs its"
         " greatest probability.",
     )
+
+    @model_validator(mode="after")
+    def _each_class_once(self) -> Self:
+        listed = self.classes if isinstance(self.classes, list) else []
+        for place, label in enumerate(listed):
+            if label in listed[:place]:
+                first = listed.index(label)
+                raise Forbidden(
+                    f"class {label} stands twice, at {first} and {place}; each may stand once", "classes", place
+                )
+        return self
 
 
 class OfRanking(MetricSpec):
