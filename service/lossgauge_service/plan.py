@@ -17,6 +17,8 @@ from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
 
+REGIONS = "regions are scored as masks of labels: a pixel is in a region where its label, or the argmax, is"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -31,8 +33,7 @@ class Plan:
         for place, (spec, part) in enumerate(zip(self.specs, self.implementations, strict=True)):
             misfit = part.misfit(spec, case)
             if misfit is not None:
-                pointer = pointer_to(("metrics", place, *misfit.at))
-                raise MetricDoesNotFit(f"{spec.name}: {misfit.detail}", pointer=pointer)
+                raise _misfit(f"{spec.name}: {misfit.detail}", place, *misfit.at)
             needed |= dict.fromkeys(part.needs(spec, case))
         return tuple(needed)
 
@@ -98,16 +99,31 @@ def plan_for(question: Question) -> Plan:
     """The plan of a request. Raises `MetricDoesNotFit` where a metric is not for the request's task or kind of prediction."""
     specs = tuple(spec.with_threshold(question.threshold) for spec in question.metrics)
     for place, spec in enumerate(specs):
-        _check_about(spec, question, f"/metrics/{place}")
+        (_check_about if question.regions is None else _check_regions)(spec, question, place)
+    if question.regions is not None and question.prediction_kind != "labels":
+        specs = tuple(spec.of_masks() for spec in specs)
     return Plan(specs, tuple(IMPLEMENTATIONS[type(spec)] for spec in specs))
 
 
-def _check_about(spec: MetricSpec, question: Question, pointer: str) -> None:
-    # a region is a mask of labels
-    task, kind = (question.task, question.prediction_kind) if question.regions is None else ("multilabel", "labels")
-    if task not in spec.about.tasks:
-        raise MetricDoesNotFit(
-            f"{spec.name} is for the tasks {', '.join(spec.about.tasks)}, not {task!r}", pointer=pointer
-        )
-    if kind not in spec.about.kinds:
-        raise MetricDoesNotFit(f"{spec.name} takes {' or '.join(spec.about.kinds)}, not {kind!r}", pointer=pointer)
+def _check_about(spec: MetricSpec, question: Question, place: int) -> None:
+    task, kind, about = question.task, question.prediction_kind, spec.about
+    if task not in about.tasks:
+        raise _misfit(f"{spec.name} is for the tasks {', '.join(about.tasks)}, not {task!r}", place)
+    if kind not in about.kinds:
+        raise _misfit(f"{spec.name} takes {' or '.join(about.kinds)}, not {kind!r}", place)
+
+
+def _check_regions(spec: MetricSpec, question: Question, place: int) -> None:
+    """A region is a mask of labels, whatever was sent."""
+    about = spec.about
+    if "multilabel" not in about.tasks:
+        raise _misfit(f"{spec.name} is for the tasks {', '.join(about.tasks)}; {REGIONS}", place)
+    if "labels" not in about.kinds:
+        raise _misfit(f"{spec.name} takes {' or '.join(about.kinds)}; {REGIONS}", place)
+    if question.prediction_kind != "labels":
+        for at in spec.softened():
+            raise _misfit(f"{spec.name}: soft takes probabilities; {REGIONS}", place, *at)
+
+
+def _misfit(detail: str, place: int, *at: str | int) -> MetricDoesNotFit:
+    return MetricDoesNotFit(detail, pointer=pointer_to(("metrics", place, *at)))

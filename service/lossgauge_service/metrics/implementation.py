@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from lossgauge.metrics import MetricSpec
+from lossgauge.metrics.spec import Path
 from lossgauge.wire import Score
 
 from lossgauge_service.samples import Case
@@ -17,7 +18,7 @@ class Misfit(NamedTuple):
     """Why a metric does not fit a case, and the path, in the metric, of the parameter that says so (none: the metric itself)."""
 
     detail: str
-    at: tuple[str | int, ...] = ()
+    at: Path = ()
 
 
 def always_fits(spec: Any, case: Case) -> Misfit | None:

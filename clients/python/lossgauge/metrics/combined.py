@@ -1,5 +1,6 @@
 """Weighted sums of losses, and the mixes of the literature as named instances."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from lossgauge.metrics.focal import FocalLoss
 from lossgauge.metrics.focal_variants import AsymmetricFocalLoss, UnifiedFocalLoss
 from lossgauge.metrics.overlap import Dice, DiceLoss, Iou, IouLoss, LogCoshDiceLoss
 from lossgauge.metrics.ranking import LovaszHinge, LovaszSoftmax
-from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Empty, Frozen, MetricSpec
+from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Empty, Frozen, MetricSpec, Path
 from lossgauge.metrics.tversky import FocalTverskyLoss, GeneralizedDiceLoss, TverskyLoss
 
 __all__ = ["BceDice", "BceLogDice", "CombinedLoss", "CombinedTerm", "FocalDice", "FocalLogDice", "WeightedBceDice"]
@@ -60,7 +61,7 @@ class Mix(MetricSpec):
         """The sum that this mix stands for."""
         return []
 
-    def places(self) -> list[tuple[str | int, ...]]:
+    def places(self) -> list[Path]:
         """Where each term's metric stands in the spec; nowhere where it is made of other parameters."""
         return []
 
@@ -84,12 +85,22 @@ class CombinedLoss(Mix):
     def terms_of(self) -> list[CombinedTerm]:
         return self.terms
 
-    def places(self) -> list[tuple[str | int, ...]]:
+    def places(self) -> list[Path]:
         return [("terms", place, "metric") for place in range(len(self.terms))]
 
     def with_threshold(self, threshold: float) -> Self:
-        terms = [term.model_copy(update={"metric": term.metric.with_threshold(threshold)}) for term in self.terms]
-        return self.model_copy(update={"terms": terms})
+        return self._with([term.metric.with_threshold(threshold) for term in self.terms])
+
+    def of_masks(self) -> Self:
+        return self._with([term.metric.of_masks() for term in self.terms])
+
+    def softened(self) -> Iterator[Path]:
+        for place, term in zip(self.places(), self.terms, strict=True):
+            yield from ((*place, *at) for at in term.metric.softened())
+
+    def _with(self, metrics: Sequence[MetricSpec]) -> Self:
+        pairs = zip(self.terms, metrics, strict=True)
+        return self.model_copy(update={"terms": [term.model_copy(update={"metric": one}) for term, one in pairs]})
 
 
 class BceDice(Mix):
@@ -105,7 +116,7 @@ class BceDice(Mix):
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice)]
 
-    def places(self) -> list[tuple[str | int, ...]]:
+    def places(self) -> list[Path]:
         return [("bce",), ("dice",)]
 
 
@@ -122,7 +133,7 @@ class BceLogDice(Mix):
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice, transform="minus_log")]
 
-    def places(self) -> list[tuple[str | int, ...]]:
+    def places(self) -> list[Path]:
         return [("bce",), ("dice",)]
 
 
@@ -139,7 +150,7 @@ class FocalDice(Mix):
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.focal), CombinedTerm(metric=self.dice)]
 
-    def places(self) -> list[tuple[str | int, ...]]:
+    def places(self) -> list[Path]:
         return [("focal",), ("dice",)]
 
 
@@ -160,7 +171,7 @@ class FocalLogDice(Mix):
             CombinedTerm(metric=self.dice, transform="minus_log"),
         ]
 
-    def places(self) -> list[tuple[str | int, ...]]:
+    def places(self) -> list[Path]:
         return [("focal",), ("dice",)]
 
 
@@ -187,5 +198,5 @@ class WeightedBceDice(Mix):
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=CrossEntropy(weight_from=self.boundary)), CombinedTerm(metric=self.dice)]
 
-    def places(self) -> list[tuple[str | int, ...]]:
+    def places(self) -> list[Path]:
         return [(), ("dice",)]

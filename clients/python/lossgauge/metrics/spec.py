@@ -1,5 +1,6 @@
 """The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -22,6 +23,10 @@ NonNegative = Annotated[float, Field(ge=0, le=1e9)]
 Element = TypeVar("Element")
 Each = Annotated[list[Element], Field(strict=False)]
 """A list that a tuple may be given for."""
+
+
+Path = tuple[str | int, ...]
+"""Where something stands within a message."""
 
 
 class Forbidden(ValueError):
@@ -89,6 +94,16 @@ class MetricSpec(BaseModel):
     def with_threshold(self, threshold: float) -> Self:
         """The spec with the request's threshold, where it has one and names none of its own."""
         return self
+
+    def of_masks(self) -> Self:
+        """The spec as it is where all there is are masks: nothing is soft."""
+        return self.model_copy(update={"soft": False}) if getattr(self, "soft", False) else self
+
+    def softened(self) -> Iterator[Path]:
+        """The paths of what takes probabilities where the default is the mask."""
+        field = type(self).model_fields.get("soft")
+        if field is not None and field.default is False and getattr(self, "soft", False):
+            yield ("soft",)
 
 
 class Frozen(BaseModel):
