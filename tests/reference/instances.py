@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from tests.reference.averaging import ByClass, averaged, mean_of_defined
 from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, AnyArray, Case, Expected, Mask, Outcome, quotient
+from tests.reference.region import rule_of, ruled
 
 Pixel = tuple[int, ...]
 Object = frozenset[Pixel]
@@ -279,16 +280,7 @@ def empty_case(counts: Counts) -> str | None:
 
 
 def _ruled(spec: Matched, formula: Formula, counts: Counts) -> Outcome:
-    case = empty_case(counts)
-    rules = {
-        "both_empty": spec.empty.both,
-        "target_empty": spec.empty.target,
-        "prediction_empty": spec.empty.prediction,
-    }
-    rule = "formula" if case is None else rules[case]
-    if isinstance(rule, float):
-        return Outcome(rule)
-    return {"formula": formula(counts), "undefined": Outcome(None, case), "skip": Outcome(None, "skipped")}[rule]
+    return ruled(*rule_of(spec.empty, empty_case(counts), counts.tp), formula(counts))
 
 
 def _require_meaning(spec: Matched, case: Case) -> None:

@@ -87,6 +87,7 @@ def test_no_valid_pixel_is_no_score(case: Case) -> None:
         (NOTHING, NOTHING, "both_empty"),
         (SOMETHING, NOTHING, "target_empty"),
         (NOTHING, SOMETHING, "prediction_empty"),
+        (SOMETHING, 1 - SOMETHING, "no_match"),
     ],
 )
 @pytest.mark.parametrize("spec", [Dice, Iou, DiceLoss, IouLoss, Precision, Recall, Specificity])

@@ -42,7 +42,7 @@ def _finish_with(formula: Formula, whole: Whole) -> Callable[[Any, Sums, Case], 
         counts = sums.counts(counts_key(spec, case))
         if not _is_of_matrix(spec, case):
             return averaged(spec, sums, case, counts, of_class)
-        classes = by_rules(spec.empty, counts.predicted, counts.targeted, lambda reasons: of_class(counts, reasons))
+        classes = by_rules(spec.empty, counts, lambda reasons: of_class(counts, reasons))
         value = _ruled(spec, whole(spec, sums, case))
         return scores_of_classes(value, classes, classes, nothing_to_score(sums.totals()))
 

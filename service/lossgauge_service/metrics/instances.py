@@ -15,6 +15,7 @@ from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
     Readings,
     Reasons,
+    Sizes,
     by_rules,
     mean,
     nothing_to_score,
@@ -128,8 +129,8 @@ def _value(spec: Matched, found: Found, totals: TotalSums, chosen: Readings, for
 
 
 def _ruled(spec: Matched, found: Found, formula: Formula) -> Readings:
-    predicted, targeted = found.tp + found.fp, found.tp + found.fn
-    return by_rules(spec.empty, predicted, targeted, lambda reasons: formula(spec, found, reasons))
+    sizes = Sizes(found.tp, found.tp + found.fp, found.tp + found.fn)
+    return by_rules(spec.empty, sizes, lambda reasons: formula(spec, found, reasons))
 
 
 # --------------------------------------------------------------------------------------------------------------- metrics

@@ -20,6 +20,7 @@ from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.metrics.values import (
     Readings,
     Reasons,
+    Sizes,
     by_rules,
     mean,
     nothing_to_score,
@@ -163,7 +164,8 @@ def _curves(spec: MeanIou, counts: CountSums) -> Readings:
 
 
 def _side_iou(spec: MeanIou, hit: Values, wrong: Values, missed: Values) -> Readings:
-    return by_rules(spec.empty, hit + wrong, hit + missed, lambda reasons: ratio(hit, hit + wrong + missed, reasons))
+    sizes = Sizes(hit, hit + wrong, hit + missed)
+    return by_rules(spec.empty, sizes, lambda reasons: ratio(hit, hit + wrong + missed, reasons))
 
 
 FAMILY = (

@@ -150,7 +150,7 @@ def _bands_key(spec: BoundaryIou, case: Case) -> Bands:
 
 
 def _boundary_iou(spec: BoundaryIou, parts: BandCounts, reasons: Reasons) -> Readings:
-    return ratio(parts.shared, parts.predicted_band + parts.targeted_band - parts.shared, reasons)
+    return ratio(parts.shared_band, parts.predicted_band + parts.targeted_band - parts.shared_band, reasons)
 
 
 def _skeletons_key(spec: CentrelineDice, case: Case) -> Skeletons:

@@ -78,9 +78,7 @@ def _generalized_finish(spec: GeneralizedDiceLoss, sums: Sums, case: Case) -> li
     parts = Overlaps(*(values[:, taken] for values in _classes(spec, sums, case)))
     weights = _class_weights(spec, parts.targeted)
     whole = summed(parts, slice(None))
-    value = by_rules(
-        spec.empty, whole.predicted, whole.targeted, lambda reasons: _generalized(spec, parts, weights, reasons)
-    )
+    value = by_rules(spec.empty, whole, lambda reasons: _generalized(spec, parts, weights, reasons))
     no_class = np.full(len(sums), not weights.shape[-1])
     return scores_of(
         value.unless(no_class, "no_class_defined"), nothing_to_score(sums.totals()), class_weights=plain(weights)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from lossgauge.metrics import Empty
@@ -70,19 +70,51 @@ def stacked(readings: Sequence[Readings]) -> Readings:
     return Readings(np.stack([one.numbers for one in readings], -1), np.stack([one.reasons for one in readings], -1))
 
 
-def by_rules(empty: Empty, predicted: Values, targeted: Values, formula: Callable[[Reasons], Readings]) -> Readings:
-    """The formula's values under the empty rules, from the sizes of the masks; it is given the reasons of a 0/0."""
-    no_target, no_guess = targeted == 0, predicted == 0
-    reasons = np.full(targeted.shape, "zero_denominator", object)
+class Parts(Protocol):
+    """What a value is made of, arrays (samples, classes): a NamedTuple that knows the sizes of both masks, and of what they share."""
+
+    @property
+    def shared(self) -> Values:
+        """The size of what both have in common."""
+
+    @property
+    def predicted(self) -> Values:
+        """The prediction's size."""
+
+    @property
+    def targeted(self) -> Values:
+        """The target's size."""
+
+
+class Sizes(NamedTuple):
+    """Sizes alone."""
+
+    shared: Values
+    predicted: Values
+    targeted: Values
+
+
+def by_rules(empty: Empty, parts: Parts, formula: Callable[[Reasons], Readings]) -> Readings:
+    """The formula's values under the empty rules, by the sizes of the masks; it is given the reasons of a 0/0."""
+    no_target, no_guess = parts.targeted == 0, parts.predicted == 0
+    reasons = np.full(no_target.shape, "zero_denominator", object)
     if not (no_target | no_guess).any():
-        return formula(reasons)
+        return _unmatched(empty, parts, formula(reasons))
     cases = {"both": no_target & no_guess, "target": no_target & ~no_guess, "prediction": no_guess & ~no_target}
     for case, where in cases.items():
         reasons[where] = f"{case}_empty"
-    values = formula(reasons)
+    values = _unmatched(empty, parts, formula(reasons))
     for case, where in cases.items():
         values = ruled(values, where, getattr(empty, case), f"{case}_empty")
     return values
+
+
+def _unmatched(empty: Empty, parts: Parts, values: Readings) -> Readings:
+    """The values by the rule of masks that have nothing in common, where neither is empty."""
+    if empty.no_match == "formula":
+        return values
+    apart = (parts.shared == 0) & (parts.predicted > 0) & (parts.targeted > 0)
+    return ruled(values, apart, empty.no_match, "no_match")
 
 
 def ruled(values: Readings, where: Mask, rule: float | str, reason: str) -> Readings:

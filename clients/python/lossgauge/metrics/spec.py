@@ -145,12 +145,16 @@ EmptyRule = Annotated[Constant | Literal["formula", "undefined", "skip"], Field(
 
 
 class Empty(Frozen):
-    """What a score is when a mask has no positive: a constant, `undefined`, `skip`, or what the `formula` gives.
+    """What a score is when a mask has no positive, or nothing meets: a constant, `undefined`, `skip`, or what the `formula` gives.
 
     `undefined` is null with the case as its reason; `skip` is null with the reason `skipped`; both leave a mean and are
     counted as skipped there. `formula` is undefined only where the formula is 0/0.
     """
 
-    both: EmptyRule = "undefined"
-    target: EmptyRule = "formula"
-    prediction: EmptyRule = "formula"
+    both: EmptyRule = Field(default="undefined", description="Neither mask has a pixel (of objects: an object).")
+    target: EmptyRule = Field(default="formula", description="The target has none, and the prediction has.")
+    prediction: EmptyRule = Field(default="formula", description="The prediction has none, and the target has.")
+    no_match: EmptyRule = Field(
+        default="formula",
+        description="Both have pixels, and none in common; of objects: both have some, and none is matched.",
+    )
