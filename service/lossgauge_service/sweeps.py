@@ -193,8 +193,8 @@ def _beside(columns: dict[str, Score], auc: Score | None) -> Numbers:
 def _cell(alpha: float | None, gamma: float, score: Score, beside: Numbers) -> Cell:
     extras = score.model_extra or {}
     numbers: Numbers = {name: score.value if name == "value" else extras.get(name) for name in LOSS_COLUMNS}
-    # a loss of 0 has no share
-    reasons = {name: score.undefined or "no_loss" for name, number in numbers.items() if number is None}
+    why = {"value": score.undefined, **(score.undefined_extras or {})}
+    reasons = {name: why[name] for name, number in numbers.items() if number is None}
     return Cell(alpha=alpha, gamma=gamma, **numbers, **{**beside, "undefined": reasons | beside["undefined"]})
 
 

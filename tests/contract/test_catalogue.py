@@ -53,6 +53,14 @@ def test_every_parameter_is_described(client: Client) -> None:
     assert silent == []
 
 
+def test_every_extra_is_told(client: Client) -> None:
+    """The catalogue names what a score holds beside its value, each with what it is; a docstring that speaks of extras names some."""
+    for name, description in described(client).items():
+        assert description.extras == CATALOGUE[name].about.extras
+        assert [extra for extra, what in description.extras.items() if not what] == []
+        assert ("Extras" in description.description) <= bool(description.extras)
+
+
 def test_every_number_has_bounds(client: Client) -> None:
     """A number, also one within a list or a record, has a lowest and a highest value."""
     unbounded = {

@@ -12,6 +12,7 @@ from lossgauge.wire import Score
 from lossgauge_service.metrics.class_averages import averaged, background_misfit, counts_key, mask_key
 from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
+    Extra,
     Readings,
     Reasons,
     by_rules,
@@ -23,6 +24,7 @@ from lossgauge_service.metrics.values import (
     scores_of,
     scores_of_classes,
     stacked,
+    told,
 )
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Counts, CountSums, Pairs, Statistic, Sums, Totals, Values
@@ -164,9 +166,14 @@ def _balanced_finish(spec: BalancedAccuracy, sums: Sums, case: Case) -> list[Sco
     both = stacked([recalls, _with_absent(spec, ratio(tn, tn + fp, "no_negatives"))])
     labels = _balanced(spec, both)
     if case.task == "binary":
-        return scores_of(labels[:, 0], nothing)
+        return scores_of(labels[:, 0], nothing, both[:, 0], **_recalls(both[:, 0]))
     labels = scored(labels, totals)
-    return scores_of_classes(mean(labels), labels, labels, nothing)
+    return scores_of_classes(mean(labels), labels, labels, nothing, **_recalls(scored(both, totals)))
+
+
+def _recalls(both: Readings) -> dict[str, Extra]:
+    """What the mean is of, the foreground's and the background's."""
+    return {"recall": told(both[..., 0]), "specificity": told(both[..., 1])}
 
 
 def _with_absent(spec: BalancedAccuracy, recalls: Readings) -> Readings:

@@ -10,7 +10,7 @@ from lossgauge.wire import Score
 
 from lossgauge_service.measures.boxes import Corners
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Readings, plain, ratio
+from lossgauge_service.metrics.values import Readings, finite, ratio, scores_of, told, undefined
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums, Values
 
@@ -101,19 +101,17 @@ def _finish_with(formula: Formula) -> Callable[[Any, Sums, Case], list[Score]]:
 
 def _score(spec: OfBoxes, rows: Values, formula: Formula) -> Score:
     """The mean or sum of the pairs that have a value."""
-    if not len(rows):
-        return Score(value=None, undefined="no_boxes")
     pairs = _pairs(rows)
     values = _iou(spec, pairs).mapped(lambda iou: formula(spec, pairs, iou))
+    [score] = scores_of(_reduced(spec, values), np.array([None], object), values[None], per_box=told(values[None]))
+    return score
+
+
+def _reduced(spec: OfBoxes, values: Readings) -> Readings:
     numbers = values.numbers[values.defined]
-    extras: dict[str, Any] = {
-        "per_box": plain(values.numbers),
-        "counted": len(numbers),
-        "skipped": len(rows) - len(numbers),
-    }
     if not len(numbers):
-        return Score(value=None, undefined=values.reasons[0], **extras)
-    return Score(value=float(numbers.mean() if spec.reduction == "mean" else numbers.sum()), **extras)
+        return undefined((1,), "zero_union" if len(values.numbers) else "no_boxes")
+    return finite(np.array([numbers.mean() if spec.reduction == "mean" else numbers.sum()]))
 
 
 FAMILY = (

@@ -11,12 +11,15 @@ from lossgauge.wire import Score
 
 from lossgauge_service.metrics import brier, focal_variants, lovasz, overlap, pixel_losses, tversky
 from lossgauge_service.metrics.implementation import Implementation, Misfit
+from lossgauge_service.metrics.values import by_place
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
 
 FAMILIES = (brier, focal_variants, lovasz, overlap, pixel_losses, tversky)
 PARTS: dict[type[MetricSpec], Implementation[Any]] = {part.spec: part for family in FAMILIES for part in family.FAMILY}
 
+NOTHING = ("no_valid_pixels", "no_weight")
+"""Why no term of a sample has a value."""
 TRANSFORMS: dict[str, Callable[[float], float]] = {
     "identity": lambda x: x,
     "complement": lambda x: 1 - x,
@@ -49,7 +52,12 @@ def _mixed(terms: Sequence[CombinedTerm], scores: Sequence[Score]) -> Score:
 
 
 def _with_terms(scores: Sequence[Score], **members: Any) -> Score:
-    return Score.model_validate({**members, "terms": [score.value for score in scores]})
+    reasons = [score.undefined for score in scores]
+    if len({*reasons}) == 1 and reasons[0] in NOTHING:
+        return Score.model_validate({**members, "terms": None, "undefined_extras": {"terms": reasons[0]}})
+    why = by_place(reasons)
+    told = {"undefined_extras": {"terms": why}} if why else {}
+    return Score.model_validate({**members, "terms": [score.value for score in scores], **told})
 
 
 def _transformed(term: CombinedTerm, value: float) -> float:

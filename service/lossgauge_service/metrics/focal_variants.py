@@ -10,7 +10,7 @@ from lossgauge_service.metrics import pixel_losses
 from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.pixel_losses import Parts, reduced, weighting_misfit
 from lossgauge_service.metrics.tversky import Overlaps, with_background
-from lossgauge_service.metrics.values import Readings, finite, mean, nothing_to_score, plain, ratio, scores_of
+from lossgauge_service.metrics.values import Readings, finite, mean, nothing_to_score, ratio, scores_of, stacked, told
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Entropy, Moments, Statistic, Sums, Totals, Values
 
@@ -70,12 +70,15 @@ def _unified_needs(spec: UnifiedFocalLoss, case: Case) -> list[Statistic]:
 
 def _unified_finish(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> list[Score]:
     term, tversky = _focal_term(spec, case), _tversky_term(spec, sums, case)
-    scores = PIXELS[type(term)].finish(term, sums, case)
-    focal = np.array([np.nan if score.value is None else score.value for score in scores])
+    focal = _readings(PIXELS[type(term)].finish(term, sums, case))
     share = spec.weight
-    both = finite(_weighed(share, tversky.numbers) + _weighed(1 - share, focal))
-    terms = [list(pair) for pair in zip(plain(tversky.numbers), plain(focal), strict=True)]
-    return scores_of(both, nothing_to_score(sums.totals()), terms=terms)
+    both = finite(_weighed(share, tversky.numbers) + _weighed(1 - share, focal.numbers))
+    return scores_of(both, nothing_to_score(sums.totals()), terms=told(stacked([tversky, focal])))
+
+
+def _readings(scores: list[Score]) -> Readings:
+    numbers = np.array([np.nan if score.value is None else score.value for score in scores])
+    return Readings(numbers, np.array([score.undefined for score in scores], object))
 
 
 def _tversky_term(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> Readings:
@@ -88,7 +91,9 @@ def _tversky_term(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> Readings:
     if spec.form == "asymmetric":
         exponents[0] = 1.0
     times = len(exponents) if spec.class_reduction == "sum" else 1
-    return mean(losses.mapped(lambda loss: loss**exponents)).mapped(lambda loss: times * loss)
+    whole = mean(losses.mapped(lambda loss: loss**exponents)).mapped(lambda loss: times * loss)
+    # a class that is infinite must not leave the mean
+    return whole.unless(~losses.defined.all(-1), "infinite")
 
 
 def _unified_misfit(spec: UnifiedFocalLoss, case: Case) -> Misfit | None:

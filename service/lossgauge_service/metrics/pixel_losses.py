@@ -10,7 +10,7 @@ from lossgauge.metrics.pixel_loss import PixelLoss
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.implementation import Implementation, Misfit
-from lossgauge_service.metrics.values import Readings, nothing_to_score, plain, ratio, scores_of, scores_of_classes
+from lossgauge_service.metrics.values import Readings, nothing_to_score, ratio, scores_of, scores_of_classes, told
 from lossgauge_service.samples import Case, case_one_vs_rest
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
 
@@ -308,9 +308,9 @@ def reduced(
     scale = scale / times
     value = ratio(positive + negative, scale, "no_weight")
     extras = {
-        "positive": plain(ratio(positive, scale, "no_weight").numbers),
-        "negative": plain(ratio(negative, scale, "no_weight").numbers),
-        "positive_share": plain(_share(positive, positive + negative)),
+        "positive": told(ratio(positive, scale, "no_weight")),
+        "negative": told(ratio(negative, scale, "no_weight")),
+        "positive_share": told(_share(positive, positive + negative)),
     }
     if case.task == "binary":
         return scores_of(value, nothing, **extras)
@@ -318,11 +318,10 @@ def reduced(
     return scores_of_classes(value, classes, classes, nothing, **extras)
 
 
-def _share(part: Values, whole: Values) -> Values:
-    """part / whole, NaN where there is nothing to share."""
-    known = (whole != 0) & np.isfinite(whole)
-    share: Values = np.where(known, np.where(known, part, 0.0) / np.where(known, whole, 1.0), np.nan)
-    return share
+def _share(part: Values, whole: Values) -> Readings:
+    """part / whole, undefined where there is nothing to share."""
+    known = np.isfinite(whole)
+    return ratio(np.where(known, part, 0.0), np.where(known, whole, 1.0), "no_loss").unless(~known, "infinite")
 
 
 def _scaled(factor: Any, sums: Values) -> Values:

@@ -41,6 +41,7 @@ BCE = "The cross-entropy that is added: plain, a mean over pixels, by default."
 FOCAL = "The focal loss that is added: without alpha by default."
 DICE_LOSS = "The dice loss that is added: of probabilities, smoothed by 1, by default."
 DICE_SCORE = "The dice of whose logarithm the loss is made: of probabilities, smoothed by 1, by default."
+TERMS = {"terms": "The value of each term, before its transform and weight."}
 MIX_SOURCE = "mixes of segmentation competitions (Carvana, DSB 2018)"
 
 
@@ -77,7 +78,11 @@ class CombinedLoss(Mix):
     """
 
     about: ClassVar[About] = About(
-        formula="sum of weight * transform(metric)", direction="lower", range="(-inf, inf)", source=MIX_SOURCE
+        formula="sum of weight * transform(metric)",
+        direction="lower",
+        range="(-inf, inf)",
+        source=MIX_SOURCE,
+        extras=TERMS,
     )
     name: Literal["combined_loss"] = "combined_loss"
     terms: list[CombinedTerm] = Field(min_length=1, max_length=16, description="The losses that are added up.")
@@ -107,7 +112,12 @@ class BceDice(Mix):
     """BCE + dice loss. Range [0, inf). Extras: `terms`."""
 
     about: ClassVar[About] = About(
-        formula="BCE + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+        formula="BCE + (1 - dice)",
+        direction="lower",
+        range="[0, inf)",
+        source=MIX_SOURCE,
+        kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["bce_dice"] = "bce_dice"
     bce: CrossEntropy = Field(default=CrossEntropy(), description=BCE)
@@ -124,7 +134,12 @@ class BceLogDice(Mix):
     """BCE - log(1 - dice loss) = BCE - log dice. Range [0, inf). Extras: `terms`."""
 
     about: ClassVar[About] = About(
-        formula="BCE - log(1 - dice_loss)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+        formula="BCE - log(1 - dice_loss)",
+        direction="lower",
+        range="[0, inf)",
+        source=MIX_SOURCE,
+        kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["bce_log_dice"] = "bce_log_dice"
     bce: CrossEntropy = Field(default=CrossEntropy(), description=BCE)
@@ -141,7 +156,12 @@ class FocalDice(Mix):
     """Focal + dice loss. Range [0, inf). Extras: `terms`."""
 
     about: ClassVar[About] = About(
-        formula="focal + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+        formula="focal + (1 - dice)",
+        direction="lower",
+        range="[0, inf)",
+        source=MIX_SOURCE,
+        kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["focal_dice"] = "focal_dice"
     focal: FocalLoss = Field(default=PLAIN_FOCAL, description=FOCAL)
@@ -158,7 +178,12 @@ class FocalLogDice(Mix):
     """c * focal - log dice: focal and dice on one scale, c = focal_weight. Range [0, inf). Extras: `terms`."""
 
     about: ClassVar[About] = About(
-        formula="c focal - log dice", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+        formula="c focal - log dice",
+        direction="lower",
+        range="[0, inf)",
+        source=MIX_SOURCE,
+        kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["focal_log_dice"] = "focal_log_dice"
     focal_weight: float = Field(default=10.0, ge=0, le=1e6, description="c: how much the focal loss weighs.")
@@ -188,6 +213,7 @@ class WeightedBceDice(Mix):
         source=MIX_SOURCE,
         tasks=("binary", "multilabel"),
         kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["weighted_bce_dice"] = "weighted_bce_dice"
     boundary: BoundaryWeight = Field(

@@ -1,7 +1,7 @@
 """The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -56,6 +56,8 @@ class About:
     source: str
     tasks: tuple[Task, ...] = ALL_TASKS
     kinds: tuple[PredictionKind, ...] = ALL_KINDS
+    extras: Mapping[str, str] = field(default_factory=dict)
+    """What a score holds beside its value, by name."""
 
 
 class MetricSpec(BaseModel):
@@ -90,6 +92,10 @@ class MetricSpec(BaseModel):
     def answer_key(self) -> str:
         """The key under which the answer holds this score."""
         return self.key or self.name
+
+    def extras_of(self, task: Task) -> tuple[str, ...]:
+        """The extras that these parameters' score has for a task, of any sample: null where they are undefined."""
+        return tuple(self.about.extras)
 
     def with_threshold(self, threshold: float) -> Self:
         """The spec with the request's threshold, where it has one and names none of its own."""
