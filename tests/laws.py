@@ -99,7 +99,7 @@ def _loses_where_both_are_empty(spec: MetricSpec) -> bool:
     rules = getattr(spec, "empty", None)
     return (
         rules is not None
-        and spec.about.direction == "lower"
+        and spec.about.direction != "higher"
         and rules.both not in (0.0, "formula", "undefined", "skip")
     )
 
@@ -208,7 +208,6 @@ PERFECT_IS_BEST = Law(
         "smoothing punishes certainty": lambda spec: bool(getattr(spec, "label_smoothing", 0)),
         "unequal smoothing, whose loss of an empty mask is below 0": _smoothed_unequally,
         "a loss that a rule gives to two empty masks": _loses_where_both_are_empty,
-        "a difference with a sign: best is 0": _has("mode", "relative"),
     },
 )
 

@@ -61,13 +61,15 @@ def timing_headers(times: Mapping[str, float]) -> dict[str, str]:
 
 def scores_document(scores: dict[str, Score], sample: Sample) -> dict[str, Any]:
     """A sample's scores as they travel, with the value always and the rest where it is given, and their precision."""
-    documents = {key: _score_document(score) for key, score in scores.items()}
+    documents = {key: score_document(score) for key, score in scores.items()}
     return {"scores": documents, "precision": sample.case.precision}
 
 
-def _score_document(score: Score) -> dict[str, Any]:
-    extras = {name: value for name, value in score.model_dump().items() if value is not None and name != "value"}
-    return {"value": score.value, **extras}
+def score_document(score: Score) -> dict[str, Any]:
+    """A score as it travels: the value and the metric's extras always, the rest where it is given."""
+    extras = score.model_extra or {}
+    kept = {name: value for name, value in score.model_dump().items() if value is not None or name in extras}
+    return {"value": score.value, **kept}
 
 
 def _ms(seconds: float) -> float:

@@ -20,7 +20,13 @@ LossgaugeError
   NotFound                  no such thing
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
+
+
+def pointer_to(path: Sequence[str | int]) -> str:
+    """The JSON pointer (RFC 6901) of a path."""
+    return "".join(f"/{str(token).replace('~', '~0').replace('/', '~1')}" for token in path)
 
 
 class LossgaugeError(Exception):

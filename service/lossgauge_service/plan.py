@@ -10,12 +10,14 @@ from lossgauge.metrics import MetricSpec
 from lossgauge.spread import mean_and_std
 from lossgauge.wire import Question, Score, Semantics, Summary
 
-from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
+from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit, pointer_to
 from lossgauge_service.metrics import IMPLEMENTATIONS
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
+
+REGIONS = "regions are scored as masks of labels: a pixel is in a region where its label, or the argmax, is"
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,12 @@ class Plan:
     implementations: tuple[Implementation[Any], ...]
 
     def statistics(self, case: Case) -> tuple[Statistic, ...]:
-        """The union of what the metrics need, each once. Raises `MetricDoesNotFit`, pointing to /metrics/i."""
+        """The union of what the metrics need, each once. Raises `MetricDoesNotFit`, pointing to /metrics/i or within it."""
         needed: dict[Statistic, None] = {}
         for place, (spec, part) in enumerate(zip(self.specs, self.implementations, strict=True)):
             misfit = part.misfit(spec, case)
             if misfit is not None:
-                raise MetricDoesNotFit(f"{spec.name}: {misfit}", pointer=f"/metrics/{place}")
+                raise _misfit(f"{spec.name}: {misfit.detail}", place, *misfit.at)
             needed |= dict.fromkeys(part.needs(spec, case))
         return tuple(needed)
 
@@ -97,16 +99,31 @@ def plan_for(question: Question) -> Plan:
     """The plan of a request. Raises `MetricDoesNotFit` where a metric is not for the request's task or kind of prediction."""
     specs = tuple(spec.with_threshold(question.threshold) for spec in question.metrics)
     for place, spec in enumerate(specs):
-        _check_about(spec, question, f"/metrics/{place}")
+        (_check_about if question.regions is None else _check_regions)(spec, question, place)
+    if question.regions is not None and question.prediction_kind != "labels":
+        specs = tuple(spec.of_masks() for spec in specs)
     return Plan(specs, tuple(IMPLEMENTATIONS[type(spec)] for spec in specs))
 
 
-def _check_about(spec: MetricSpec, question: Question, pointer: str) -> None:
-    # a region is a mask of labels
-    task, kind = (question.task, question.prediction_kind) if question.regions is None else ("multilabel", "labels")
-    if task not in spec.about.tasks:
-        raise MetricDoesNotFit(
-            f"{spec.name} is for the tasks {', '.join(spec.about.tasks)}, not {task!r}", pointer=pointer
-        )
-    if kind not in spec.about.kinds:
-        raise MetricDoesNotFit(f"{spec.name} takes {' or '.join(spec.about.kinds)}, not {kind!r}", pointer=pointer)
+def _check_about(spec: MetricSpec, question: Question, place: int) -> None:
+    task, kind, about = question.task, question.prediction_kind, spec.about
+    if task not in about.tasks:
+        raise _misfit(f"{spec.name} is for the tasks {', '.join(about.tasks)}, not {task!r}", place)
+    if kind not in about.kinds:
+        raise _misfit(f"{spec.name} takes {' or '.join(about.kinds)}, not {kind!r}", place)
+
+
+def _check_regions(spec: MetricSpec, question: Question, place: int) -> None:
+    """A region is a mask of labels, whatever was sent."""
+    about = spec.about
+    if "multilabel" not in about.tasks:
+        raise _misfit(f"{spec.name} is for the tasks {', '.join(about.tasks)}; {REGIONS}", place)
+    if "labels" not in about.kinds:
+        raise _misfit(f"{spec.name} takes {' or '.join(about.kinds)}; {REGIONS}", place)
+    if question.prediction_kind != "labels":
+        for at in spec.softened():
+            raise _misfit(f"{spec.name}: soft takes probabilities; {REGIONS}", place, *at)
+
+
+def _misfit(detail: str, place: int, *at: str | int) -> MetricDoesNotFit:
+    return MetricDoesNotFit(detail, pointer=pointer_to(("metrics", place, *at)))

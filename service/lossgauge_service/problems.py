@@ -13,9 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from lossgauge_service.errors import InvalidParameter, LossgaugeError
+from lossgauge_service.errors import InvalidParameter, LossgaugeError, pointer_to
 from lossgauge_service.request_id import HEADER
-from lossgauge_service.validation import pointer_to
 
 log = logging.getLogger("uvicorn.error")
 

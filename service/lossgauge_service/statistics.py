@@ -86,6 +86,11 @@ class CountSums(NamedTuple):
         """The size of the target's mask."""
         return self.tp + self.fn
 
+    @property
+    def shared(self) -> Values:
+        """What both masks have in common."""
+        return self.tp
+
 
 class PairSums(NamedTuple):
     """Multi-class: the weight of the pixels with each target (row) and predicted (column) class; (samples, classes, classes)."""

@@ -12,18 +12,23 @@ from typing import Any
 
 import numpy as np
 from lossgauge.metrics import (
+    CATALOGUE,
     Accuracy,
+    BalancedAccuracy,
     Confusion,
     Dice,
+    FBeta,
     FocalLoss,
     Iou,
+    Mcc,
     MetricSpec,
     Precision,
     Recall,
     RocAuc,
     Specificity,
+    VolumeDifference,
 )
-from lossgauge.metrics.spec import Thresholded
+from lossgauge.metrics.spec import Direction, Thresholded, badness
 from lossgauge.sweeps import (
     COUNTS,
     LOSS_COLUMNS,
@@ -46,7 +51,7 @@ from lossgauge_service.plan import Plan, overflowing, plan_for
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Sums
 
-OF_MASKS = (Accuracy, Precision, Recall, Specificity, Dice, Iou)
+OF_MASKS = (Accuracy, Precision, Recall, Specificity, Dice, Iou, Mcc, VolumeDifference)
 Numbers = dict[str, Any]
 
 
@@ -86,26 +91,24 @@ class Sweeping:
     def tables(self, outcomes: Outcomes) -> Tables:
         """The tables, of the one sample's sums. Raises the sample's error, which is the grid's where the loss is not for it."""
         for error in outcomes.errors.values():
-            raise (
-                MetricDoesNotFit(error.detail, pointer="/sweep/focal") if isinstance(error, MetricDoesNotFit) else error
-            )
+            raise _of_the_grid(error) if isinstance(error, MetricDoesNotFit) else error
         [group] = outcomes.groups
         [columns] = _finished(self.columns, group.sums, group.case)
         auc = self._auc(columns)
-        thresholds = self._threshold_rows(group.sums, group.case) if self._masks else None
-        cells = self._cells(group.sums, group.case, _beside(columns, auc)) if self._losses else None
+        thresholds = self._threshold_rows(group.sums, group.case, auc) if self._masks else None
+        cells = self._cells(group.sums, group.case, _mask_numbers(columns, auc)) if self._losses else None
         return Tables(thresholds, cells, auc, _best(self.swept, thresholds or [], cells or []))
 
     def _auc(self, columns: dict[str, Score]) -> Score | None:
         return columns.get("roc_auc", Score(value=None, undefined="soft_target")) if self.swept.auc else None
 
-    def _threshold_rows(self, sums: Sums, case: Case) -> list[ThresholdRow]:
+    def _threshold_rows(self, sums: Sums, case: Case, auc: Score | None) -> list[ThresholdRow]:
         masks = self._masks
         columns = [spec for spec in self.columns.specs if isinstance(spec, Thresholded)]
         first = _plan_of([spec.model_copy(update={"threshold": masks[0].threshold}) for spec in columns])
         scores = _finished(first, _rows_of(masks, sums, case), case)
         pairs = zip(self.swept.thresholds or [], scores, strict=True)
-        return [ThresholdRow(threshold=threshold, **_mask_numbers(row)) for threshold, row in pairs]
+        return [ThresholdRow(threshold=threshold, **_mask_numbers(row, auc)) for threshold, row in pairs]
 
     def _cells(self, sums: Sums, case: Case, beside: Numbers) -> list[Cell]:
         grid = self.swept.focal
@@ -123,6 +126,8 @@ def sweeping(request: SweepRequest) -> Sweeping:
     columns: list[MetricSpec] = [
         Confusion(threshold_side=side),
         *(kind(threshold_side=side, average=how) for kind in OF_MASKS),
+        FBeta(beta=swept.beta, threshold_side=side, average=how),
+        BalancedAccuracy(threshold_side=side),
         # a soft target has no positives to rank
         *([RocAuc(average=how)] if swept.auc and request.target_kind == "labels" else []),
     ]
@@ -132,6 +137,12 @@ def sweeping(request: SweepRequest) -> Sweeping:
 
 
 # ----------------------------------------------------------------------------------------------------------------- rows
+
+
+def _of_the_grid(error: MetricDoesNotFit) -> MetricDoesNotFit:
+    """What keeps a cell's loss from fitting, as the grid's: its parameters are the same in every cell."""
+    _, _, _, *parameter = (error.pointer or "").split("/")
+    return MetricDoesNotFit(error.detail, pointer="/".join(["/sweep/focal", *parameter]))
 
 
 def _plan_of(specs: Sequence[MetricSpec]) -> Plan:
@@ -162,14 +173,16 @@ def _finished(plan: Plan, rows: Sums, case: Case) -> list[dict[str, Score]]:
 # -------------------------------------------------------------------------------------------------------------- columns
 
 
-def _mask_numbers(scores: dict[str, Score]) -> Numbers:
-    """The columns of a mask, and why some of them are null."""
+def _mask_numbers(scores: dict[str, Score], auc: Score | None) -> Numbers:
+    """The columns of a mask and the area, which is the same in every row, and why some of them are null."""
     counts = scores["confusion"]
     numbers: Numbers = {name: _total((counts.model_extra or {}).get(name)) for name in COUNTS}
     reasons = {name: counts.undefined or "infinite" for name in COUNTS if numbers[name] is None}
     numbers |= {name: scores[name].value for name in MASK_METRICS}
     reasons |= {name: reason for name in MASK_METRICS if (reason := scores[name].undefined) is not None}
-    return {**numbers, "undefined": reasons}
+    reason = "not_asked" if auc is None else auc.undefined
+    reasons |= {} if reason is None else {"auc": reason}
+    return {**numbers, "auc": auc and auc.value, "undefined": reasons}
 
 
 def _total(counts: Any) -> float | None:
@@ -178,19 +191,11 @@ def _total(counts: Any) -> float | None:
     return None if None in each else sum(each)
 
 
-def _beside(columns: dict[str, Score], auc: Score | None) -> Numbers:
-    """The columns that are the same in each cell."""
-    mask = _mask_numbers(columns)
-    reason = "not_asked" if auc is None else auc.undefined
-    reasons = mask["undefined"] | ({} if reason is None else {"auc": reason})
-    return {**mask, "auc": None if auc is None else auc.value, "undefined": reasons}
-
-
 def _cell(alpha: float | None, gamma: float, score: Score, beside: Numbers) -> Cell:
     extras = score.model_extra or {}
     numbers: Numbers = {name: score.value if name == "value" else extras.get(name) for name in LOSS_COLUMNS}
-    # a loss of 0 has no share
-    reasons = {name: score.undefined or "no_loss" for name, number in numbers.items() if number is None}
+    why = {"value": score.undefined, **(score.undefined_extras or {})}
+    reasons = {name: why[name] for name, number in numbers.items() if number is None}
     return Cell(alpha=alpha, gamma=gamma, **numbers, **{**beside, "undefined": reasons | beside["undefined"]})
 
 
@@ -198,8 +203,9 @@ def _cell(alpha: float | None, gamma: float, score: Score, beside: Numbers) -> C
 
 
 def _best(swept: Sweep, thresholds: Sequence[ThresholdRow], cells: Sequence[Cell]) -> Best:
-    sign = 1 if swept.best_cell_by == "positive_share" else -1
-    row, cell = _first(thresholds, swept.best_by, 1), _first(cells, swept.best_cell_by, sign)
+    share = swept.best_cell_by == "positive_share"
+    row = _first(thresholds, swept.best_by, CATALOGUE[swept.best_by].about.direction)
+    cell = _first(cells, swept.best_cell_by, "higher" if share else "lower")
     return Best(
         threshold=row and BestThreshold(by=swept.best_by, threshold=row.threshold, value=getattr(row, swept.best_by)),
         cell=cell
@@ -209,7 +215,7 @@ def _best(swept: Sweep, thresholds: Sequence[ThresholdRow], cells: Sequence[Cell
     )
 
 
-def _first(rows: Sequence[Any], column: str, sign: int) -> Any:
-    """The first of the rows with the highest (sign -1: lowest) number; None where there is none."""
+def _first(rows: Sequence[Any], column: str, direction: Direction) -> Any:
+    """The first of the rows with the best number; None where there is none."""
     defined = [row for row in rows if getattr(row, column) is not None]
-    return max(defined, key=lambda row: sign * getattr(row, column), default=None)
+    return min(defined, key=lambda row: badness(direction, getattr(row, column)), default=None)

@@ -13,7 +13,7 @@ from lossgauge.metrics.spec import Forbidden
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lossgauge_service.errors import InvalidParameter, InvalidRequest, UnknownMetric
+from lossgauge_service.errors import InvalidParameter, InvalidRequest, UnknownMetric, pointer_to
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = Sequence[str | int]
@@ -39,11 +39,6 @@ def validated(model: type[Model], document: Any, at: str = "") -> Model:
         details = invalid.errors(include_url=False)[:MOST_ERRORS]
         complaints = _without_noise([_complaint(error, model, document) for error in details])
     raise _first_of([complaint.error(at) for complaint in complaints])
-
-
-def pointer_to(path: Location) -> str:
-    """The JSON pointer (RFC 6901) of a path."""
-    return "".join(f"/{str(token).replace('~', '~0').replace('/', '~1')}" for token in path)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -98,7 +98,7 @@ BAD_QUESTIONS: list[tuple[str, Document, type[errors.ProblemError], str, list[st
     ),
     (
         *("length fit", {"metrics": [m.CrossEntropy(class_weights=[1, 2, 3])]}, errors.MetricDoesNotFitError),
-        *("/metrics/0", ["3 entries", "2 are needed"]),
+        *("/metrics/0/class_weights", ["3 entries", "2 are needed"]),
     ),
 ]
 

@@ -43,20 +43,22 @@ def test_every_parameter_has_a_default(client: Client) -> None:
 
 
 def test_every_parameter_is_described(client: Client) -> None:
-    """A parameter says what it does, or is a metric or a record that does."""
+    """A parameter says what it does, whatever the metric or record that it is says of itself."""
     silent = [
         (name, key)
         for name, description in described(client).items()
         for key, schema in description.parameters.items()
-        if not _description(schema, description)
+        if not schema.get("description")
     ]
     assert silent == []
 
 
-def _description(schema: Schema, metric: MetricDescription) -> str:
-    referred = _resolved(schema, metric)
-    found: str = schema.get("description") or referred.get("description", "")
-    return found
+def test_every_extra_is_told(client: Client) -> None:
+    """The catalogue names what a score holds beside its value, each with what it is; a docstring that speaks of extras names some."""
+    for name, description in described(client).items():
+        assert description.extras == CATALOGUE[name].about.extras
+        assert [extra for extra, what in description.extras.items() if not what] == []
+        assert ("Extras" in description.description) <= bool(description.extras)
 
 
 def test_every_number_has_bounds(client: Client) -> None:

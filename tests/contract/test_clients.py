@@ -41,6 +41,15 @@ def awaited(url: str, call: Callable[[AsyncClient], Awaitable[Result]]) -> Resul
 # ------------------------------------------------------------------------------------------------------ sync and async
 
 
+def test_an_extra_without_a_value_is_none(client: Client) -> None:
+    """What a metric declares can be read of any sample, and why it is None."""
+    asked: Any = {"prediction_kind": "labels", "metrics": "panoptic_quality"}
+    missed = client.score([[1, 1, 1, 1]], [[1, 0, 0, 0]], **asked).scores["panoptic_quality"]
+    nothing = client.score([[0]], [[0]], **asked).scores["panoptic_quality"]
+    assert (missed.sq, missed.rq, missed.undefined_extras) == (None, 0.0, {"sq": "no_match"})  # type: ignore[attr-defined]
+    assert (nothing.sq, nothing.undefined_extras["rq"]) == (None, "both_empty")  # type: ignore[attr-defined,index]
+
+
 @pytest.mark.parametrize("case", MASKED, ids=name_of)
 def test_sync_and_async_score_alike(client: Client, url: str, case: Case) -> None:
     """A pair has the same answer from both clients: scores, semantics, engine, id."""

@@ -27,6 +27,19 @@ def reference(spec: MetricSpec, case: Case) -> Expected:
     """What a metric's score of a sample must be. Raises `MetricDoesNotFit`."""
     require_fit(spec, case)
     expected = REFERENCES[spec.name](spec, case)
-    if case.valid.any() and not case.pixel_weight[case.valid].any():
-        return Expected(value=None, undefined="no_weight")
-    return expected
+    reason = why_nothing(case)
+    return expected if reason is None else nothing(spec, case, reason)
+
+
+def why_nothing(case: Case) -> str | None:
+    """Why there is nothing to score, if so."""
+    if case.task == "boxes" or case.pixel_weight[case.valid].any():
+        return None
+    return "no_weight" if case.valid.any() else "no_valid_pixels"
+
+
+def nothing(spec: MetricSpec, case: Case, reason: str) -> Expected:
+    """The score of nothing: every extra is null for the same reason."""
+    extras = spec.extras_of(case.task)
+    reasons = {"undefined_extras": dict.fromkeys(extras, reason)} if extras else {}
+    return Expected(value=None, undefined=reason, extras={**dict.fromkeys(extras), **reasons})

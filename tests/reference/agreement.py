@@ -9,7 +9,17 @@ from lossgauge.metrics.agreement import Agreement
 from lossgauge_service.errors import MetricDoesNotFit
 
 from tests.reference.averaging import ByClass, averaged, mean_of_defined
-from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, Case, Expected, Floats, Outcome, quotient
+from tests.reference.case import (
+    NO_VALID_PIXELS,
+    NOTHING_TO_SCORE,
+    Case,
+    Expected,
+    Floats,
+    Outcome,
+    quotient,
+    tally,
+    told,
+)
 from tests.reference.overlap import class_average, first_class, threshold_of
 from tests.reference.probability import hard_membership, target_membership
 from tests.reference.region import Region, by_rules, empty_case, ratio, regions_of
@@ -91,12 +101,15 @@ def balanced_accuracy(spec: BalancedAccuracy, case: Case) -> Expected:
         found = quotient(region.tp, region.target, reason)
         return Outcome(spec.absent) if found.value is None and isinstance(spec.absent, float) else found
 
+    def both(region: Region) -> list[Outcome]:
+        if region.count == 0 or region.weight == 0:
+            return [Outcome(None, NO_VALID_PIXELS if region.count == 0 else "no_weight")] * 2
+        return [recall(region, "target_empty"), recall(region.background, "no_negatives")]
+
     def label(region: Region) -> Outcome:
-        if region.count == 0:
-            return Outcome(None, NO_VALID_PIXELS)
-        if region.weight == 0:
-            return Outcome(None, "no_weight")
-        return _balanced(spec, [recall(region, "target_empty"), recall(region.background, "no_negatives")])
+        pair = both(region)
+        nothing = region.count == 0 or region.weight == 0
+        return pair[0] if nothing else _balanced(spec, pair)
 
     sizes = [region.target for region in regions]
     if case.task == "multiclass":
@@ -104,7 +117,13 @@ def balanced_accuracy(spec: BalancedAccuracy, case: Case) -> Expected:
         score = averaged(case, "macro", ByClass(recalls, sizes, Outcome(None)))
         value, reason = _balanced(spec, recalls)
         return Expected(value, reason, score.per_class, score.extras)
-    return averaged(case, "macro", ByClass([label(region) for region in regions], sizes, Outcome(None)))
+    score = averaged(case, "macro", ByClass([label(region) for region in regions], sizes, Outcome(None)))
+    recalls, specificities = ([both(region)[side] for region in regions] for side in (0, 1))
+    if case.task == "binary":
+        extras = told(recall=recalls[0], specificity=specificities[0]) | tally([recalls[0], specificities[0]])
+        return Expected(score.value, score.undefined, extras=extras)
+    extras = told(recall=recalls, specificity=specificities)
+    return Expected(score.value, score.undefined, score.per_class, score.extras | extras)
 
 
 def _balanced(spec: BalancedAccuracy, recalls: list[Outcome]) -> Outcome:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from lossgauge.metrics.boxes import OfBoxes
 
-from tests.reference.case import Case, Expected
+from tests.reference.case import Case, Expected, Outcome, tally, told
 
 
 class Box(NamedTuple):
@@ -114,10 +114,10 @@ def _scored(formula: Formula) -> Callable[[Any, Case], Expected]:
         sides = [[box_of(row, spec.box_format) for row in array.tolist()] for array in (case.prediction, case.target)]
         pairs = list(zip(*sides, strict=True))
         if not pairs:
-            return Expected(None, "no_boxes")
+            return Expected(None, "no_boxes", extras={"per_box": [], "counted": 0, "skipped": 0})
         values = [_value(spec, formula, *pair) for pair in pairs]
-        known = [value for value in values if value is not None]
-        extras = {"per_box": values, "counted": len(known), "skipped": len(values) - len(known)}
+        known = [value for value, _ in values if value is not None]
+        extras = told(per_box=values) | tally(values)
         if not known:
             return Expected(None, "zero_union", extras=extras)
         return Expected(sum(known) / (len(known) if spec.reduction == "mean" else 1), extras=extras)
@@ -125,9 +125,9 @@ def _scored(formula: Formula) -> Callable[[Any, Case], Expected]:
     return score
 
 
-def _value(spec: OfBoxes, formula: Formula, one: Box, two: Box) -> float | None:
+def _value(spec: OfBoxes, formula: Formula, one: Box, two: Box) -> Outcome:
     overlap = iou(spec, one, two)
-    return None if overlap is None else formula(spec, one, two, overlap)
+    return Outcome(None, "zero_union") if overlap is None else Outcome(formula(spec, one, two, overlap))
 
 
 REFERENCES: dict[str, Callable[[Any, Case], Expected]] = {

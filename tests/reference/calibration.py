@@ -11,7 +11,7 @@ from lossgauge.metrics import CalibrationError
 from lossgauge_service.errors import MetricDoesNotFit
 
 from tests.reference.averaging import ByClass, averaged
-from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, Case, Expected, Outcome
+from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, Case, Expected, Outcome, tally, told
 from tests.reference.confidence import Pixels, confident, rated
 
 
@@ -26,9 +26,13 @@ def calibration_error(spec: CalibrationError, case: Case) -> Expected:
     rows = confident(case) if case.task == "multiclass" or spec.confidence == "top" else rated(case)
     outcomes = [_outcome(spec, case, row) for row in rows]
     if case.task != "multilabel":
-        return Expected(*outcomes[0], extras=_diagram(spec, case, rows[0]) if rows[0].weight.sum() else {})
+        diagram = _diagram(spec, case, rows[0])
+        return Expected(*outcomes[0], extras=told(**diagram) | tally(diagram["bin_accuracy"]))
     positives = [row.positives for row in rated(case)]
-    return averaged(case, spec.average, ByClass(outcomes, positives, _outcome(spec, case, reduce(add, rows))))
+    score = averaged(case, spec.average, ByClass(outcomes, positives, _outcome(spec, case, reduce(add, rows))))
+    diagrams = [_diagram(spec, case, row) for row in rows]
+    extras = told(**{name: [diagram[name] for diagram in diagrams] for name in diagrams[0]})
+    return Expected(score.value, score.undefined, score.per_class, score.extras | extras)
 
 
 def _outcome(spec: CalibrationError, case: Case, row: Pixels) -> Outcome:
@@ -49,10 +53,14 @@ def _outcome(spec: CalibrationError, case: Case, row: Pixels) -> Outcome:
 def _diagram(spec: CalibrationError, case: Case, row: Pixels) -> dict[str, Any]:
     bins = _bins(spec, case, row)
     return {
-        "bin_confidence": [_mean(row, inside, row.value) if inside.any() else None for inside in bins],
-        "bin_accuracy": [_mean(row, inside, row.positive) if inside.any() else None for inside in bins],
+        "bin_confidence": [_in_bin(row, inside, row.value) for inside in bins],
+        "bin_accuracy": [_in_bin(row, inside, row.positive) for inside in bins],
         "bin_count": [float(row.weight[inside].sum()) for inside in bins],
     }
+
+
+def _in_bin(row: Pixels, inside: Any, values: Any) -> Outcome:
+    return Outcome(_mean(row, inside, values)) if inside.any() else Outcome(None, "empty_bin")
 
 
 def _mean(row: Pixels, inside: Any, values: Any) -> float:

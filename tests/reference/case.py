@@ -1,5 +1,6 @@
 """One sample as the references take it, and what they say its score is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -67,8 +68,8 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Expected:
-    """A score. `extras` holds whatever else an answer's score holds: its own extras, `undefined_classes` where
-    `per_class` has a null, `counted` and `skipped` where there is a mean over classes.
+    """A score. `extras` holds whatever else an answer's score holds: its own extras, with `undefined_extras` where one of them has
+    a null, `undefined_classes` where `per_class` has one, `counted` and `skipped` where there is a mean over classes.
     """
 
     value: float | None
@@ -79,6 +80,33 @@ class Expected:
 
 NO_VALID_PIXELS = "no_valid_pixels"
 NOTHING_TO_SCORE = Expected(value=None, undefined=NO_VALID_PIXELS)
+
+
+def told(**extras: Any) -> dict[str, Any]:
+    """Extras with each `Outcome` in them as its value, and `undefined_extras`: the reasons of the nulls, by place."""
+    reasons = {name: why for name, extra in extras.items() if (why := _why(extra)) is not None}
+    values = {name: _value(extra) for name, extra in extras.items()}
+    return values | ({"undefined_extras": reasons} if reasons else {})
+
+
+def _value(extra: Any) -> Any:
+    if isinstance(extra, Outcome):
+        return extra.value
+    return [_value(one) for one in extra] if isinstance(extra, list) else extra
+
+
+def _why(extra: Any) -> Any:
+    if isinstance(extra, Outcome):
+        return extra.reason
+    if not isinstance(extra, list):
+        return None
+    return {str(place): why for place, one in enumerate(extra) if (why := _why(one)) is not None} or None
+
+
+def tally(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """How many have a value, and how many have not."""
+    counted = sum(outcome.value is not None for outcome in outcomes)
+    return {"counted": counted, "skipped": len(outcomes) - counted}
 
 
 def quotient(numerator: float, denominator: float, zero_over_zero: str) -> Outcome:

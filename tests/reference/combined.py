@@ -16,7 +16,7 @@ from lossgauge.metrics import (
 )
 
 from tests.reference import brier, cross_entropy, focal, focal_variants, overlap, ranking, tversky
-from tests.reference.case import NOTHING_TO_SCORE, Case, Expected, Outcome
+from tests.reference.case import NOTHING_TO_SCORE, Case, Expected, Outcome, told
 from tests.reference.fit import require_fit
 
 FAMILIES = (brier, cross_entropy, focal, focal_variants, overlap, ranking, tversky)
@@ -68,7 +68,7 @@ def _sum(case: Case, terms: Sequence[Term]) -> Expected:
     if not np.any(case.valid):
         return NOTHING_TO_SCORE
     outcomes = [_transformed(term, score) for term, score in zip(terms, scores, strict=True)]
-    extras = {"terms": [score.value for score in scores]}
+    extras = told(terms=[Outcome(score.value, score.undefined) for score in scores])
     reason = next((outcome.reason for outcome in outcomes if outcome.reason is not None), None)
     if reason is not None:
         return Expected(None, reason, extras=extras)

@@ -1,19 +1,16 @@
 """What follows from the counts of true and false positives and negatives."""
 
 from collections.abc import Callable
-from functools import reduce
-from operator import add
 from typing import Any
 
 import numpy as np
 from lossgauge.metrics import Accuracy, Confusion, FBeta, Precision, Recall, Specificity
 from lossgauge.metrics.overlap import ClassAveraged
 
-from tests.reference.averaging import ByClass, averaged
-from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, Case, Expected, Outcome, quotient
-from tests.reference.overlap import class_average, first_class, threshold_of
+from tests.reference.case import NOTHING_TO_SCORE, Case, Expected, Outcome, quotient
+from tests.reference.overlap import class_average, threshold_of
 from tests.reference.probability import hard_membership, target_membership
-from tests.reference.region import Region, by_rules, ratio, regions_of
+from tests.reference.region import Region, ratio, regions_of
 
 
 def confusion(spec: Confusion, case: Case) -> Expected:
@@ -74,29 +71,15 @@ def fbeta(spec: FBeta, case: Case) -> Expected:
 
 def accuracy(spec: Accuracy, case: Case) -> Expected:
     """(TP + TN) / N; multi-class: the diagonal's share, and per class the recall."""
-    regions, first = _regions(spec, case), first_class(spec, case)
-    if all(region.count == 0 for region in regions):
-        return NOTHING_TO_SCORE
     multiclass = case.task == "multiclass"
-    outcomes = [_recall_of(spec, region) if multiclass else _right(region) for region in regions]
-    within = regions[first:]
-    summed = _summed(within, multiclass) if within else Outcome(None, "no_class_defined")
-    return averaged(case, spec.average, ByClass(outcomes, [region.target for region in regions], summed, first))
+    return class_average(spec, case, _regions(spec, case), _recall_of if multiclass else _right)
 
 
-def _recall_of(spec: Accuracy, region: Region) -> Outcome:
-    recall_of_class = ratio(region, region.tp, region.target)
-    return recall_of_class if region.target > 0 else by_rules(spec.empty, region, recall_of_class)
-
-
-def _summed(regions: list[Region], multiclass: bool) -> Outcome:
-    total = reduce(add, regions)
-    return quotient(total.tp, total.target, "no_weight") if multiclass else _right(total)
+def _recall_of(region: Region) -> Outcome:
+    return ratio(region, region.tp, region.target)
 
 
 def _right(region: Region) -> Outcome:
-    if region.count == 0:
-        return Outcome(None, NO_VALID_PIXELS)
     return quotient(region.tp + region.tn, region.weight, "no_weight")
 
 

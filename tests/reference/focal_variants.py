@@ -7,7 +7,7 @@ import numpy as np
 from lossgauge.metrics import AsymmetricFocalLoss, UnifiedFocalLoss
 from lossgauge_service.errors import MetricDoesNotFit
 
-from tests.reference.case import NOTHING_TO_SCORE, Case, Expected, Floats
+from tests.reference.case import NOTHING_TO_SCORE, Case, Expected, Floats, Outcome, told
 from tests.reference.pixel_loss import (
     Sums,
     classes_of,
@@ -38,7 +38,7 @@ def unified_focal_loss(spec: UnifiedFocalLoss, case: Case) -> Expected:
     region = sum(tversky) if spec.class_reduction == "sum" else sum(tversky) / len(tversky)
     focal = _focal_of_one_hot(spec, y, pair, v)
     parts = [scaled(spec.weight, region), scaled(1 - spec.weight, focal)]
-    terms = {"terms": [region, focal if np.isfinite(focal) else None]}
+    terms = told(terms=[Outcome(region), Outcome(focal) if np.isfinite(focal) else Outcome(None, "infinite")])
     return Expected(sum(parts), extras=terms) if np.isfinite(sum(parts)) else Expected(None, "infinite", extras=terms)
 
 

@@ -12,7 +12,19 @@ from lossgauge_service.errors import MetricDoesNotFit
 from scipy.optimize import linear_sum_assignment
 
 from tests.reference.averaging import ByClass, averaged, mean_of_defined
-from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, AnyArray, Case, Expected, Mask, Outcome, quotient
+from tests.reference.case import (
+    NO_VALID_PIXELS,
+    NOTHING_TO_SCORE,
+    AnyArray,
+    Case,
+    Expected,
+    Mask,
+    Outcome,
+    quotient,
+    tally,
+    told,
+)
+from tests.reference.region import rule_of, ruled
 
 Pixel = tuple[int, ...]
 Object = frozenset[Pixel]
@@ -194,9 +206,10 @@ def instance_fbeta(spec: InstanceFBeta, case: Case) -> Expected:
     def formula(c: Counts) -> Outcome:
         return quotient((1 + b2) * c.tp, (1 + b2) * c.tp + b2 * c.fn + c.fp, empty_case(c) or "zero_denominator")
 
-    def shares(c: Counts) -> dict[str, float | None]:
-        precision, recall = quotient(c.tp, c.tp + c.fp, ""), quotient(c.tp, c.tp + c.fn, "")
-        return {"tp": c.tp, "fp": c.fp, "fn": c.fn, "precision": precision.value, "recall": recall.value}
+    def shares(c: Counts) -> dict[str, Any]:
+        why = empty_case(c) or "no_match"
+        precision, recall = quotient(c.tp, c.tp + c.fp, why), quotient(c.tp, c.tp + c.fn, why)
+        return {"tp": c.tp, "fp": c.fp, "fn": c.fn, "precision": precision, "recall": recall}
 
     return _score(spec, case, [spec.iou_threshold], formula, shares)
 
@@ -216,9 +229,10 @@ def panoptic_quality(spec: PanopticQuality, case: Case) -> Expected:
     def formula(c: Counts) -> Outcome:
         return quotient(c.iou, c.tp + c.fp / 2 + c.fn / 2, empty_case(c) or "zero_denominator")
 
-    def parts(c: Counts) -> dict[str, float | None]:
-        sq, rq = quotient(c.iou, c.tp, ""), quotient(c.tp, c.tp + c.fp / 2 + c.fn / 2, "")
-        return {"sq": sq.value, "rq": rq.value, "tp": c.tp, "fp": c.fp, "fn": c.fn}
+    def parts(c: Counts) -> dict[str, Any]:
+        why = empty_case(c) or "no_match"
+        sq, rq = quotient(c.iou, c.tp, why), quotient(c.tp, c.tp + c.fp / 2 + c.fn / 2, why)
+        return {"sq": sq, "rq": rq, "tp": c.tp, "fp": c.fp, "fn": c.fn}
 
     return _score(spec, case, [spec.iou_threshold], formula, parts)
 
@@ -228,7 +242,7 @@ def _score(
     case: Case,
     thresholds: list[float],
     formula: Formula,
-    extras: Callable[[Counts], dict[str, float | None]],
+    extras: Callable[[Counts], dict[str, Any]],
 ) -> Expected:
     _require_meaning(spec, case)
     scenes = scenes_of(spec, case)
@@ -238,14 +252,16 @@ def _score(
     single = case.task in ("binary", "instances") and case.classes == 1
     more = _by_class(single, [extras(table[0]) for table in tables])
     if isinstance(spec, InstancePrecision):
-        values = [[_ruled(spec, formula, counts).value for counts in table] for table in tables]
+        values = [[_ruled(spec, formula, counts) for counts in table] for table in tables]
         more["per_threshold"] = values[0] if single else values
     if spec.pairs:
         listed = [[list(pair) for pair in table[0].pairs[: spec.pairs]] for table in tables]
         more["pairs"] = listed[0] if single else listed
     outcomes = [_over(spec, formula, scene.valid, table) for scene, table in zip(scenes, tables, strict=True)]
+    more = told(**more)
     if single:
-        return Expected(outcomes[0].value, outcomes[0].reason, extras=more)
+        of_thresholds = tally(values[0]) if isinstance(spec, InstancePrecision) else {}
+        return Expected(outcomes[0].value, outcomes[0].reason, extras=more | of_thresholds)
     first = 0 if spec.include_background else 1
     sizes = [table[0].tp + table[0].fn for table in tables]
     summed = _summed(spec, formula, scenes[first:], tables[first:])
@@ -260,7 +276,7 @@ def _summed(spec: Matched, formula: Formula, scenes: list[Scene], tables: list[l
     return _over(spec, formula, sum(scene.valid for scene in scenes), together)
 
 
-def _by_class(single: bool, members: list[dict[str, float | None]]) -> dict[str, Any]:
+def _by_class(single: bool, members: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: members[0][name] if single else [one[name] for one in members] for name in members[0]}
 
 
@@ -279,16 +295,7 @@ def empty_case(counts: Counts) -> str | None:
 
 
 def _ruled(spec: Matched, formula: Formula, counts: Counts) -> Outcome:
-    case = empty_case(counts)
-    rules = {
-        "both_empty": spec.empty.both,
-        "target_empty": spec.empty.target,
-        "prediction_empty": spec.empty.prediction,
-    }
-    rule = "formula" if case is None else rules[case]
-    if isinstance(rule, float):
-        return Outcome(rule)
-    return {"formula": formula(counts), "undefined": Outcome(None, case), "skip": Outcome(None, "skipped")}[rule]
+    return ruled(*rule_of(spec.empty, empty_case(counts), counts.tp), formula(counts))
 
 
 def _require_meaning(spec: Matched, case: Case) -> None:

@@ -12,7 +12,7 @@ from lossgauge.metrics.spec import Thresholded
 from lossgauge_service.errors import MetricDoesNotFit
 
 from tests.reference.averaging import ByClass, averaged, mean_of_defined
-from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, Case, Expected, Outcome
+from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, Case, Expected, Outcome, tally, told
 from tests.reference.probability import hard_membership, soft_membership
 from tests.reference.region import Region, by_rules, ratio, regions_of
 
@@ -117,9 +117,15 @@ def mean_iou(spec: MeanIou, case: Case) -> Expected:
     outcomes = [_over_thresholds(spec, regions) for regions in by_label]
     summed = _over_thresholds(spec, [reduce(add, regions) for regions in at_thresholds])
     score = averaged(case, spec.average, ByClass(outcomes, [regions[0].target for regions in by_label], summed))
-    tables = [[_at_threshold(spec, region).value for region in regions] for regions in by_label]
-    per_threshold = tables[0] if case.task == "binary" else tables
-    return Expected(score.value, score.undefined, score.per_class, score.extras | {"per_threshold": per_threshold})
+    per_threshold = [[_at_threshold(spec, region) for region in regions] for regions in by_label]
+    sides = [[_told_side(spec, region) for region in regions] for regions in by_label]
+    extras: dict[str, Any] = {"per_threshold": per_threshold}
+    for place, name in enumerate(("foreground", "background") if spec.include_background else ("foreground",)):
+        extras[name] = [[pair[place] for pair in pairs] for pairs in sides]
+    if case.task != "binary":
+        return Expected(score.value, score.undefined, score.per_class, score.extras | told(**extras))
+    single = told(**{name: lists[0] for name, lists in extras.items()})
+    return Expected(score.value, score.undefined, extras=single | tally([one for pair in sides[0] for one in pair]))
 
 
 def _over_thresholds(spec: MeanIou, regions: list[Region]) -> Outcome:
@@ -134,8 +140,13 @@ def _over_thresholds(spec: MeanIou, regions: list[Region]) -> Outcome:
     return mean_of_defined([part for region in regions for part in _ious(spec, region)])
 
 
+def _told_side(spec: MeanIou, region: Region) -> list[Outcome]:
+    reason = NO_VALID_PIXELS if region.count == 0 else "no_weight" if region.weight == 0 else None
+    return _ious(spec, region) if reason is None else [Outcome(None, reason)] * 2
+
+
 def _at_threshold(spec: MeanIou, region: Region) -> Outcome:
-    return mean_of_defined(_ious(spec, region))
+    return mean_of_defined(_told_side(spec, region))
 
 
 def _ious(spec: MeanIou, region: Region) -> list[Outcome]:

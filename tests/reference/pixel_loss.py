@@ -19,6 +19,7 @@ from tests.reference.case import (
     Outcome,
     quotient,
     reasons_by_class,
+    told,
 )
 from tests.reference.probability import Pair, pair_of_sigmoid, pair_of_softmax
 
@@ -163,14 +164,14 @@ def _score(spec: PixelLoss, total: Sums, per_class: list[Outcome] | None) -> Exp
     return Expected(value, undefined, [outcome.value for outcome in per_class], extras)
 
 
-def _parts(spec: PixelLoss, total: Sums) -> dict[str, float | None]:
+def _parts(spec: PixelLoss, total: Sums) -> dict[str, Any]:
     denominator = denominator_of(spec, total)
-    return {
-        "positive": quotient(total.positive, denominator, "no_weight").value,
-        "negative": quotient(total.negative, denominator, "no_weight").value,
-        "positive_share": _share(total.positive, total.positive + total.negative),
-    }
+    return told(
+        positive=quotient(total.positive, denominator, "no_weight"),
+        negative=quotient(total.negative, denominator, "no_weight"),
+        positive_share=_share(total.positive, total.positive + total.negative),
+    )
 
 
-def _share(part: float, whole: float) -> float | None:
-    return None if np.isinf(whole) else quotient(part, whole, "no_loss").value
+def _share(part: float, whole: float) -> Outcome:
+    return Outcome(None, "infinite") if np.isinf(whole) else quotient(part, whole, "no_loss")

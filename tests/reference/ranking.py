@@ -11,7 +11,7 @@ from lossgauge.metrics.ranking import OfRanking
 from lossgauge_service.errors import MetricDoesNotFit
 
 from tests.reference.averaging import ByClass, averaged
-from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, Case, Expected, Outcome
+from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, Case, Expected, Outcome, told
 from tests.reference.confidence import Pixels, ranked, rated
 
 # ---------------------------------------------------------------------------------------------------------------- Lovasz
@@ -131,8 +131,24 @@ def _of_ranking(
         return averaged(case, spec.average, ByClass(outcomes, sizes, together))
 
     found = score(formula)
-    extras = {"error_bound": score(bound).value} if spec.method == "histogram" else {}
+    extras: dict[str, Any] = {}
+    if spec.method == "histogram":
+        of_bound = score(bound)
+        extras = told(error_bound=Outcome(of_bound.value, of_bound.undefined))
+    nulls = _nulls_of_curves(spec, case, found, needs_negatives) if spec.curve == "points" else None
+    if nulls:
+        extras["undefined_extras"] = extras.get("undefined_extras", {}) | {"curve": nulls}
     return Expected(found.value, found.undefined, found.per_class, found.extras | extras)
+
+
+def _nulls_of_curves(spec: OfRanking, case: Case, found: Expected, needs_negatives: bool) -> Any:
+    """Why a curve is null; a ROC curve that there is has a first point without a threshold."""
+    first = {"thresholds": {"0": "above_all_values"}} if needs_negatives else None
+    if case.task == "binary" or spec.average == "micro":
+        return first if found.value is not None else found.undefined
+    reasons = found.extras.get("undefined_classes", {})
+    places = {str(c): reasons.get(str(c), first) for c in range(case.classes)}
+    return {place: why for place, why in places.items() if why is not None}
 
 
 def _outcome(case: Case, row: Pixels, function: Callable[[Pixels], float], needs_negatives: bool) -> Outcome:

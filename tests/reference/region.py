@@ -83,18 +83,27 @@ def empty_case(region: Region) -> str | None:
     return "prediction_empty" if region.prediction == 0 else None
 
 
+def rule_of(empty: Empty, case: str | None, shared: float) -> tuple[float | str, str | None]:
+    """The rule that speaks of an empty case, or of two that have nothing in common; and the reason of a null."""
+    if case is None:
+        return (empty.no_match, "no_match") if shared == 0 else ("formula", None)
+    return {"both_empty": empty.both, "target_empty": empty.target, "prediction_empty": empty.prediction}[case], case
+
+
+def ruled(rule: float | str, reason: str | None, formula: Outcome) -> Outcome:
+    """The formula's outcome, or what the rule says."""
+    if isinstance(rule, float):
+        return Outcome(rule)
+    return {"formula": formula, "undefined": Outcome(None, reason), "skip": Outcome(None, "skipped")}[rule]
+
+
 def by_rules(empty: Empty, region: Region, formula: Outcome) -> Outcome:
     """The formula's outcome, unless the region is empty in a way that a rule speaks of."""
     if region.count == 0:
         return Outcome(None, NO_VALID_PIXELS)
     if region.weight == 0:
         return Outcome(None, "no_weight")
-    case = empty_case(region)
-    rules = {"both_empty": empty.both, "target_empty": empty.target, "prediction_empty": empty.prediction}
-    rule = "formula" if case is None else rules[case]
-    if isinstance(rule, float):
-        return Outcome(rule)
-    return {"formula": formula, "undefined": Outcome(None, case), "skip": Outcome(None, "skipped")}[rule]
+    return ruled(*rule_of(empty, empty_case(region), region.tp), formula)
 
 
 def ratio(region: Region, numerator: float, denominator: float) -> Outcome:

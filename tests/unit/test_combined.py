@@ -19,8 +19,8 @@ RNG = np.random.default_rng(37)
 BINARY = Case(RNG.normal(0, 2, (8, 9)), RNG.integers(0, 2, (8, 9)))
 CLASSES = Case(RNG.normal(0, 2, (3, 8, 9)), RNG.integers(0, 3, (8, 9)), task="multiclass")
 TERMS: tuple[type[MetricSpec], ...] = get_args(get_args(Combinable)[0])
-NO_TERMS = {"average_surface_distance", "calibration_error", "confusion", "hausdorff", "volume_difference"}
-"""Lower is better, and yet no losses that anybody trains with: what is counted, or measured of bins, borders and sizes."""
+NO_TERMS = {"average_surface_distance", "calibration_error", "confusion", "hausdorff"}
+"""Lower is better, and yet no losses that anybody trains with: what is counted, or measured of bins and borders."""
 
 
 def _plain(spec: type[MetricSpec]) -> MetricSpec:

@@ -227,24 +227,26 @@ def test_what_is_no_map_of_ids_is_refused(why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "asked"),
+    ("spec", "asked", "at"),
     [
-        (m.PanopticQuality(), {"num_classes": 2}),
-        (m.PanopticQuality(include_background=False), {}),
-        (m.PanopticQuality(crowd=[1]), {"task": "binary"}),
-        (m.InstanceFBeta(instance_divisor=10), {"task": "binary"}),
-        (m.InstancePrecision(include_background=False), {"task": "binary"}),
-        (m.InstancePrecision(), {"task": "binary", "target_kind": "probabilities"}),
+        (m.PanopticQuality(), {"num_classes": 2}, ""),
+        (m.PanopticQuality(include_background=False), {}, "/include_background"),
+        (m.PanopticQuality(crowd=[1]), {"task": "binary"}, "/crowd"),
+        (m.InstanceFBeta(instance_divisor=10), {"task": "binary"}, "/instance_divisor"),
+        (m.InstancePrecision(include_background=False), {"task": "binary"}, "/include_background"),
+        (m.InstancePrecision(), {"task": "binary", "target_kind": "probabilities"}, ""),
     ],
 )
-def test_a_parameter_without_meaning_is_refused(engine: Engine, spec: MetricSpec, asked: dict[str, Any]) -> None:
-    """What a task cannot mean is an error that points to the metric."""
+def test_a_parameter_without_meaning_is_refused(
+    engine: Engine, spec: MetricSpec, asked: dict[str, Any], at: str
+) -> None:
+    """What a task cannot mean is an error that points to the parameter, or to the metric where no parameter is at fault."""
     question = Question(**{"task": "instances", "prediction_kind": "labels", "metrics": [spec], **asked})
     array = MASK if question.task == "binary" else IDS
     plan = plan_for(question)
     [found] = plan.scores(engine.run(plan, [sample_of(question, array, array)]))
     assert isinstance(found, MetricDoesNotFit)
-    assert found.pointer == "/metrics/0"
+    assert found.pointer == f"/metrics/0{at}"
 
 
 def test_more_rivals_than_can_be_matched_in_time_are_refused(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """Laws that every metric of the catalogue is held to, or is excused from by name."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lossgauge import metrics as m
 from lossgauge.metrics import CATALOGUE, MetricSpec
+from lossgauge.metrics.spec import badness
 from lossgauge.wire import Score
 from lossgauge_service.engine import Engine
 from lossgauge_service.plan import plan_for
@@ -220,12 +222,15 @@ def _perfect(case: Case) -> Case:
 
 def _is_beaten(spec: MetricSpec, best: Score, other: Score) -> bool:
     """Whether the other value is better; where there is none, whether any class's is."""
-    sign = 1 if spec.about.direction == "higher" else -1
     both_valued = best.value is not None and other.value is not None
     pairs = (
         [(best.value, other.value)] if both_valued else zip(best.per_class or [], other.per_class or [], strict=True)
     )
-    return any(a is not None and b is not None and sign * a < sign * b - 1e-12 for a, b in pairs)
+    return any(a is not None and b is not None and _is_worse(spec, a, b) for a, b in pairs)
+
+
+def _is_worse(spec: MetricSpec, value: float, other: float) -> bool:
+    return badness(spec.about.direction, value) > badness(spec.about.direction, other) + 1e-12
 
 
 # ---------------------------------------------------------------------------------------------------------------- values
@@ -242,10 +247,14 @@ def test_scores_lie_in_their_range(engine: Engine, case: Case, precision: Precis
     assert outside == {}
 
 
+NAMED = {"log(cosh(1))": math.log(math.cosh(1))}
+"""The ends of a range that are told by their formula."""
+
+
 def _is_within(spec: MetricSpec, score: Score, slack: float) -> bool:
     interval = re.match(r"[\[(](\S+), (\S+)[\])]", spec.about.range)
     assert interval is not None
-    low, high = map(float, interval.groups())
+    low, high = (NAMED.get(end) or float(end) for end in interval.groups())
     numbers = [number for number in (score.value, *(score.per_class or [])) if number is not None]
     return all(low - slack <= number <= high + slack for number in numbers)
 

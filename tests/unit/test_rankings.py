@@ -131,7 +131,6 @@ def test_weights_beyond_a_float64_are_infinite(engine: Engine, spec: m.MetricSpe
 def _refused(engine: Engine, spec: m.MetricSpec, case: Case) -> LossgaugeError:
     with pytest.raises(MetricDoesNotFit) as raised:
         score(engine, spec, case)
-    assert raised.value.pointer == "/metrics/0"
     return raised.value
 
 
@@ -140,20 +139,22 @@ CLASSES = Case(np.zeros((3, 4)), T, task="multiclass", num_classes=3)
 
 
 @pytest.mark.parametrize(
-    ("spec", "case", "reason"),
+    ("spec", "case", "at", "reason"),
     [
-        (m.LovaszHinge(), Case(X, T, np.ones(4)), "takes no weights"),
-        (m.LovaszHinge(), Case(X, T, prediction_kind="probabilities"), "takes logits"),
-        (m.LovaszSoftmax(), Case(X, T, target_kind="probabilities"), "takes no soft targets"),
-        (m.LovaszSoftmax(classes=[3]), CLASSES, "classes are from 0 to 2; found 3"),
-        (m.LovaszSoftmax(classes=[0]), Case(X, T), "task 'binary' has one"),
-        (m.RocAuc(), Case(X, T, target_kind="probabilities"), "soft targets"),
-        (m.CalibrationError(confidence="positive"), CLASSES, "classes have no positive"),
+        (m.LovaszHinge(), Case(X, T, np.ones(4)), "", "takes no weights"),
+        (m.LovaszHinge(), Case(X, T, prediction_kind="probabilities"), "", "takes logits"),
+        (m.LovaszSoftmax(), Case(X, T, target_kind="probabilities"), "", "takes no soft targets"),
+        (m.LovaszSoftmax(classes=[3]), CLASSES, "/classes/0", "classes are from 0 to 2; found 3"),
+        (m.LovaszSoftmax(classes=[0]), Case(X, T), "/classes", "task 'binary' has one"),
+        (m.RocAuc(), Case(X, T, target_kind="probabilities"), "", "soft targets"),
+        (m.CalibrationError(confidence="positive"), CLASSES, "/confidence", "classes have no positive"),
     ],
 )
-def test_what_has_no_meaning_is_refused(engine: Engine, spec: m.MetricSpec, case: Case, reason: str) -> None:
-    """An error that points to the metric, with the reason."""
-    assert reason in _refused(engine, spec, case).detail
+def test_what_has_no_meaning_is_refused(engine: Engine, spec: m.MetricSpec, case: Case, at: str, reason: str) -> None:
+    """An error that points to the metric, or to the parameter that has no meaning, with the reason."""
+    found = _refused(engine, spec, case)
+    assert found.pointer == f"/metrics/0{at}"
+    assert reason in found.detail
 
 
 @pytest.mark.parametrize("make", [lambda: m.RocAuc(bins=10_001), lambda: m.CalibrationError(bins=0)])

@@ -87,6 +87,7 @@ def test_no_valid_pixel_is_no_score(case: Case) -> None:
         (NOTHING, NOTHING, "both_empty"),
         (SOMETHING, NOTHING, "target_empty"),
         (NOTHING, SOMETHING, "prediction_empty"),
+        (SOMETHING, 1 - SOMETHING, "no_match"),
     ],
 )
 @pytest.mark.parametrize("spec", [Dice, Iou, DiceLoss, IouLoss, Precision, Recall, Specificity])
@@ -212,7 +213,8 @@ def test_a_sum_is_undefined_when_a_term_is() -> None:
     assert reference(CombinedLoss(terms=[log_dice]), wrong) == Expected(None, "infinite", extras={"terms": [0.0]})
     nothing = labels(NOTHING, NOTHING)
     terms = [CombinedTerm(metric=DiceLoss()), CombinedTerm(metric=Dice(), weight=2.0)]
-    assert reference(CombinedLoss(terms=terms), nothing) == Expected(None, "both_empty", extras={"terms": [0.0, None]})
+    extras = {"terms": [0.0, None], "undefined_extras": {"terms": {"1": "both_empty"}}}
+    assert reference(CombinedLoss(terms=terms), nothing) == Expected(None, "both_empty", extras=extras)
     complement = CombinedTerm(metric=Iou(), weight=3.0, transform="complement")
     assert reference(CombinedLoss(terms=[complement]), labels(SOMETHING, EVERYTHING)).value == 1.5
 

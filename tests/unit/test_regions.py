@@ -137,8 +137,55 @@ def test_nan_is_not_a_class() -> None:
 
 def test_regions_are_masks_of_labels() -> None:
     """A loss of probabilities has no meaning for a union of argmaxes."""
-    with pytest.raises(MetricDoesNotFit, match="not 'labels'"):
-        plan_for(_question("logits", metrics=["focal_loss"]))
+    for name in ("focal_loss", "roc_auc"):
+        with pytest.raises(
+            MetricDoesNotFit, match="takes logits or probabilities; regions are scored as masks"
+        ) as refused:
+            plan_for(_question("logits", metrics=["dice", name]))
+        assert refused.value.pointer == "/metrics/1"
+        assert "not 'labels'" not in refused.value.detail
+
+
+def test_a_metric_that_no_region_has_is_refused() -> None:
+    """A metric of another task is told what regions are."""
+    with pytest.raises(MetricDoesNotFit, match="for the tasks binary, multiclass; regions are scored as masks"):
+        plan_for(_question(metrics=["unified_focal_loss"]))
+
+
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+@pytest.mark.parametrize(
+    ("metric", "at"),
+    [
+        ({"name": "dice", "soft": True}, "soft"),
+        ({"name": "iou", "soft": True}, "soft"),
+        ({"name": "combined_loss", "terms": [{"metric": {"name": "dice", "soft": True}}]}, "terms/0/metric/soft"),
+    ],
+)
+def test_probabilities_of_a_region_are_refused(kind: str, metric: dict[str, object], at: str) -> None:
+    """What asks for probabilities of its own accord is not scored on the argmax in silence; of labels all is the same."""
+    with pytest.raises(MetricDoesNotFit, match="soft takes probabilities; regions") as refused:
+        plan_for(_question(kind, metrics=[metric]))
+    assert refused.value.pointer == f"/metrics/0/{at}"
+    plan_for(_question(metrics=[metric]))
+
+
+@pytest.mark.parametrize(
+    "name", ["dice_loss", "iou_loss", "log_cosh_dice_loss", "tversky_loss", "generalized_dice_loss"]
+)
+def test_a_soft_loss_of_regions_says_that_it_is_of_the_mask(engine: Engine, name: str) -> None:
+    """A loss that is soft by default is that of the argmax's masks, and its semantics say so, within a sum too."""
+    logits, truth = np.random.default_rng(3).normal(size=(4, 6, 5)), _labels(4)
+    terms = [{"metric": {"name": name}}, {"metric": {"name": "dice"}}]
+    metrics = [name, {"name": "combined_loss", "terms": terms}]
+    asked, of_labels = _question("logits", metrics=metrics), _question(metrics=metrics)
+    plan = plan_for(asked)
+    [found] = scores_of(engine, plan, [sample_of(asked, logits, truth)])
+    [expected] = scores_of(engine, plan_for(of_labels), [sample_of(of_labels, logits.argmax(0), truth)])
+    assert {key: score.value for key, score in found.items()} == pytest.approx(
+        {key: score.value for key, score in expected.items()}, rel=1e-12
+    )
+    assert plan.semantics[name]["soft"] is False
+    assert plan.semantics["combined_loss"]["terms"][0]["metric"]["soft"] is False
 
 
 def test_regions_are_for_classes() -> None:

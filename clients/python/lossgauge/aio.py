@@ -164,6 +164,7 @@ class AsyncClient:
         threshold_side: Literal["greater", "greater_equal"] = "greater",
         average: SweptAverage = "micro",
         auc: bool = True,
+        beta: float = 1.0,
         best_by: MaskMetric = "dice",
         best_cell_by: CellNumber = "value",
         task: Task = "binary",
@@ -201,6 +202,7 @@ class AsyncClient:
             threshold_side=threshold_side,
             average=average,
             auc=auc,
+            beta=beta,
             best_by=best_by,
             best_cell_by=best_cell_by,
         )

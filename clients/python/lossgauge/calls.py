@@ -18,6 +18,7 @@ from lossgauge.mapping import MapMessage, OfMetric
 from lossgauge.metrics.spec import MetricSpec
 from lossgauge.retry import Outcome, retry_after
 from lossgauge.room import extent_of
+from lossgauge.sweeps import FocalGrid
 from lossgauge.wire import Problem
 
 MetricLike = str | Mapping[str, Any] | MetricSpec
@@ -93,7 +94,14 @@ def score_call(kind: BodyKind, asked: Document, item: Mapping[str, Any]) -> Call
 def sweep_call(kind: BodyKind, said: Document, swept: Document, item: Mapping[str, Any]) -> Call:
     """The call that sweeps one pair."""
     pair = packed_pair(kind, item)
-    return post("/v1/sweep", kind.body(said | {"sweep": swept} | pair.document, pair.attachments))
+    grid = swept.get("focal")
+    asked = {**swept, "focal": _grid(grid)} if isinstance(grid, FocalGrid) else swept
+    return post("/v1/sweep", kind.body(said | {"sweep": asked} | pair.document, pair.attachments))
+
+
+def _grid(grid: FocalGrid) -> Document:
+    """A grid as it travels; with a preset what was given only, as of a metric."""
+    return grid.model_dump(mode="json", exclude_unset=grid.preset is not None)
 
 
 def maps_call(kind: BodyKind, maps: Maps, said: Document, item: Mapping[str, Any]) -> Call:

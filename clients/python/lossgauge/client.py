@@ -187,6 +187,7 @@ class Client:
         threshold_side: Literal["greater", "greater_equal"] = "greater",
         average: SweptAverage = "micro",
         auc: bool = True,
+        beta: float = 1.0,
         best_by: MaskMetric = "dice",
         best_cell_by: CellNumber = "value",
         task: Task = "binary",
@@ -228,6 +229,7 @@ class Client:
             threshold_side=threshold_side,
             average=average,
             auc=auc,
+            beta=beta,
             best_by=best_by,
             best_cell_by=best_cell_by,
         )

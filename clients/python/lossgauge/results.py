@@ -24,7 +24,8 @@ class Scores(Mapping[str, float]):
     """The scores of one pair, read like a mapping.
 
     `scores["dice"]` is a float; a score without a value raises `UndefinedScore` there, and is None for `.get("dice")`
-    and `.scores["dice"].value`, beside which stand its reason and the metric's extras.
+    and `.scores["dice"].value`, beside which stand its reason and the metric's extras: an extra that is undefined is None, with its
+    reason in `undefined_extras`.
 
     >>> pair = Scores(id="a", scores={"dice": Score(value=0.5), "iou": Score(value=None, undefined="both_empty")})
     >>> pair["dice"], pair.get("iou"), pair.scores["iou"].undefined

@@ -20,7 +20,8 @@ class SweepResult:
     `best.threshold` and `best.cell` are the best rows, None where there are none. A number that is undefined is None, and
     its row's `undefined` has the reason.
 
-    >>> row = dict.fromkeys(("tp", "fp", "fn", "tn", "accuracy", "precision", "recall", "specificity", "dice", "iou"), 1)
+    >>> from lossgauge.sweeps import MASK_COLUMNS
+    >>> row = dict.fromkeys((*MASK_COLUMNS, "auc"), 1)
     >>> engine = {"version": "0.1.0", "device": "cpu", "kernel": "eager"}
     >>> told = {"best": {}, "sweep": {}, "semantics": {}, "timing_ms": {}, "engine": engine}
     >>> result = SweepResult(SweepResponse.model_validate({"thresholds": [{"threshold": 0.5, **row}], **told}))

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, create_model, model_validator
@@ -11,6 +11,7 @@ from lossgauge.encodings import Array
 from lossgauge.metrics.focal import FocalLoss
 from lossgauge.metrics.overlap import TEN_THRESHOLDS
 from lossgauge.metrics.spec import ALL_TASKS, Each, Forbidden, NonNegative, Probability
+from lossgauge.presets import PRESETS, PresetName
 from lossgauge.wire import (
     COMPUTED_IN,
     Answer,
@@ -33,7 +34,18 @@ MOST_GAMMAS = 100
 MOST_CELLS = 10_000
 
 Table = Literal["thresholds", "cells"]
-MaskMetric = Literal["accuracy", "precision", "recall", "specificity", "dice", "iou"]
+MaskMetric = Literal[
+    "accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "dice",
+    "iou",
+    "fbeta",
+    "mcc",
+    "balanced_accuracy",
+    "volume_difference",
+]
 CellNumber = Literal["value", "positive", "negative", "positive_share"]
 SweptAverage = Literal["macro", "micro", "weighted"]
 
@@ -42,6 +54,11 @@ SweptAverage = Literal["macro", "micro", "weighted"]
 
 class _Grid(Message):
     """The focal loss at every alpha and every gamma; its other parameters, those of `focal_loss`, hold in each cell."""
+
+    preset: PresetName | None = Field(
+        default=None,
+        description="The library whose focal loss is taken where a parameter is not given; alpha and gamma are the grid's.",
+    )
 
     alpha: Each[NonNegative | None] = Field(
         default=list(ALPHAS), min_length=1, max_length=MOST_ALPHAS, description="Each once; null is no alpha."
@@ -120,12 +137,17 @@ class Sweep(Message):
         default="greater", description="p > threshold, or p >= threshold."
     )
     average: SweptAverage = Field(
-        default="micro", description="Over classes or labels, of the metrics of masks and of the AUC; as in `dice`."
+        default="micro",
+        description="Over classes or labels, of the metrics of masks and of the AUC; as in `dice`. Balanced accuracy has its own.",
     )
+    beta: float = Field(default=1.0, gt=0, le=1000, description="That of `fbeta`; 1 is F1, which `dice` is.")
     auc: bool = Field(
         default=True, description="Whether the area under the ROC curve is computed, which needs a sort of the pixels."
     )
-    best_by: MaskMetric = Field(default="dice", description="What the best threshold has the highest of.")
+    best_by: MaskMetric = Field(
+        default="dice",
+        description="What the best threshold has the highest of; of `volume_difference` the nearest to 0.",
+    )
     best_cell_by: CellNumber = Field(
         default="value", description="What the best cell has the lowest of; of `positive_share` the highest."
     )
@@ -150,6 +172,28 @@ class Sweep(Message):
         return [name for name, given in swept.items() if given is not None]
 
 
+def _with_preset(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request with what its grid's preset says of the focal loss, where the grid itself says nothing."""
+    if request.get("preset") is not None:
+        raise Forbidden("a sweep's preset is that of its focal loss: give it within `sweep.focal`", "preset")
+    sweep = request.get("sweep")
+    grid = sweep.get("focal") if isinstance(sweep, Mapping) else None
+    preset = grid.get("preset") if isinstance(grid, Mapping) else None
+    task = request.get("task")
+    if not isinstance(preset, str) or preset not in PRESETS or task not in ALL_TASKS:
+        return request
+    recipe = PRESETS[preset].recipe("focal_loss", task)
+    if recipe is None:
+        raise Forbidden(_nothing_of(preset, task), "sweep", "focal", "preset")
+    shared = {name: value for name, value in recipe.parameters.items() if name in SHARED}
+    return {**request, "sweep": {**sweep, "focal": {**shared, **grid}}}  # type: ignore[dict-item] # both are mappings
+
+
+def _nothing_of(preset: str, task: str) -> str:
+    known = [name for name, one in PRESETS.items() if one.recipe("focal_loss", task)]
+    return f"preset {preset!r} says nothing of focal_loss for task {task!r}; allowed: {', '.join(known) or 'none'}"
+
+
 class SweepRequest(Subject):
     """One prediction and its target, and what is swept."""
 
@@ -158,6 +202,11 @@ class SweepRequest(Subject):
     target: Array
     weight: Array | None = None
     sweep: Sweep = Sweep()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_is_resolved(cls, request: Any) -> Any:
+        return _with_preset(request) if isinstance(request, Mapping) else request
 
     @model_validator(mode="after")
     def _there_is_something_to_sweep(self) -> Self:
@@ -218,6 +267,13 @@ class MaskNumbers(Row):
     specificity: Number | None
     dice: Number | None = Field(description="F1 of the mask.")
     iou: Number | None
+    fbeta: Number | None = Field(description="F-beta of the sweep's `beta`.")
+    mcc: Number | None
+    balanced_accuracy: Number | None
+    volume_difference: Number | None
+    auc: Number | None = Field(
+        description="The area under the ROC curve, which asks for no threshold: the same in each row."
+    )
 
 
 class ThresholdRow(MaskNumbers):
@@ -235,7 +291,6 @@ class Cell(MaskNumbers):
     positive: Number | None = Field(description="The positives' part of it.")
     negative: Number | None = Field(description="The negatives' part of it.")
     positive_share: Number | None = Field(description="positive / value; null where there is no loss to share.")
-    auc: Number | None = None
 
 
 COUNTS = ("tp", "fp", "fn", "tn")
@@ -243,14 +298,14 @@ MASK_METRICS: tuple[MaskMetric, ...] = get_args(MaskMetric)
 MASK_COLUMNS = (*COUNTS, *MASK_METRICS)
 LOSS_COLUMNS: tuple[CellNumber, ...] = get_args(CellNumber)
 COLUMNS: dict[Table, tuple[str, ...]] = {
-    "thresholds": ("threshold", *MASK_COLUMNS, "undefined"),
+    "thresholds": ("threshold", *MASK_COLUMNS, "auc", "undefined"),
     "cells": ("alpha", "gamma", *LOSS_COLUMNS, *MASK_COLUMNS, "auc", "undefined"),
 }
 """The columns of a table, as its CSV has them."""
 
 
 class BestThreshold(Answer):
-    """The first of the thresholds with the highest value of a metric."""
+    """The first of the thresholds with the best value of a metric."""
 
     by: MaskMetric
     threshold: float

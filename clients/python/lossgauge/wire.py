@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidati
 
 from lossgauge.encodings import Array
 from lossgauge.metrics import CATALOGUE, MetricSpec
-from lossgauge.metrics.spec import Forbidden, PredictionKind, Task
+from lossgauge.metrics.spec import Direction, Forbidden, PredictionKind, Task
 from lossgauge.presets import Preset, PresetName
 from lossgauge.presets.applied import with_presets
 
@@ -204,7 +204,10 @@ Number = float | int
 
 
 class Score(BaseModel):
-    """A metric's value. Null has its reason in `undefined`. Extras differ by metric."""
+    """A metric's value. Null has its reason in `undefined`.
+
+    Extras differ by metric, and are all there for any sample: null where undefined, with the reason in `undefined_extras`.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -213,6 +216,11 @@ class Score(BaseModel):
     per_class: list[Number | None] | None = None
     undefined_classes: dict[str, str] | None = Field(
         default=None, description="The reason of each null of per_class, by class."
+    )
+    undefined_extras: dict[str, Any] | None = Field(
+        default=None,
+        description="The reason of each null in the metric's extras, by name; of a list by index, of an object by member.",
+        examples=[{"sq": "no_match"}, {"per_threshold": {"0": "both_empty"}}],
     )
     counted: int | None = Field(default=None, description="How many values the mean counted.")
     skipped: int | None = Field(
@@ -380,11 +388,12 @@ class MetricDescription(Answer):
     summary: str
     description: str
     formula: str
-    direction: Literal["higher", "lower"]
+    direction: Direction = Field(description="Which values are better: higher, lower, or those nearer to zero.")
     range: str
     source: str
     tasks: list[Task]
     prediction_kinds: list[PredictionKind]
+    extras: dict[str, str] = Field(default_factory=dict, description="What a score holds beside its value, by name.")
     parameters: dict[str, Any] = Field(description="JSON Schema of each parameter, with bounds and default.")
     definitions: dict[str, Any] = Field(
         default_factory=dict, description="The schemas that parameters refer to (#/$defs/..)."

@@ -14,11 +14,12 @@ from lossgauge_service.statistics import Measure, Values
 
 
 class BandCounts(NamedTuple):
-    """The pixels of both masks' bands, of each one's, and of the masks."""
+    """The pixels that both masks' bands have in common, those of each, and the same of the masks."""
 
-    shared: Values
+    shared_band: Values
     predicted_band: Values
     targeted_band: Values
+    shared: Values
     predicted: Values
     targeted: Values
 
@@ -40,7 +41,11 @@ class Bands(Measure[BandCounts]):
 
 def _counts(prediction: Mask, target: Mask, width: int) -> tuple[int, ...]:
     ours, theirs = band_of(prediction, width), band_of(target, width)
-    return tuple(int(np.count_nonzero(mask)) for mask in (ours & theirs, ours, theirs, prediction, target))
+    return tuple(int(np.count_nonzero(mask)) for mask in _overlapping(ours, theirs) + _overlapping(prediction, target))
+
+
+def _overlapping(one: Mask, other: Mask) -> tuple[Mask, Mask, Mask]:
+    return one & other, one, other
 
 
 def band_of(mask: Mask, width: int) -> Mask:

@@ -13,12 +13,13 @@ from lossgauge_service.statistics import Measure, Values
 
 
 class SkeletonCounts(NamedTuple):
-    """The pixels of each mask's skeleton, those of them in the other mask, and the pixels of the masks."""
+    """The pixels of each mask's skeleton, those of them in the other mask, and the pixels in common and of the masks."""
 
     predicted_line: Values
     predicted_inside: Values
     targeted_line: Values
     targeted_inside: Values
+    shared: Values
     predicted: Values
     targeted: Values
 
@@ -38,7 +39,7 @@ class Skeletons(Measure[SkeletonCounts]):
 
 def _counts(prediction: Mask, target: Mask) -> tuple[int, ...]:
     ours, theirs = skeleton_of(prediction), skeleton_of(target)
-    parts = (ours, ours & target, theirs, theirs & prediction, prediction, target)
+    parts = (ours, ours & target, theirs, theirs & prediction, prediction & target, prediction, target)
     return tuple(int(np.count_nonzero(mask)) for mask in parts)
 
 

@@ -61,9 +61,10 @@ class Surfaces:
 
 
 class SurfaceRecord(NamedTuple):
-    """Of each class its surfaces, and how many pixels its masks have."""
+    """Of each class its surfaces, and how many pixels its masks have in common and each."""
 
     surfaces: Objects
+    shared: Values
     predicted: Values
     targeted: Values
 
@@ -113,7 +114,8 @@ def record_of(sample: Sample, threshold: float | None, inclusive: bool, around: 
     for place, pair in enumerate(zip(masks.prediction, masks.target, strict=True)):
         surfaces[place] = _surfaces(*pair, spacing, around)
     axes = tuple(range(1, masks.target.ndim))
-    sizes = [np.count_nonzero(mask, axes).astype(np.float64) for mask in (masks.prediction, masks.target)]
+    both = masks.prediction & masks.target
+    sizes = [np.count_nonzero(mask, axes).astype(np.float64) for mask in (both, masks.prediction, masks.target)]
     return SurfaceRecord(surfaces, *sizes)
 
 

@@ -10,8 +10,9 @@ from lossgauge.metrics.overlap import ClassAveraged
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.class_averages import averaged, background_misfit, counts_key, mask_key
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
+    Extra,
     Readings,
     Reasons,
     by_rules,
@@ -23,6 +24,7 @@ from lossgauge_service.metrics.values import (
     scores_of,
     scores_of_classes,
     stacked,
+    told,
 )
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Counts, CountSums, Pairs, Statistic, Sums, Totals, Values
@@ -42,7 +44,7 @@ def _finish_with(formula: Formula, whole: Whole) -> Callable[[Any, Sums, Case], 
         counts = sums.counts(counts_key(spec, case))
         if not _is_of_matrix(spec, case):
             return averaged(spec, sums, case, counts, of_class)
-        classes = by_rules(spec.empty, counts.predicted, counts.targeted, lambda reasons: of_class(counts, reasons))
+        classes = by_rules(spec.empty, counts, lambda reasons: of_class(counts, reasons))
         value = _ruled(spec, whole(spec, sums, case))
         return scores_of_classes(value, classes, classes, nothing_to_score(sums.totals()))
 
@@ -66,9 +68,10 @@ def _one_class(reasons: Reasons) -> Reasons:
     return named
 
 
-def _agreement_misfit(spec: Agreement, case: Case) -> str | None:
+def _agreement_misfit(spec: Agreement, case: Case) -> Misfit | None:
     if _is_of_matrix(spec, case) and not spec.include_background:
-        return "average 'micro' of task 'multiclass' is of the whole matrix, with class 0; take macro or weighted to leave it out"
+        found = "average 'micro' of task 'multiclass' is of the whole matrix, with class 0; take macro or weighted to leave it out"
+        return Misfit(found, ("include_background",))
     return background_misfit(spec, case)
 
 
@@ -163,9 +166,14 @@ def _balanced_finish(spec: BalancedAccuracy, sums: Sums, case: Case) -> list[Sco
     both = stacked([recalls, _with_absent(spec, ratio(tn, tn + fp, "no_negatives"))])
     labels = _balanced(spec, both)
     if case.task == "binary":
-        return scores_of(labels[:, 0], nothing)
+        return scores_of(labels[:, 0], nothing, both[:, 0], **_recalls(both[:, 0]))
     labels = scored(labels, totals)
-    return scores_of_classes(mean(labels), labels, labels, nothing)
+    return scores_of_classes(mean(labels), labels, labels, nothing, **_recalls(scored(both, totals)))
+
+
+def _recalls(both: Readings) -> dict[str, Extra]:
+    """What the mean is of, the foreground's and the background's."""
+    return {"recall": told(both[..., 0]), "specificity": told(both[..., 1])}
 
 
 def _with_absent(spec: BalancedAccuracy, recalls: Readings) -> Readings:

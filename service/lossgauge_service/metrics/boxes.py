@@ -13,7 +13,7 @@ from lossgauge_service.measures.boxes import Corners
 from lossgauge_service.metrics import box_formulas
 from lossgauge_service.metrics.box_formulas import Formula, derivative_of, values_of
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import plain
+from lossgauge_service.metrics.values import Readings, finite, scores_of, told, undefined
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Measure, Statistic, Sums, Values
 
@@ -29,18 +29,17 @@ def _rows(spec: OfBoxes, sums: Sums) -> list[Values]:
 
 def _score(spec: OfBoxes, rows: Values, formula: Formula) -> Score:
     """The mean or sum of the pairs that have a value."""
-    if not len(rows):
-        return Score(value=None, undefined="no_boxes")
-    values = values_of(spec, formula, rows)
-    numbers = values[~np.isnan(values)]
-    extras: dict[str, Any] = {
-        "per_box": plain(values),
-        "counted": len(numbers),
-        "skipped": len(rows) - len(numbers),
-    }
+    numbers = values_of(spec, formula, rows)
+    values = finite(numbers).unless(np.isnan(numbers), "zero_union")
+    [score] = scores_of(_reduced(spec, values), np.array([None], object), values[None], per_box=told(values[None]))
+    return score
+
+
+def _reduced(spec: OfBoxes, values: Readings) -> Readings:
+    numbers = values.numbers[values.defined]
     if not len(numbers):
-        return Score(value=None, undefined="zero_union", **extras)
-    return Score(value=float(numbers.mean() if spec.reduction == "mean" else numbers.sum()), **extras)
+        return undefined((1,), "zero_union" if len(values.numbers) else "no_boxes")
+    return finite(np.array([numbers.mean() if spec.reduction == "mean" else numbers.sum()]))
 
 
 def _slopes(spec: OfBoxes, rows: Values, formula: Formula) -> Values:

@@ -6,31 +6,32 @@ from operator import add
 import numpy as np
 from lossgauge.metrics import CalibrationError
 from lossgauge.wire import Score
-from numpy.typing import NDArray
 
 from lossgauge_service.measures.confidences import Sides, as_probabilities
 from lossgauge_service.measures.histogram import Binned, Bins, binned
 from lossgauge_service.measures.ranking import Ranked, Ranking
 from lossgauge_service.metrics.class_averages import average
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
+    Extra,
     Readings,
     finite,
     nothing_to_score,
-    plain,
+    ratio,
     scored,
     scores_of,
     scores_of_classes,
+    told,
 )
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums, Totals, Values
 
 
-def _misfit(spec: CalibrationError, case: Case) -> str | None:
+def _misfit(spec: CalibrationError, case: Case) -> Misfit | None:
     if case.soft:
-        return "a soft target is neither right nor wrong"
+        return Misfit("a soft target is neither right nor wrong")
     if spec.confidence == "positive" and case.task == "multiclass":
-        return "confidence 'positive' is for binary and multilabel; classes have no positive"
+        return Misfit("confidence 'positive' is for binary and multilabel; classes have no positive", ("confidence",))
     return None
 
 
@@ -80,7 +81,8 @@ def _finish(spec: CalibrationError, sums: Sums, case: Case) -> list[Score]:
     nothing, bins = nothing_to_score(totals), _bins(spec, sums, case, False)
     classes = _error(spec, bins)
     if case.task != "multilabel":
-        return scores_of(classes[:, 0], nothing, **_diagram(bins, single=True))
+        filled = _per_weight(bins, bins.positive)[:, 0]
+        return scores_of(classes[:, 0], nothing, filled, **_diagram(bins, single=True))
     classes = scored(classes, totals)
     if spec.average == "micro":
         value = _error(spec, _bins(spec, sums, case, True))[:, 0]
@@ -105,15 +107,17 @@ def _norm(spec: CalibrationError, share: Values, gap: Values) -> Values:
     return np.asarray((share * gap).sum(-1))
 
 
-def _diagram(bins: Bins, single: bool) -> dict[str, list[object]]:
-    values = (_per_weight(bins, bins.confidence), _per_weight(bins, bins.positive), bins.weight)
-    names = ("bin_confidence", "bin_accuracy", "bin_count")
-    return {name: plain(each[:, 0] if single else each) for name, each in zip(names, values, strict=True)}
+def _diagram(bins: Bins, single: bool) -> dict[str, Extra]:
+    values = {
+        "bin_confidence": _per_weight(bins, bins.confidence),
+        "bin_accuracy": _per_weight(bins, bins.positive),
+        "bin_count": finite(bins.weight),
+    }
+    return {name: told(each[:, 0] if single else each) for name, each in values.items()}
 
 
-def _per_weight(bins: Bins, parts: Values) -> NDArray[np.float64]:
-    filled = bins.weight > 0
-    return np.where(filled, parts / np.where(filled, bins.weight, 1), np.nan)
+def _per_weight(bins: Bins, parts: Values) -> Readings:
+    return ratio(parts, bins.weight, "empty_bin")
 
 
 FAMILY = (Implementation(CalibrationError, _needs, _finish, _misfit),)

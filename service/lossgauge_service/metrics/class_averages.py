@@ -1,13 +1,15 @@
 """Scores that have a value per class: the counts or moments of a class, the empty rules, and the average."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from lossgauge.metrics.overlap import Average, ClassAveraged
 from lossgauge.wire import Score
 
+from lossgauge_service.metrics.implementation import Misfit
 from lossgauge_service.metrics.values import (
+    Parts,
     Readings,
     Reasons,
     by_rules,
@@ -20,19 +22,6 @@ from lossgauge_service.metrics.values import (
 )
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Counts, Sums, Values
-
-
-class Parts(Protocol):
-    """What a value is made of, arrays (samples, classes): a NamedTuple that knows the sizes of both masks."""
-
-    @property
-    def predicted(self) -> Values:
-        """The prediction's size."""
-
-    @property
-    def targeted(self) -> Values:
-        """The target's size."""
-
 
 SomeParts = TypeVar("SomeParts", bound=Parts)
 Tables = TypeVar("Tables")
@@ -72,7 +61,7 @@ def averaged(spec: ClassAveraged, sums: Sums, case: Case, parts: SomeParts, form
 
 
 def _ruled(spec: ClassAveraged, parts: SomeParts, formula: Formula[SomeParts]) -> Readings:
-    return by_rules(spec.empty, parts.predicted, parts.targeted, lambda reasons: formula(parts, reasons))
+    return by_rules(spec.empty, parts, lambda reasons: formula(parts, reasons))
 
 
 def average(how: Average, classes: Readings, sizes: Values) -> Readings:
@@ -89,8 +78,9 @@ def summed(parts: Tables, taken: slice) -> Tables:
     return together
 
 
-def background_misfit(spec: ClassAveraged, case: Case) -> str | None:
+def background_misfit(spec: ClassAveraged, case: Case) -> Misfit | None:
     """Binary has no background class to leave out."""
     if case.task == "binary" and not spec.include_background:
-        return "include_background false leaves class 0 out, and task 'binary' has one class"
+        found = "include_background false leaves class 0 out, and task 'binary' has one class"
+        return Misfit(found, ("include_background",))
     return None

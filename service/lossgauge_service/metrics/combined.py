@@ -12,13 +12,17 @@ from lossgauge.wire import Score
 from numpy.typing import NDArray
 
 from lossgauge_service.metrics import brier, focal_variants, lovasz, overlap, pixel_losses, tversky
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.pixel_losses import scaled
+from lossgauge_service.metrics.values import by_place
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Measure, Statistic, Sums, Values
 
 FAMILIES = (brier, focal_variants, lovasz, overlap, pixel_losses, tversky)
 PARTS: dict[type[MetricSpec], Implementation[Any]] = {part.spec: part for family in FAMILIES for part in family.FAMILY}
+
+NOTHING = ("no_valid_pixels", "no_weight")
+"""Why no term of a sample has a value."""
 
 
 class Transform(NamedTuple):
@@ -60,24 +64,35 @@ def _mixed(terms: Sequence[CombinedTerm], scores: Sequence[Score]) -> Score:
 
 
 def _with_terms(scores: Sequence[Score], **members: Any) -> Score:
-    return Score.model_validate({**members, "terms": [score.value for score in scores]})
+    reasons = [score.undefined for score in scores]
+    if len({*reasons}) == 1 and reasons[0] in NOTHING:
+        return Score.model_validate({**members, "terms": None, "undefined_extras": {"terms": reasons[0]}})
+    why = by_place(reasons)
+    told = {"undefined_extras": {"terms": why}} if why else {}
+    return Score.model_validate({**members, "terms": [score.value for score in scores], **told})
 
 
 def _transformed(term: CombinedTerm, value: float) -> float:
     return term.weight * TRANSFORMS[term.transform].of(value)
 
 
-def _misfit(spec: Mix, case: Case) -> str | None:
-    for term in spec.terms_of():
-        name, about = term.metric.name, term.metric.about
-        if case.task not in about.tasks:
-            return f"{name} is for the tasks {', '.join(about.tasks)}, not {case.task!r}"
-        if case.kind not in about.kinds:
-            return f"{name} takes {' or '.join(about.kinds)}, not {case.kind}"
-        misfit = PARTS[type(term.metric)].misfit(term.metric, case)
+def _misfit(spec: Mix, case: Case) -> Misfit | None:
+    """That of the first term that has one, with the term's place in the mix."""
+    for term, place in zip(spec.terms_of(), spec.places(), strict=True):
+        misfit = _misfit_of(term.metric, case)
         if misfit is not None:
-            return f"{name}: {misfit}"
+            return Misfit(misfit.detail, (*place, *misfit.at) if place else ())
     return None
+
+
+def _misfit_of(metric: MetricSpec, case: Case) -> Misfit | None:
+    name, about = metric.name, metric.about
+    if case.task not in about.tasks:
+        return Misfit(f"{name} is for the tasks {', '.join(about.tasks)}, not {case.task!r}")
+    if case.kind not in about.kinds:
+        return Misfit(f"{name} takes {' or '.join(about.kinds)}, not {case.kind}")
+    misfit = PARTS[type(metric)].misfit(metric, case)
+    return misfit and Misfit(f"{name}: {misfit.detail}", misfit.at)
 
 
 # ------------------------------------------------------------------------------------------------------ maps of the terms

@@ -10,7 +10,7 @@ from lossgauge.wire import Score
 
 from lossgauge_service.metrics.class_averages import averaged, background_misfit, counts_key, mask_key
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Readings, Reasons, finite, nothing_to_score, plain, ratio, ruled, scores_of
+from lossgauge_service.metrics.values import Readings, Reasons, finite, nothing_to_score, ratio, ruled, scores_of, told
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import CountSums, Pairs, Statistic, Sums, Totals, Values
 
@@ -70,12 +70,12 @@ def _confusion_needs(spec: Confusion, case: Case) -> list[Statistic]:
 def _confusion_finish(spec: Confusion, sums: Sums, case: Case) -> list[Score]:
     counts, nothing = sums.counts(mask_key(spec.threshold, spec.threshold_side, case)), nothing_to_score(sums.totals())
     if case.task == "binary":
-        numbers = {name: plain(values[:, 0]) for name, values in counts._asdict().items()}
+        numbers = {name: told(finite(values[:, 0])) for name, values in counts._asdict().items()}
         return scores_of(_errors(counts.fp + counts.fn, counts), nothing, **numbers)
-    lists = {name: plain(values) for name, values in counts._asdict().items()}
+    lists = {name: told(finite(values)) for name, values in counts._asdict().items()}
     if case.task == "multilabel":
         return scores_of(_errors(counts.fp + counts.fn, counts), nothing, **lists)
-    return scores_of(_errors(counts.fn, counts), nothing, **lists, matrix=plain(sums.pairs(Pairs()).matrix))
+    return scores_of(_errors(counts.fn, counts), nothing, **lists, matrix=told(finite(sums.pairs(Pairs()).matrix)))
 
 
 def _errors(wrong: Values, counts: CountSums) -> Readings:

@@ -7,14 +7,14 @@ from lossgauge.metrics import AsymmetricFocalLoss, FocalLoss, UnifiedFocalLoss
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics import pixel_losses
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.pixel_losses import Parts, reduced, scaled, together, weighting_misfit
 from lossgauge_service.metrics.tversky import Overlaps, with_background
-from lossgauge_service.metrics.values import Readings, finite, mean, nothing_to_score, plain, ratio, scores_of
+from lossgauge_service.metrics.values import Readings, finite, mean, nothing_to_score, ratio, scores_of, stacked, told
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Entropy, EntropySums, Moments, Statistic, Sums, Totals, Values
 
-HARD_ONLY = "is of hard targets; the target is soft"
+HARD_ONLY = Misfit("is of hard targets; the target is soft")
 
 
 def _keys(spec: AsymmetricFocalLoss) -> tuple[Entropy, Entropy]:
@@ -46,7 +46,7 @@ def _losses(spec: AsymmetricFocalLoss, sums: Sums, whole: Sums, case: Case) -> V
     return together(_sides(spec, sums, case))
 
 
-def _misfit(spec: AsymmetricFocalLoss, case: Case) -> str | None:
+def _misfit(spec: AsymmetricFocalLoss, case: Case) -> Misfit | None:
     return HARD_ONLY if case.soft else weighting_misfit(spec, case)
 
 
@@ -74,12 +74,15 @@ def _unified_needs(spec: UnifiedFocalLoss, case: Case) -> list[Statistic]:
 
 def _unified_finish(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> list[Score]:
     term, tversky = _focal_term(spec, case), _tversky_term(spec, sums, case)
-    scores = PIXELS[type(term)].finish(term, sums, case)
-    focal = np.array([np.nan if score.value is None else score.value for score in scores])
+    focal = _readings(PIXELS[type(term)].finish(term, sums, case))
     share = spec.weight
-    both = finite(scaled(share, tversky.numbers) + scaled(1 - share, focal))
-    terms = [list(pair) for pair in zip(plain(tversky.numbers), plain(focal), strict=True)]
-    return scores_of(both, nothing_to_score(sums.totals()), terms=terms)
+    both = finite(scaled(share, tversky.numbers) + scaled(1 - share, focal.numbers))
+    return scores_of(both, nothing_to_score(sums.totals()), terms=told(stacked([tversky, focal])))
+
+
+def _readings(scores: list[Score]) -> Readings:
+    numbers = np.array([np.nan if score.value is None else score.value for score in scores])
+    return Readings(numbers, np.array([score.undefined for score in scores], object))
 
 
 def _tversky_term(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> Readings:
@@ -92,10 +95,12 @@ def _tversky_term(spec: UnifiedFocalLoss, sums: Sums, case: Case) -> Readings:
     if spec.form == "asymmetric":
         exponents[0] = 1.0
     times = len(exponents) if spec.class_reduction == "sum" else 1
-    return mean(losses.mapped(lambda loss: loss**exponents)).mapped(lambda loss: times * loss)
+    whole = mean(losses.mapped(lambda loss: loss**exponents)).mapped(lambda loss: times * loss)
+    # a class that is infinite must not leave the mean
+    return whole.unless(~losses.defined.all(-1), "infinite")
 
 
-def _unified_misfit(spec: UnifiedFocalLoss, case: Case) -> str | None:
+def _unified_misfit(spec: UnifiedFocalLoss, case: Case) -> Misfit | None:
     return HARD_ONLY if case.soft else None
 
 

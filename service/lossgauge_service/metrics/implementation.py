@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from lossgauge.metrics import MetricSpec
+from lossgauge.metrics.spec import Place
 from lossgauge.wire import Score
 from numpy.typing import NDArray
 
@@ -14,7 +15,14 @@ from lossgauge_service.statistics import Measure, Statistic, Sums, Values
 Spec = TypeVar("Spec", bound=MetricSpec)
 
 
-def always_fits(spec: Any, case: Case) -> str | None:
+class Misfit(NamedTuple):
+    """Why a metric does not fit a case, and the path, in the metric, of the parameter that says so (none: the metric itself)."""
+
+    detail: str
+    at: Place = ()
+
+
+def always_fits(spec: Any, case: Case) -> Misfit | None:
     """A metric without conditions beyond its tasks and kinds."""
     return None
 
@@ -37,7 +45,7 @@ class Implementation(Generic[Spec]):
     spec: type[Spec]
     needs: Callable[[Spec, Case], Iterable[Statistic]]
     finish: Callable[[Spec, Sums, Case], list[Score]]
-    misfit: Callable[[Spec, Case], str | None] = always_fits
+    misfit: Callable[[Spec, Case], Misfit | None] = always_fits
     losses: Callable[[Spec, Sums, Sums, Case], Values] | None = None
     losses_misfit: Callable[[Spec], str | None] = with_losses
     slopes: Callable[[Spec, Sums, Case], Mapping[Measure[Any], NDArray[Any]]] | None = None

@@ -1,6 +1,6 @@
 """Scores of matched objects."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,18 +11,21 @@ from lossgauge.wire import Score
 from lossgauge_service.measures.matching import Matching, MatchSums
 from lossgauge_service.measures.objects import Layout
 from lossgauge_service.metrics.class_averages import average, summed
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
+    Extra,
     Readings,
     Reasons,
+    Sizes,
     by_rules,
+    finite,
     mean,
     nothing_to_score,
-    plain,
     ratio,
     scored,
     scores_of,
     scores_of_classes,
+    told,
 )
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums, TotalSums, Values
@@ -40,7 +43,7 @@ class Found(NamedTuple):
 MOST_AXES = 6
 """A pixel's neighbours are 3 to the power of the axes."""
 
-Extras = Mapping[str, Sequence[Any]]
+Extras = Mapping[str, Extra]
 Formula = Callable[[Any, Found, Reasons], Readings]
 """The values of what was found, of any shape; the reasons are those of a 0/0."""
 
@@ -56,29 +59,32 @@ def _needs(spec: Matched, case: Case) -> list[Statistic]:
     return [_key(spec)]
 
 
-def _misfit(spec: Matched, case: Case) -> str | None:
+def _misfit(spec: Matched, case: Case) -> Misfit | None:
     if case.weighted:
-        return "objects are counted, and a weight map has no meaning for them"
+        return Misfit("objects are counted, and a weight map has no meaning for them")
     if case.soft:
-        return "a soft target has no objects; target_kind must be 'labels'"
+        return Misfit("a soft target has no objects; target_kind must be 'labels'")
     if case.task != "instances":
         return _misfit_of_masks(spec, case)
     if spec.instance_divisor is None and case.classes > 1:
-        return "num_classes needs instance_divisor, which tells an id's class"
+        return Misfit("num_classes needs instance_divisor, which tells an id's class")
     if case.classes == 1 and not spec.include_background:
-        return "include_background false leaves class 0 out, and without num_classes there is one class"
+        found = "include_background false leaves class 0 out, and without num_classes there is one class"
+        return Misfit(found, ("include_background",))
     return None
 
 
-def _misfit_of_masks(spec: Matched, case: Case) -> str | None:
+def _misfit_of_masks(spec: Matched, case: Case) -> Misfit | None:
     if spec.instance_divisor is not None:
-        return f"instance_divisor is for ids of the task 'instances', not {case.task!r}"
+        found = f"instance_divisor is for ids of the task 'instances', not {case.task!r}"
+        return Misfit(found, ("instance_divisor",))
     if spec.crowd:
-        return f"crowd is for ids of the task 'instances', not {case.task!r}"
+        return Misfit(f"crowd is for ids of the task 'instances', not {case.task!r}", ("crowd",))
     if case.axes > MOST_AXES:
-        return f"components are found along at most {MOST_AXES} axes; the pixels have {case.axes}"
+        return Misfit(f"components are found along at most {MOST_AXES} axes; the pixels have {case.axes}")
     if case.task == "binary" and not spec.include_background:
-        return "include_background false leaves class 0 out, and task 'binary' has one class"
+        found = "include_background false leaves class 0 out, and task 'binary' has one class"
+        return Misfit(found, ("include_background",))
     return None
 
 
@@ -106,11 +112,11 @@ def _averaged(
     found = Found(table.tp, table.fp, table.fn, table.iou)
     at_thresholds = _ruled(spec, found, formula)
     classes = mean(at_thresholds)
-    if isinstance(spec, InstancePrecision):
-        numbers = at_thresholds.numbers[:, 0] if single else at_thresholds.numbers
-        extras = {"per_threshold": plain(numbers), **extras}
+    of_thresholds = isinstance(spec, InstancePrecision)
+    if of_thresholds:
+        extras = {"per_threshold": told(at_thresholds[:, 0] if single else at_thresholds), **extras}
     if single:
-        return scores_of(classes[:, 0], nothing, **extras)
+        return scores_of(classes[:, 0], nothing, at_thresholds[:, 0] if of_thresholds else None, **extras)
     classes = scored(classes, totals)
     chosen = classes[:, slice(0 if spec.include_background else 1, None)]
     value = _value(spec, found, totals, chosen, formula)
@@ -125,8 +131,8 @@ def _value(spec: Matched, found: Found, totals: TotalSums, chosen: Readings, for
 
 
 def _ruled(spec: Matched, found: Found, formula: Formula) -> Readings:
-    predicted, targeted = found.tp + found.fp, found.tp + found.fn
-    return by_rules(spec.empty, predicted, targeted, lambda reasons: formula(spec, found, reasons))
+    sizes = Sizes(found.tp, found.tp + found.fp, found.tp + found.fn)
+    return by_rules(spec.empty, sizes, lambda reasons: formula(spec, found, reasons))
 
 
 # --------------------------------------------------------------------------------------------------------------- metrics
@@ -146,23 +152,40 @@ def _quality(spec: PanopticQuality, found: Found, reasons: Reasons) -> Readings:
 
 
 def _of_fbeta(table: MatchSums, single: bool) -> Extras:
-    tp, fp, fn = table.tp, table.fp, table.fn
-    shares = {"precision": ratio(tp, tp + fp, "").numbers, "recall": ratio(tp, tp + fn, "").numbers}
-    return _at_first({"tp": tp, "fp": fp, "fn": fn, **shares}, single)
+    reasons = _lacking(table)
+    shares = {
+        "precision": ratio(table.tp, table.tp + table.fp, reasons),
+        "recall": ratio(table.tp, table.tp + table.fn, reasons),
+    }
+    return _at_first({**_counts(table), **shares}, single)
 
 
 def _of_quality(table: MatchSums, single: bool) -> Extras:
-    tp, fp, fn = table.tp, table.fp, table.fn
-    parts = {"sq": ratio(table.iou, tp, "").numbers, "rq": ratio(tp, tp + fp / 2 + fn / 2, "").numbers}
-    return _at_first({**parts, "tp": tp, "fp": fp, "fn": fn}, single)
+    reasons = _lacking(table)
+    parts = {
+        "sq": ratio(table.iou, table.tp, reasons),
+        "rq": ratio(table.tp, table.tp + table.fp / 2 + table.fn / 2, reasons),
+    }
+    return _at_first({**parts, **_counts(table)}, single)
+
+
+def _counts(table: MatchSums) -> dict[str, Readings]:
+    return {"tp": finite(table.tp), "fp": finite(table.fp), "fn": finite(table.fn)}
+
+
+def _lacking(table: MatchSums) -> Reasons:
+    """Which map has no object, or that none is matched: why there is nothing to divide by."""
+    no_target, no_guess = table.tp + table.fn == 0, table.tp + table.fp == 0
+    cases = {"both_empty": no_target & no_guess, "target_empty": no_target, "prediction_empty": no_guess}
+    return np.select([*cases.values()], [*cases], "no_match").astype(object)
 
 
 def _of_thresholds(table: MatchSums, single: bool) -> Extras:
     return {}
 
 
-def _at_first(tables: Mapping[str, Values], single: bool) -> Extras:
-    return {name: plain(values[:, 0, 0] if single else values[:, :, 0]) for name, values in tables.items()}
+def _at_first(tables: Mapping[str, Readings], single: bool) -> Extras:
+    return {name: told(values[:, 0, 0] if single else values[:, :, 0]) for name, values in tables.items()}
 
 
 def _pairs(spec: Matched, table: MatchSums, single: bool) -> Extras:
@@ -170,7 +193,7 @@ def _pairs(spec: Matched, table: MatchSums, single: bool) -> Extras:
     if spec.pairs == 0:
         return {}
     lists = [[[list(pair) for pair in pairs] for pairs in row] for row in table.pairs.tolist()]
-    return {"pairs": [row[0] for row in lists] if single else lists}
+    return {"pairs": Extra([row[0] for row in lists] if single else lists, [None] * len(lists))}
 
 
 FAMILY = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lossgauge_service.measures.confidences import are_logits
 from lossgauge_service.measures.extensions import Extension
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
     Readings,
     finite,
@@ -34,21 +34,26 @@ def _needs(spec: Any, case: Case) -> list[Statistic]:
     return [Totals(), _key(spec, case)]
 
 
-def _misfit(spec: Any, case: Case) -> str | None:
+def _misfit(spec: Any, case: Case) -> Misfit | None:
     if case.weighted:
-        return "the Jaccard loss that it extends counts pixels: it takes no weights"
+        return Misfit("the Jaccard loss that it extends counts pixels: it takes no weights")
     if case.soft:
-        return "its positives and negatives are labels: it takes no soft targets"
+        return Misfit("its positives and negatives are labels: it takes no soft targets")
     return None
 
 
-def _softmax_misfit(spec: LovaszSoftmax, case: Case) -> str | None:
-    if isinstance(spec.classes, list):
-        if case.task == "binary":
-            return "classes lists classes, and task 'binary' has one: found a list; allowed are 'present' and 'all'"
-        if max(spec.classes) >= case.classes:
-            return f"classes are from 0 to {case.classes - 1}; found {max(spec.classes)}"
-    return _misfit(spec, case)
+def _softmax_misfit(spec: LovaszSoftmax, case: Case) -> Misfit | None:
+    return (_listed_misfit(spec.classes, case) if isinstance(spec.classes, list) else None) or _misfit(spec, case)
+
+
+def _listed_misfit(classes: list[int], case: Case) -> Misfit | None:
+    if case.task == "binary":
+        found = "classes lists classes, and task 'binary' has one: found a list; allowed are 'present' and 'all'"
+        return Misfit(found, ("classes",))
+    beyond = next((place for place, label in enumerate(classes) if label >= case.classes), None)
+    if beyond is None:
+        return None
+    return Misfit(f"classes are from 0 to {case.classes - 1}; found {classes[beyond]}", ("classes", beyond))
 
 
 # ---------------------------------------------------------------------------------------------------------------- scores

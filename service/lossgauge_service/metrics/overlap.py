@@ -18,17 +18,19 @@ from lossgauge_service.metrics.class_averages import (
 )
 from lossgauge_service.metrics.implementation import Implementation
 from lossgauge_service.metrics.values import (
+    Extra,
     Readings,
     Reasons,
+    Sizes,
     by_rules,
     mean,
     nothing_to_score,
-    plain,
     ratio,
     scored,
     scores_of,
     scores_of_classes,
     stacked,
+    told,
 )
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import CountSums, Moments, Squares, Statistic, Sums, Totals, Values
@@ -134,17 +136,17 @@ def _mean_needs(spec: MeanIou, case: Case) -> list[Statistic]:
 
 def _mean_finish(spec: MeanIou, sums: Sums, case: Case) -> list[Score]:
     totals, counts = sums.totals(), _counts(spec, sums, case)
-    nothing = nothing_to_score(totals)
-    curves = _curves(spec, counts)
+    nothing, sides = nothing_to_score(totals), _sides(spec, counts)
     if case.task == "binary":
-        return scores_of(mean(curves[:, 0]), nothing, per_threshold=plain(curves.numbers[:, 0]))
-    curves = scored(curves, totals)
-    classes = mean(curves)
+        single = sides[:, 0]
+        return scores_of(mean(mean(single)), nothing, single, **_curves(single))
+    sides = scored(sides, totals)
+    classes = mean(mean(sides))
     if spec.average == "micro":
-        value = mean(_curves(spec, summed(counts, slice(None))))
+        value = mean(mean(_sides(spec, summed(counts, slice(None)))))
     else:
         value = average(spec.average, classes, totals.positive)
-    return scores_of_classes(value, classes, classes, nothing, per_threshold=plain(curves.numbers))
+    return scores_of_classes(value, classes, classes, nothing, **_curves(sides))
 
 
 def _counts(spec: MeanIou, sums: Sums, case: Case) -> CountSums:
@@ -153,17 +155,27 @@ def _counts(spec: MeanIou, sums: Sums, case: Case) -> CountSums:
     return CountSums(*(np.stack(values, -1) for values in zip(*at, strict=True)))
 
 
-def _curves(spec: MeanIou, counts: CountSums) -> Readings:
-    """The IoU of the positives at each threshold, or the mean of it and the negatives'."""
+def _sides(spec: MeanIou, counts: CountSums) -> Readings:
+    """The IoU of the positives at each threshold, and beside it the negatives' where these count: (.., thresholds, sides)."""
     tp, fp, fn, tn = counts
     sides = [_side_iou(spec, tp, fp, fn)]
     if spec.include_background:
         sides.append(_side_iou(spec, tn, fn, fp))
-    return mean(stacked(sides))
+    return stacked(sides)
+
+
+def _curves(sides: Readings) -> dict[str, Extra]:
+    """The mean of the sides at each threshold, and each side."""
+    names = ("foreground", "background")[: sides.numbers.shape[-1]]
+    return {
+        "per_threshold": told(mean(sides)),
+        **{name: told(sides[..., place]) for place, name in enumerate(names)},
+    }
 
 
 def _side_iou(spec: MeanIou, hit: Values, wrong: Values, missed: Values) -> Readings:
-    return by_rules(spec.empty, hit + wrong, hit + missed, lambda reasons: ratio(hit, hit + wrong + missed, reasons))
+    sizes = Sizes(hit, hit + wrong, hit + missed)
+    return by_rules(spec.empty, sizes, lambda reasons: ratio(hit, hit + wrong + missed, reasons))
 
 
 FAMILY = (

@@ -9,8 +9,8 @@ from lossgauge.metrics import CrossEntropy, FocalLoss
 from lossgauge.metrics.pixel_loss import PixelLoss
 from lossgauge.wire import Score
 
-from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Readings, nothing_to_score, plain, ratio, scores_of, scores_of_classes
+from lossgauge_service.metrics.implementation import Implementation, Misfit
+from lossgauge_service.metrics.values import Readings, nothing_to_score, ratio, scores_of, scores_of_classes, told
 from lossgauge_service.samples import Case, case_one_vs_rest
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
 
@@ -153,20 +153,21 @@ def _minus_log(p: float) -> float:
     return -math.log(p) if p > 0 else math.inf
 
 
-def _focal_misfit(spec: FocalLoss, case: Case) -> str | None:
+def _focal_misfit(spec: FocalLoss, case: Case) -> Misfit | None:
     if isinstance(spec.alpha, list) and case.task != "multiclass":
-        return f"a list of alphas, one per class, is for task 'multiclass', not {case.task!r}"
+        return Misfit(f"a list of alphas, one per class, is for task 'multiclass', not {case.task!r}", ("alpha",))
     if isinstance(spec.alpha, list) and len(spec.alpha) != case.classes:
         return _wrong_length("alpha", spec.alpha, case.classes)
     softmax = case.task == "multiclass" and spec.multiclass_mode == "softmax"
     if softmax and isinstance(spec.alpha, float) and spec.alpha_mode == "balanced":
-        return (
+        return Misfit(
             "alpha_mode 'balanced' has no meaning for task 'multiclass'; give alpha null, a list per class, alpha_mode "
             "'constant', or multiclass_mode 'one_vs_rest'"
         )
     if softmax and spec.clip_leak:
-        return (
-            "clip_leak is of binary code; of task 'multiclass' it has a meaning for multiclass_mode 'one_vs_rest' only"
+        return Misfit(
+            "clip_leak is of binary code; of task 'multiclass' it has a meaning for multiclass_mode 'one_vs_rest' only",
+            ("clip_leak",),
         )
     return weighting_misfit(spec, _seen(spec, case))
 
@@ -254,15 +255,18 @@ def _class_factors(spec: CrossEntropy, totals: TotalSums, case: Case) -> tuple[A
     return (1.0, 1.0) if spec.alpha is None else (spec.alpha, 1 - spec.alpha)
 
 
-def _entropy_misfit(spec: CrossEntropy, case: Case) -> str | None:
+def _entropy_misfit(spec: CrossEntropy, case: Case) -> Misfit | None:
     multiclass = case.task == "multiclass"
-    if multiclass and (spec.pos_weight is not None or spec.alpha is not None or spec.balance is not None):
-        return "pos_weight, alpha and balance weigh positives against negatives; task 'multiclass' takes class_weights"
+    of_masks = [name for name in ("pos_weight", "alpha", "balance") if getattr(spec, name) is not None]
+    if multiclass and of_masks:
+        found = "pos_weight, alpha and balance weigh positives against negatives; task 'multiclass' takes class_weights"
+        return Misfit(found, (of_masks[0],))
     beside = [name for name in ("clip", "log_floor", "class_weights") if getattr(spec, name) is not None]
     if multiclass and spec.label_smoothing and beside:
-        return (
+        found = (
             f"label_smoothing of task 'multiclass' goes without class_weights, clip and log_floor; {beside[0]} is given"
         )
+        return Misfit(found, (beside[0],))
     if isinstance(spec.pos_weight, list) and len(spec.pos_weight) != case.classes:
         return _wrong_length("pos_weight", spec.pos_weight, case.classes)
     if spec.class_weights is not None:
@@ -271,17 +275,19 @@ def _entropy_misfit(spec: CrossEntropy, case: Case) -> str | None:
     return weighting_misfit(spec, case)
 
 
-def _wrong_length(name: str, given: list[float], wanted: int) -> str | None:
-    return None if len(given) == wanted else f"{name} has {len(given)} entries; {wanted} are needed"
+def _wrong_length(name: str, given: list[float], wanted: int) -> Misfit | None:
+    return None if len(given) == wanted else Misfit(f"{name} has {len(given)} entries; {wanted} are needed", (name,))
 
 
-def weighting_misfit(spec: PixelLoss, case: Case) -> str | None:
+def weighting_misfit(spec: PixelLoss, case: Case) -> Misfit | None:
     """What keeps computed weights from fitting a case."""
     if spec.weight_from is None:
         return None
     if case.task == "multiclass":
-        return "weight_from computes its weights from a mask; it has no meaning for task 'multiclass'"
-    return "weight_from takes the place of a weight map; give one of them" if case.weighted else None
+        found = "weight_from computes its weights from a mask; it has no meaning for task 'multiclass'"
+        return Misfit(found, ("weight_from",))
+    taken = Misfit("weight_from takes the place of a weight map; give one of them", ("weight_from",))
+    return taken if case.weighted else None
 
 
 # ------------------------------------------------------------------------------------------------------------- reduction
@@ -303,9 +309,9 @@ def reduced(
     scale = scale / times
     value = ratio(positive + negative, scale, "no_weight")
     extras = {
-        "positive": plain(ratio(positive, scale, "no_weight").numbers),
-        "negative": plain(ratio(negative, scale, "no_weight").numbers),
-        "positive_share": plain(_share(positive, positive + negative)),
+        "positive": told(ratio(positive, scale, "no_weight")),
+        "negative": told(ratio(negative, scale, "no_weight")),
+        "positive_share": told(_share(positive, positive + negative)),
     }
     if case.task == "binary":
         return scores_of(value, nothing, **extras)
@@ -313,11 +319,10 @@ def reduced(
     return scores_of_classes(value, classes, classes, nothing, **extras)
 
 
-def _share(part: Values, whole: Values) -> Values:
-    """part / whole, NaN where there is nothing to share."""
-    known = (whole != 0) & np.isfinite(whole)
-    share: Values = np.where(known, np.where(known, part, 0.0) / np.where(known, whole, 1.0), np.nan)
-    return share
+def _share(part: Values, whole: Values) -> Readings:
+    """part / whole, undefined where there is nothing to share."""
+    known = np.isfinite(whole)
+    return ratio(np.where(known, part, 0.0), np.where(known, whole, 1.0), "no_loss").unless(~known, "infinite")
 
 
 def scaled(factor: Any, sums: Values) -> Values:

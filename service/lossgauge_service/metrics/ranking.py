@@ -1,6 +1,6 @@
 """The area under the ROC curve and average precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lossgauge_service.measures.histogram import Binned, Bins
 from lossgauge_service.measures.ranking import Ranked
 from lossgauge_service.metrics.class_averages import average
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.steps import (
     Point,
     Steps,
@@ -29,13 +29,15 @@ from lossgauge_service.metrics.steps import (
     steps_of_ranking,
 )
 from lossgauge_service.metrics.values import (
+    Extra,
     Readings,
+    by_place,
     finite,
     nothing_to_score,
-    plain,
     scored,
     scores_of,
     scores_of_classes,
+    told,
 )
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums, Totals
@@ -52,14 +54,17 @@ class Area:
     bound: Callable[[Steps], float]
     curve: Callable[[Steps, int], Point]
     needs_negatives: bool
+    nulls: Mapping[str, Any] | None = None
+    """The reasons of the nulls that a curve has."""
 
 
-ROC = Area(roc_area, roc_bound, roc_curve, needs_negatives=True)
+ABOVE_ALL = {"thresholds": {"0": "above_all_values"}}
+ROC = Area(roc_area, roc_bound, roc_curve, needs_negatives=True, nulls=ABOVE_ALL)
 PRECISION = Area(precision_area, precision_bound, precision_curve, needs_negatives=False)
 
 
-def _misfit(spec: OfRanking, case: Case) -> str | None:
-    return "it ranks positives against negatives, which soft targets have not" if case.soft else None
+def _misfit(spec: OfRanking, case: Case) -> Misfit | None:
+    return Misfit("it ranks positives against negatives, which soft targets have not") if case.soft else None
 
 
 def _key(spec: OfRanking) -> Ranked | Binned:
@@ -145,18 +150,24 @@ def _extras(
     both: Callable[[Callable[[Steps], float]], tuple[Readings, Readings]],
     table: Table,
     single: bool,
-) -> dict[str, list[Any]]:
-    extras: dict[str, list[Any]] = {}
+) -> dict[str, Extra]:
+    extras: dict[str, Extra] = {}
     if spec.method == "histogram":
-        extras["error_bound"] = plain(both(area.bound)[0].numbers)
+        extras["error_bound"] = told(both(area.bound)[0])
     if spec.curve == "points":
-        defined = _readings(table, area, lambda steps: 0.0).defined
-        curves = [
-            [area.curve(steps, spec.max_points) if known else None for steps, known in zip(row, knowns, strict=True)]
-            for row, knowns in zip(table, np.atleast_2d(defined), strict=True)
-        ]
-        extras["curve"] = [row[0] for row in curves] if single else curves
+        value, classes = both(lambda steps: 0.0)
+        extras["curve"] = _curves(spec, area, table, value[:, None] if single else classes, single)
     return extras
+
+
+def _curves(spec: OfRanking, area: Area, table: Table, known: Readings, single: bool) -> Extra:
+    """The curve of each steps, null where the area is undefined, and for its reason."""
+    rows = [[*zip(*row, strict=True)] for row in zip(table.tolist(), known.reasons.tolist(), strict=True)]
+    curves = [[area.curve(steps, spec.max_points) if why is None else None for steps, why in row] for row in rows]
+    reasons = [[area.nulls if why is None else why for _, why in row] for row in rows]
+    if single:
+        return Extra([row[0] for row in curves], [row[0] for row in reasons])
+    return Extra(curves, [by_place(row) for row in reasons])
 
 
 FAMILY = (

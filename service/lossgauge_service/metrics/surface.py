@@ -14,7 +14,7 @@ from lossgauge_service.measures.skeletons import SkeletonCounts, Skeletons
 from lossgauge_service.measures.surfaces import Borders, Distances, SurfaceRecord, Surfaces
 from lossgauge_service.measures.surfels import Surfels
 from lossgauge_service.metrics.class_averages import averaged, background_misfit, counts_key
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import Readings, Reasons, finite, ratio
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Measure, Sums, Totals, Values
@@ -39,15 +39,15 @@ def _implementation(spec: type[ClassAveraged], key: Key, formula: Formula) -> Im
     return Implementation(spec, lambda spec, case: [Totals(), key(spec, case)], finish, _misfit)
 
 
-def _misfit(spec: ClassAveraged, case: Case) -> str | None:
+def _misfit(spec: ClassAveraged, case: Case) -> Misfit | None:
     if case.axes not in (2, 3):
-        return f"surfaces are of masks of 2 or 3 axes; found {case.axes}"
+        return Misfit(f"surfaces are of masks of 2 or 3 axes; found {case.axes}")
     if case.weighted:
-        return "a surface has no weights; found a weight map"
+        return Misfit("a surface has no weights; found a weight map")
     if case.soft:
-        return "a surface is of a mask of labels; found a target of probabilities"
+        return Misfit("a surface is of a mask of labels; found a target of probabilities")
     if isinstance(spec, SurfaceDice) and isinstance(spec.tolerance, list) and len(spec.tolerance) != case.classes:
-        return f"tolerance has {len(spec.tolerance)} entries; the classes are {case.classes}"
+        return Misfit(f"tolerance has {len(spec.tolerance)} entries; the classes are {case.classes}", ("tolerance",))
     return background_misfit(spec, case)
 
 
@@ -160,7 +160,7 @@ def _bands_key(spec: BoundaryIou, case: Case) -> Bands:
 
 
 def _boundary_iou(spec: BoundaryIou, parts: BandCounts, reasons: Reasons) -> Readings:
-    return ratio(parts.shared, parts.predicted_band + parts.targeted_band - parts.shared, reasons)
+    return ratio(parts.shared_band, parts.predicted_band + parts.targeted_band - parts.shared_band, reasons)
 
 
 def _skeletons_key(spec: CentrelineDice, case: Case) -> Skeletons:

@@ -10,7 +10,16 @@ from lossgauge.wire import Score
 
 from lossgauge_service.metrics.class_averages import averaged, background_misfit, mask_key, summed
 from lossgauge_service.metrics.implementation import Implementation
-from lossgauge_service.metrics.values import Readings, Reasons, by_rules, nothing_to_score, plain, ratio, scores_of
+from lossgauge_service.metrics.values import (
+    Readings,
+    Reasons,
+    by_rules,
+    finite,
+    nothing_to_score,
+    ratio,
+    scores_of,
+    told,
+)
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Counts, Moments, Statistic, Sums, Totals, Values
 
@@ -78,12 +87,10 @@ def _generalized_finish(spec: GeneralizedDiceLoss, sums: Sums, case: Case) -> li
     parts = Overlaps(*(values[:, taken] for values in _classes(spec, sums, case)))
     weights = _class_weights(spec, parts.targeted)
     whole = summed(parts, slice(None))
-    value = by_rules(
-        spec.empty, whole.predicted, whole.targeted, lambda reasons: _generalized(spec, parts, weights, reasons)
-    )
+    value = by_rules(spec.empty, whole, lambda reasons: _generalized(spec, parts, weights, reasons))
     no_class = np.full(len(sums), not weights.shape[-1])
     return scores_of(
-        value.unless(no_class, "no_class_defined"), nothing_to_score(sums.totals()), class_weights=plain(weights)
+        value.unless(no_class, "no_class_defined"), nothing_to_score(sums.totals()), class_weights=told(finite(weights))
     )
 
 

@@ -1,8 +1,9 @@
 """Numbers that may be undefined, a row per sample, and their averages."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from lossgauge.metrics import Empty
@@ -70,19 +71,51 @@ def stacked(readings: Sequence[Readings]) -> Readings:
     return Readings(np.stack([one.numbers for one in readings], -1), np.stack([one.reasons for one in readings], -1))
 
 
-def by_rules(empty: Empty, predicted: Values, targeted: Values, formula: Callable[[Reasons], Readings]) -> Readings:
-    """The formula's values under the empty rules, from the sizes of the masks; it is given the reasons of a 0/0."""
-    no_target, no_guess = targeted == 0, predicted == 0
-    reasons = np.full(targeted.shape, "zero_denominator", object)
+class Parts(Protocol):
+    """What a value is made of, arrays (samples, classes): a NamedTuple that knows the sizes of both masks, and of what they share."""
+
+    @property
+    def shared(self) -> Values:
+        """The size of what both have in common."""
+
+    @property
+    def predicted(self) -> Values:
+        """The prediction's size."""
+
+    @property
+    def targeted(self) -> Values:
+        """The target's size."""
+
+
+class Sizes(NamedTuple):
+    """Sizes alone."""
+
+    shared: Values
+    predicted: Values
+    targeted: Values
+
+
+def by_rules(empty: Empty, parts: Parts, formula: Callable[[Reasons], Readings]) -> Readings:
+    """The formula's values under the empty rules, by the sizes of the masks; it is given the reasons of a 0/0."""
+    no_target, no_guess = parts.targeted == 0, parts.predicted == 0
+    reasons = np.full(no_target.shape, "zero_denominator", object)
     if not (no_target | no_guess).any():
-        return formula(reasons)
+        return _unmatched(empty, parts, formula(reasons))
     cases = {"both": no_target & no_guess, "target": no_target & ~no_guess, "prediction": no_guess & ~no_target}
     for case, where in cases.items():
         reasons[where] = f"{case}_empty"
-    values = formula(reasons)
+    values = _unmatched(empty, parts, formula(reasons))
     for case, where in cases.items():
         values = ruled(values, where, getattr(empty, case), f"{case}_empty")
     return values
+
+
+def _unmatched(empty: Empty, parts: Parts, values: Readings) -> Readings:
+    """The values by the rule of masks that have nothing in common, where neither is empty."""
+    if empty.no_match == "formula":
+        return values
+    apart = (parts.shared == 0) & (parts.predicted > 0) & (parts.targeted > 0)
+    return ruled(values, apart, empty.no_match, "no_match")
 
 
 def ruled(values: Readings, where: Mask, rule: float | str, reason: str) -> Readings:
@@ -139,35 +172,94 @@ def plain(numbers: Values) -> list[Any]:
     return lists
 
 
-def scores_of(values: Readings, nothing: Reasons, **extras: Sequence[Any]) -> list[Score]:
-    """A score per sample; extras that are None are left out, and all are where nothing counts."""
-    rows = zip(plain(values.numbers), values.reasons.tolist(), nothing.tolist(), strict=True)
-    members = [dict(zip(extras, row, strict=True)) for row in zip(*extras.values(), strict=True)] if extras else None
-    return [_score(*row, members[place] if members else {}) for place, row in enumerate(rows)]
+class Extra(NamedTuple):
+    """A member that scores have beside their value, and the reasons of the nulls in it, by place: a row a sample."""
+
+    members: Sequence[Any]
+    reasons: Sequence[Any]
 
 
-def _score(number: float | None, reason: str | None, nothing: str | None, extras: Mapping[str, Any]) -> Score:
-    if nothing is not None:
-        return Score(value=None, undefined=nothing)
-    given = {name: extra for name, extra in extras.items() if extra is not None}
-    return Score(value=number, **given) if reason is None else Score(value=None, undefined=reason, **given)
+def told(values: Readings) -> Extra:
+    """The numbers, and why some of them are null."""
+    return Extra(plain(values.numbers), [by_place(reasons) for reasons in values.reasons.tolist()])
+
+
+def by_place(reasons: Any) -> Any:
+    """Of nested lists of reasons, those that there are, by index; None where there are none."""
+    if not isinstance(reasons, list):
+        return reasons
+    found = ((str(place), by_place(each)) for place, each in enumerate(reasons))
+    return {place: why for place, why in found if why is not None} or None
+
+
+def scores_of(values: Readings, nothing: Reasons, counted: Readings | None = None, /, **extras: Extra) -> list[Score]:
+    """A score per sample, and where it is a mean what that counted; where nothing counts no extra has a value either."""
+    return _scores(values, nothing, {} if counted is None else _tally(counted), extras)
 
 
 def scores_of_classes(
-    values: Readings, classes: Readings, considered: Readings, nothing: Reasons, **extras: Sequence[Any]
+    values: Readings, classes: Readings, considered: Readings, nothing: Reasons, **extras: Extra
 ) -> list[Score]:
     """Scores averaged over classes, with each class's value and what the average counted."""
-    counted = considered.defined.sum(-1)
-    return scores_of(
-        values,
-        nothing,
-        per_class=plain(classes.numbers),
-        undefined_classes=[_by_class(reasons) for reasons in classes.reasons.tolist()],
-        counted=counted.tolist(),
-        skipped=(considered.numbers.shape[-1] - counted).tolist(),
-        **extras,
+    per_class = told(classes)
+    members = {"per_class": per_class.members, "undefined_classes": per_class.reasons, **_tally(considered)}
+    return _scores(values, nothing, members, extras)
+
+
+def _tally(values: Readings) -> dict[str, list[int]]:
+    """How many of each sample's values a mean counts, and how many it leaves out."""
+    counted = values.defined.sum(tuple(range(1, values.numbers.ndim)))
+    whole = math.prod(values.numbers.shape[1:])
+    return {"counted": counted.tolist(), "skipped": (whole - counted).tolist()}
+
+
+def _scores(
+    values: Readings, nothing: Reasons, members: Mapping[str, Sequence[Any]], extras: Mapping[str, Extra]
+) -> list[Score]:
+    rows = zip(
+        plain(values.numbers),
+        values.reasons.tolist(),
+        nothing.tolist(),
+        _by_sample(members, len(nothing)),
+        _by_sample({name: extra.members for name, extra in extras.items()}, len(nothing)),
+        _by_sample({name: extra.reasons for name, extra in extras.items()}, len(nothing)),
+        strict=True,
     )
+    return [_score(*row) for row in rows]
 
 
-def _by_class(reasons: list[str | None]) -> dict[str, str] | None:
-    return {str(place): reason for place, reason in enumerate(reasons) if reason is not None} or None
+def _by_sample(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
+    """The columns as a row a sample."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [{}] * count
+
+
+def _score(
+    number: float | None,
+    reason: str | None,
+    nothing: str | None,
+    members: Mapping[str, Any],
+    extras: Mapping[str, Any],
+    why: Mapping[str, Any],
+) -> Score:
+    if nothing is not None:
+        return _score_of_nothing(nothing, members, extras)
+    given = {"undefined": reason, **members, "undefined_extras": _given(why) or None}
+    return Score(value=number if reason is None else None, **_given(given), **extras)
+
+
+def _given(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: member for name, member in members.items() if member is not None}
+
+
+def _score_of_nothing(reason: str, members: Mapping[str, Any], extras: Collection[str]) -> Score:
+    """Where nothing counts: the same members, all null for one reason."""
+    known: dict[str, Any] = {"undefined": reason, **dict.fromkeys(extras)}
+    if "per_class" in members:
+        classes = len(members["per_class"])
+        places = map(str, range(classes))
+        known |= {"per_class": [None] * classes, "undefined_classes": dict.fromkeys(places, reason)}
+    if "counted" in members:
+        known |= {"counted": 0, "skipped": members["counted"] + members["skipped"]}
+    if extras:
+        known["undefined_extras"] = dict.fromkeys(extras, reason)
+    return Score(value=None, **known)

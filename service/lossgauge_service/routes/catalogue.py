@@ -48,6 +48,7 @@ def _description(name: str, spec: type[MetricSpec]) -> MetricDescription:
         source=about.source,
         tasks=list(about.tasks),
         prediction_kinds=list(about.kinds),
+        extras=dict(about.extras),
         parameters={key: value for key, value in schema["properties"].items() if key != "name"},
         definitions=schema.get("$defs", {}),
     )

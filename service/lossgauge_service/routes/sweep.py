@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lossgauge_service.accepting import accepted
-from lossgauge_service.answers import CSV_MEDIA_TYPE, MEDIA_TYPE, Stopwatch, answer, csv_answer
+from lossgauge_service.answers import CSV_MEDIA_TYPE, MEDIA_TYPE, Stopwatch, answer, csv_answer, score_document
 from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, sweep_request
 from lossgauge_service.errors import InvalidParameter
@@ -96,7 +96,7 @@ def _document(job: Job, found: Tables) -> dict[str, Any]:
         "thresholds": None,
         "cells": None,
         **tables,
-        "auc": None if found.auc is None else found.auc.model_dump(exclude_none=True) | {"value": found.auc.value},
+        "auc": None if found.auc is None else score_document(found.auc),
         "best": found.best.model_dump(),
         "precision": job.sample.case.precision,
         "sweep": job.asked.swept.model_dump(mode="json"),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from lossgauge import AsyncClient
 from lossgauge.encodings import safetensors
-from lossgauge.sweeps import ALPHAS, COLUMNS, GAMMAS, MASK_METRICS, SweepResponse, SweptAverage
+from lossgauge.presets import PRESETS
+from lossgauge.sweeps import ALPHAS, COLUMNS, GAMMAS, MASK_METRICS, FocalGrid, SweepResponse, SweptAverage
 from sklearn.metrics import roc_auc_score
 
 from tests.contract.carriers import npy
@@ -59,6 +60,11 @@ async def scored(client: httpx.AsyncClient, request: Document, metrics: list[Doc
     return found
 
 
+def _own(name: str, average: str) -> Document:
+    """The average of a column's metric, which balanced accuracy has built in."""
+    return {} if name == "balanced_accuracy" else {"average": average}
+
+
 @pytest.mark.parametrize("average", ["micro", "macro"])
 @pytest.mark.parametrize("case", [case for case in SWEPT if case.task != "multiclass"], ids=name_of)
 async def test_every_threshold_is_scored(client: httpx.AsyncClient, case: Case, average: str) -> None:
@@ -67,7 +73,7 @@ async def test_every_threshold_is_scored(client: httpx.AsyncClient, case: Case, 
     side = {"threshold_side": "greater_equal"}
     rows = (await swept(client, request, thresholds=THRESHOLDS, average=average, **side))["thresholds"]
     metrics = [
-        {"name": name, "threshold": threshold, "average": average, **side}
+        {"name": name, "threshold": threshold, **side, **_own(name, average)}
         for threshold in THRESHOLDS
         for name in MASK_METRICS
     ]
@@ -94,7 +100,7 @@ async def test_every_cell_is_scored(client: httpx.AsyncClient, case: Case, varia
     assert [{name: cell[name] for name in ("alpha", "gamma", *names)} for cell in cells] == [
         {**cell, **{name: score.get(name) for name in names}} for cell, score in zip(grid, scores, strict=True)
     ]
-    masks = await scored(client, request, [{"name": name, "average": "micro"} for name in MASK_METRICS])
+    masks = await scored(client, request, [{"name": name, **_own(name, "micro")} for name in MASK_METRICS])
     assert {tuple(cell[name] for name in MASK_METRICS) for cell in cells} == {tuple(one["value"] for one in masks)}
 
 
@@ -130,6 +136,8 @@ async def test_the_auc_is_scikit_learn_s(client: httpx.AsyncClient, case: Case) 
     assert whole["auc"]["value"] == pytest.approx(area(...), rel=1e-12)
     assert each["auc"]["value"] == pytest.approx(np.mean([area(label) for label in labels]), rel=1e-12)
     assert {cell["auc"] for cell in whole["cells"]} == {whole["auc"]["value"]}
+    rows = (await swept(client, request, thresholds=THRESHOLDS))["thresholds"]
+    assert {row["auc"] for row in rows} == {whole["auc"]["value"]}
 
 
 @pytest.mark.parametrize("average", get_args(SweptAverage))
@@ -159,9 +167,10 @@ async def test_an_area_that_is_undefined_says_why(
 ) -> None:
     """Without positives, negatives, pixels or weights, or with a soft target, there is no area, and the cells say so."""
     request = {"task": "binary", "prediction_kind": "probabilities", **pair, **change}
-    answer = await swept(client, request, focal={"gamma": [2]})
+    answer = await swept(client, request, thresholds=[0.5], focal={"gamma": [2]})
     assert answer["auc"] == {"value": None, "undefined": reason}
-    assert {(cell["auc"], cell["undefined"]["auc"]) for cell in answer["cells"]} == {(None, reason)}
+    rows = answer["thresholds"] + answer["cells"]
+    assert {(row["auc"], row["undefined"]["auc"]) for row in rows} == {(None, reason)}
 
 
 async def test_nothing_to_score_is_null_in_every_column(client: httpx.AsyncClient, pair: Document) -> None:
@@ -177,12 +186,16 @@ async def test_nothing_to_score_is_null_in_every_column(client: httpx.AsyncClien
 
 
 async def test_the_best_rows(client: httpx.AsyncClient) -> None:
-    """The best threshold has the most of a metric, the first of equals; the best cell the least loss, or the largest share."""
+    """The best threshold has the most of a metric, or the nearest to 0, the first of equals; the best cell the least loss, or the
+    largest share.
+    """
     request = document_of(SWEPT[0])
     for name in MASK_METRICS:
         answer = await swept(client, request, thresholds=THRESHOLDS, best_by=name)
         numbers = [-np.inf if row[name] is None else row[name] for row in answer["thresholds"]]
-        place = int(np.argmax(numbers))
+        signed = name == "volume_difference"
+        place = int(np.argmin(np.abs(numbers)) if signed else np.argmax(numbers))
+        assert not signed or 0 < place < len(THRESHOLDS) - 1
         assert answer["best"]["threshold"] == {"by": name, "threshold": THRESHOLDS[place], "value": numbers[place]}
     for number, sign in (("value", 1), ("positive", 1), ("negative", 1), ("positive_share", -1)):
         answer = await swept(client, request, focal={}, best_cell_by=number)
@@ -212,7 +225,7 @@ async def test_the_defaults(client: httpx.AsyncClient, pair: Document) -> None:
     assert (ALPHAS[0], ALPHAS[-1], GAMMAS[0], GAMMAS[-1], len(cells)) == (0.1, 0.4, 1.0, 4.0, 49)
     assert (answer["id"], answer["sweep"]["focal"]["reduction"], answer["sweep"]["best_by"]) == ("a", "mean", "dice")
     assert answer["sweep"]["thresholds"] == [row["threshold"] for row in answer["thresholds"]]
-    assert list(answer["semantics"]) == ["confusion", *MASK_METRICS, "roc_auc"]
+    assert {*answer["semantics"]} == {"confusion", *MASK_METRICS, "roc_auc"}
     one = await swept(client, request, thresholds=[0.5])
     assert (one["cells"], one["best"]["cell"]) == (None, None)
 
@@ -220,9 +233,61 @@ async def test_the_defaults(client: httpx.AsyncClient, pair: Document) -> None:
 async def test_an_auc_that_is_not_asked_for(client: httpx.AsyncClient, pair: Document) -> None:
     """`auc` false leaves the area out; its column is null, and says so."""
     request = {"task": "binary", "prediction_kind": "probabilities", **pair}
-    answer = await swept(client, request, focal={"gamma": [2], "alpha": [0.5]}, auc=False)
-    assert (answer["auc"], answer["cells"][0]["auc"]) == (None, None)
-    assert answer["cells"][0]["undefined"] == {"auc": "not_asked"}
+    answer = await swept(client, request, thresholds=[0.5], focal={"gamma": [2], "alpha": [0.5]}, auc=False)
+    assert (answer["auc"], answer["cells"][0]["auc"], answer["thresholds"][0]["auc"]) == (None, None, None)
+    assert answer["cells"][0]["undefined"] == answer["thresholds"][0]["undefined"] == {"auc": "not_asked"}
+
+
+async def test_fbeta_has_the_sweep_s_beta(client: httpx.AsyncClient) -> None:
+    """With beta 1 it is dice; with another what /v1/score gives for it, and the best threshold is by it."""
+    request = document_of(SWEPT[0])
+    plain = (await swept(client, request, thresholds=THRESHOLDS))["thresholds"]
+    assert [row["fbeta"] for row in plain] == [row["dice"] for row in plain]
+    answer = await swept(client, request, thresholds=THRESHOLDS, beta=3, best_by="fbeta")
+    asked = [{"name": "fbeta", "beta": 3, "threshold": threshold} for threshold in THRESHOLDS]
+    scores = await scored(client, request, asked)
+    assert [row["fbeta"] for row in answer["thresholds"]] == [one["value"] for one in scores]
+    assert answer["best"]["threshold"]["value"] == max(one["value"] for one in scores if one["value"] is not None)
+
+
+@pytest.mark.parametrize(
+    ("task", "preset"),
+    [
+        (task, name)
+        for task in ("binary", "multilabel", "multiclass")
+        for name, one in PRESETS.items()
+        if one.recipe("focal_loss", task)
+    ],
+)
+async def test_a_grid_takes_a_library_s_focal_loss(client: httpx.AsyncClient, task: str, preset: str) -> None:
+    """Each cell is what /v1/score gives for the preset with the cell's alpha and gamma, and the answer writes it all out."""
+    [case, *_] = [case for case in SWEPT if case.task == task and case.weight is not None]
+    request = document_of(case)
+    shared = {"alpha_mode": "constant"} if task == "multiclass" else {}
+    answer = await swept(client, request, focal={"preset": preset, **FOCAL, **shared})
+    grid = [{"alpha": alpha, "gamma": gamma, **shared} for alpha in FOCAL["alpha"] for gamma in FOCAL["gamma"]]
+    scores = await scored(client, request, [{"name": "focal_loss", "preset": preset, **cell} for cell in grid])
+    assert [cell["value"] for cell in answer["cells"]] == [score["value"] for score in scores]
+    recipe = PRESETS[preset].recipe("focal_loss", task)
+    assert recipe is not None
+    told = {name: value for name, value in recipe.parameters.items() if name not in ("alpha", "gamma", "pooling")}
+    swept_focal = answer["sweep"]["focal"]
+    assert {name: swept_focal[name] for name in told} == json.loads(json.dumps(told))
+    assert swept_focal["preset"] == preset
+
+
+async def test_the_client_s_grid_takes_a_library_s_focal_loss(serving: Serving, pair: Document) -> None:
+    """A typed grid sends what was given to it only: its defaults do not go before the library's choices."""
+    arrays = [pair[role]["data"] for role in ("prediction", "target")]
+    async with serving() as caller:
+        client = AsyncClient(transport=caller._transport, encoding="list")
+        grid = FocalGrid(preset="keras", alpha=[None], gamma=[2.0])
+        typed = await client.sweep(*arrays, focal=grid, prediction_kind="probabilities")
+        mapping = await client.sweep(
+            *arrays, focal={"preset": "keras", "alpha": [None], "gamma": [2]}, prediction_kind="probabilities"
+        )
+    assert typed.answer.sweep == mapping.answer.sweep
+    assert typed.answer.sweep["focal"]["clip"] is not None
 
 
 @pytest.mark.parametrize("table", ["thresholds", "cells"])
@@ -334,7 +399,11 @@ async def test_a_sweep_that_cannot_be(
         ({"task": "boxes", "sweep": {"focal": {}}}, "/task"),
         ({"task": "instances"}, "/task"),
         ({"task": "multiclass", "regions": [[1]], "sweep": {"focal": {"alpha": [None]}}}, "/regions"),
-        ({"sweep": {"focal": {"preset": "torchvision"}}}, "/sweep/focal/preset"),
+        ({"sweep": {"focal": {"preset": "nnunet"}}}, "/sweep/focal/preset"),
+        ({"sweep": {"focal": {"preset": "nobody"}}}, "/sweep/focal/preset"),
+        ({"sweep": {"focal": {"preset": "nnunet"}}, "task": "masks"}, "/task"),
+        ({"sweep": {"preset": "torchvision"}}, "/sweep/preset"),
+        ({"preset": "torchvision"}, "/preset"),
         ({"prediction": {"encoding": "list", "data": [[0.9, 7.0], [0.7, 0.4]]}}, "/prediction"),
         ({"target": {"encoding": "list", "data": [[1, 0, 1]]}}, "/target"),
         (
@@ -342,7 +411,7 @@ async def test_a_sweep_that_cannot_be(
                 "weight": {"encoding": "list", "data": [[1, 2], [3, 4]]},
                 "sweep": {"focal": {"weight_from": {"name": "boundary"}}},
             },
-            "/sweep/focal",
+            "/sweep/focal/weight_from",
         ),
     ],
 )

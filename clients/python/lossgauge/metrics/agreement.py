@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from lossgauge.metrics.overlap import Average, ClassAveraged
-from lossgauge.metrics.spec import About, Constant, Probability, Thresholded
+from lossgauge.metrics.spec import About, Constant, Probability, Task, Thresholded
 
 __all__ = ["BalancedAccuracy", "Kappa", "Mcc", "VolumeDifference"]
 
@@ -70,7 +70,8 @@ class BalancedAccuracy(Thresholded):
     """Mean of the recalls: of the foreground and the background (binary, and each label), or of the classes.
 
     `adjusted`: (n b - 1) / (n - 1) with n the classes in the mean, 0 for a guess. Multi-class `per_class` holds recalls,
-    multilabel the labels' balanced accuracies, whose mean is the value.
+    multilabel the labels' balanced accuracies, whose mean is the value. `counted` and `skipped` are of the recalls (multilabel:
+    of the labels). Extras: `recall`, `specificity` (binary, and of each label).
     Shapes: as the request's. Range [0, 1]; adjusted [-1, 1]. Undefined: `target_empty`, `no_negatives` (by `absent`),
     `one_class` where an adjusted mean is of one class. Source: Brodersen et al., ICPR 2010.
     """
@@ -80,6 +81,10 @@ class BalancedAccuracy(Thresholded):
         direction="higher",
         range="[-1, 1], and [0, 1] where it is not adjusted",
         source="Brodersen et al., The balanced accuracy and its posterior distribution, ICPR 2010",
+        extras={
+            "recall": "Binary, and of each label: the foreground's recall TP / (TP + FN).",
+            "specificity": "Binary, and of each label: the background's recall TN / (TN + FP).",
+        },
     )
     name: Literal["balanced_accuracy"] = "balanced_accuracy"
     adjusted: bool = Field(default=False, description="true: 0 is the score of a guess, (n b - 1) / (n - 1).")
@@ -88,18 +93,21 @@ class BalancedAccuracy(Thresholded):
         description="The recall of a class that the target lacks: left out of the mean (skip), a constant, or the mean is undefined.",
     )
 
+    def extras_of(self, task: Task) -> tuple[str, ...]:
+        return () if task == "multiclass" else tuple(self.about.extras)
+
 
 class VolumeDifference(ClassAveraged):
     """Difference in size (P - T) / T: above 0 where too much was predicted, and 0 for masks of one size, wherever they are.
 
     `mode`: relative (P - T) / T; absolute |P - T| / T; symmetric 2 |P - T| / (P + T). A ratio, which no spacing changes.
-    Shapes: as the request's. Range [-1, inf); absolute [0, inf); symmetric [0, 2]. Best is 0. Undefined: `both_empty`,
+    Shapes: as the request's. Range [-1, inf); absolute [0, inf); symmetric [0, 2]. Best is 0, whatever the sign. Undefined: `both_empty`,
     `target_empty`. Source: Heimann et al., IEEE Trans Med Imaging 28 (2009) 1251.
     """
 
     about: ClassVar[About] = About(
-        formula="(P - T) / T, |P - T| / T, or 2 |P - T| / (P + T); 0 is best",
-        direction="lower",
+        formula="(P - T) / T, |P - T| / T, or 2 |P - T| / (P + T)",
+        direction="zero",
         range="[-1, inf)",
         source="Heimann et al., IEEE Trans Med Imaging 28 (2009) 1251",
     )

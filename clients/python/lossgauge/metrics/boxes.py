@@ -10,6 +10,7 @@ __all__ = ["BoxIou", "BoxIouLoss", "CiouLoss", "DiouLoss", "EiouLoss", "FocalEio
 
 ONLY_BOXES: tuple[Task, ...] = ("boxes",)
 AS_BOXES: tuple[PredictionKind, ...] = ("boxes",)
+PER_BOX = {"per_box": "The value of each pair."}
 ZHENG = "Zheng et al., Distance-IoU Loss, arXiv:1911.08287"
 ZHANG = "Zhang et al., Focal and Efficient IOU Loss, arXiv:2101.08158"
 
@@ -46,6 +47,7 @@ class BoxIou(OfBoxes):
         source="Everingham et al., The PASCAL VOC Challenge, IJCV 88 (2010) 303",
         tasks=ONLY_BOXES,
         kinds=AS_BOXES,
+        extras=PER_BOX,
     )
     name: Literal["box_iou"] = "box_iou"
 
@@ -63,6 +65,7 @@ class BoxIouLoss(OfBoxes):
         source="Rezatofighi et al., Generalized Intersection over Union, arXiv:1902.09630, alg. 2",
         tasks=ONLY_BOXES,
         kinds=AS_BOXES,
+        extras=PER_BOX,
     )
     name: Literal["box_iou_loss"] = "box_iou_loss"
 
@@ -80,6 +83,7 @@ class GiouLoss(OfBoxes):
         source="Rezatofighi et al., Generalized Intersection over Union, arXiv:1902.09630, alg. 2",
         tasks=ONLY_BOXES,
         kinds=AS_BOXES,
+        extras=PER_BOX,
     )
     name: Literal["giou_loss"] = "giou_loss"
 
@@ -97,6 +101,7 @@ class DiouLoss(OfBoxes):
         source=f"{ZHENG}, eq. 7",
         tasks=ONLY_BOXES,
         kinds=AS_BOXES,
+        extras=PER_BOX,
     )
     name: Literal["diou_loss"] = "diou_loss"
 
@@ -115,6 +120,7 @@ class CiouLoss(OfBoxes):
         source=f"{ZHENG}, eq. 8 to 11",
         tasks=ONLY_BOXES,
         kinds=AS_BOXES,
+        extras=PER_BOX,
     )
     name: Literal["ciou_loss"] = "ciou_loss"
 
@@ -132,6 +138,7 @@ class EiouLoss(OfBoxes):
         source=ZHANG,
         tasks=ONLY_BOXES,
         kinds=AS_BOXES,
+        extras=PER_BOX,
     )
     name: Literal["eiou_loss"] = "eiou_loss"
 
@@ -149,6 +156,7 @@ class FocalEiouLoss(OfBoxes):
         source=ZHANG,
         tasks=ONLY_BOXES,
         kinds=AS_BOXES,
+        extras=PER_BOX,
     )
     name: Literal["focal_eiou_loss"] = "focal_eiou_loss"
     gamma: float = Field(default=0.5, ge=0, le=1e3, description="How much the IoU decides a pair's weight.")

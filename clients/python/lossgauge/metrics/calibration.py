@@ -17,6 +17,7 @@ class CalibrationError(MetricSpec):
     sqrt(sum f_b g_b^2), max (MCE) is the greatest g_b. Every pixel is in one bin, p = 0 and p = 1 too. Bins are equal intervals
     of [0, 1], or (quantile: adaptive, ACE) hold equally many pixels, a tie in one of them. Multi-class: of the greatest
     probability and its class; multilabel: of each label, then the average.
+    `counted` and `skipped` are of the bins (multilabel: of the labels): an empty bin weighs nothing.
     Shapes: as the request's. Range [0, 1]. Extras, for a reliability diagram: `bin_confidence`, `bin_accuracy` (null in an empty
     bin), `bin_count` (the sum of weights). Soft targets are refused.
     Source: Naeini et al., AAAI 2015; Guo et al., arXiv:1706.04599; quantile: Nixon et al., arXiv:1904.01685.
@@ -28,6 +29,11 @@ class CalibrationError(MetricSpec):
         range="[0, 1]",
         source="Naeini et al., AAAI 2015; Guo et al., arXiv:1706.04599; Nixon et al., arXiv:1904.01685",
         kinds=SOFT_KINDS,
+        extras={
+            "bin_confidence": "The mean confidence in each bin, null in an empty one; multilabel: a list per label, and so the others.",
+            "bin_accuracy": "The share that is right (or positive) in each bin, null in an empty one.",
+            "bin_count": "The sum of the weights in each bin.",
+        },
     )
     name: Literal["calibration_error"] = "calibration_error"
     norm: Literal["l1", "l2", "max"] = Field(default="l1", description="l1: ECE, l2: RMSCE, max: MCE.")

@@ -1,6 +1,6 @@
 """Weighted sums of losses, and the mixes of the literature as named instances."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -37,14 +37,19 @@ Combinable = Annotated[
 KERAS_DICE = DiceLoss()
 KERAS_DICE_SCORE = Dice(soft=True, smooth_numerator=1.0, smooth_denominator=1.0, empty=Empty(both="formula"))
 PLAIN_FOCAL = FocalLoss(alpha=None)
+BCE = "The cross-entropy that is added: plain, a mean over pixels, by default."
+FOCAL = "The focal loss that is added: without alpha by default."
+DICE_LOSS = "The dice loss that is added: of probabilities, smoothed by 1, by default."
+DICE_SCORE = "The dice of whose logarithm the loss is made: of probabilities, smoothed by 1, by default."
+TERMS = {"terms": "The value of each term, before its transform and weight."}
 MIX_SOURCE = "mixes of segmentation competitions (Carvana, DSB 2018)"
 
 
 class CombinedTerm(Frozen):
     """One term: weight * transform(metric)."""
 
-    metric: Combinable
-    weight: float = Field(default=1.0, ge=-1e6, le=1e6)
+    metric: Combinable = Field(description="A loss of pixels, or `dice` or `iou` for a transform.")
+    weight: float = Field(default=1.0, ge=-1e6, le=1e6, description="How much the term weighs, after its transform.")
     transform: Literal["identity", "complement", "minus_log"] = Field(
         default="identity", description="x, 1 - x, or -log x."
     )
@@ -55,6 +60,10 @@ class Mix(MetricSpec):
 
     def terms_of(self) -> list[CombinedTerm]:
         """The sum that this mix stands for."""
+        return []
+
+    def places(self) -> list[Place]:
+        """Where each term's metric stands in the spec; nowhere where it is made of other parameters."""
         return []
 
     def with_threshold(self, threshold: float) -> Self:
@@ -69,7 +78,11 @@ class CombinedLoss(Mix):
     """
 
     about: ClassVar[About] = About(
-        formula="sum of weight * transform(metric)", direction="lower", range="(-inf, inf)", source=MIX_SOURCE
+        formula="sum of weight * transform(metric)",
+        direction="lower",
+        range="(-inf, inf)",
+        source=MIX_SOURCE,
+        extras=TERMS,
     )
     name: Literal["combined_loss"] = "combined_loss"
     terms: list[CombinedTerm] = Field(min_length=1, max_length=16, description="The losses that are added up.")
@@ -77,9 +90,22 @@ class CombinedLoss(Mix):
     def terms_of(self) -> list[CombinedTerm]:
         return self.terms
 
+    def places(self) -> list[Place]:
+        return [("terms", place, "metric") for place in range(len(self.terms))]
+
     def with_threshold(self, threshold: float) -> Self:
-        terms = [term.model_copy(update={"metric": term.metric.with_threshold(threshold)}) for term in self.terms]
-        return self.model_copy(update={"terms": terms})
+        return self._with([term.metric.with_threshold(threshold) for term in self.terms])
+
+    def of_masks(self) -> Self:
+        return self._with([term.metric.of_masks() for term in self.terms])
+
+    def softened(self) -> Iterator[Place]:
+        for place, term in zip(self.places(), self.terms, strict=True):
+            yield from ((*place, *at) for at in term.metric.softened())
+
+    def _with(self, metrics: Sequence[MetricSpec]) -> Self:
+        pairs = zip(self.terms, metrics, strict=True)
+        return self.model_copy(update={"terms": [term.model_copy(update={"metric": one}) for term, one in pairs]})
 
     def without_class_0(self) -> Iterator[Place]:
         for place, term in enumerate(self.terms):
@@ -90,60 +116,92 @@ class BceDice(Mix):
     """BCE + dice loss. Range [0, inf). Extras: `terms`."""
 
     about: ClassVar[About] = About(
-        formula="BCE + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+        formula="BCE + (1 - dice)",
+        direction="lower",
+        range="[0, inf)",
+        source=MIX_SOURCE,
+        kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["bce_dice"] = "bce_dice"
-    bce: CrossEntropy = CrossEntropy()
-    dice: DiceLoss = KERAS_DICE
+    bce: CrossEntropy = Field(default=CrossEntropy(), description=BCE)
+    dice: DiceLoss = Field(default=KERAS_DICE, description=DICE_LOSS)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice)]
+
+    def places(self) -> list[Place]:
+        return [("bce",), ("dice",)]
 
 
 class BceLogDice(Mix):
     """BCE - log(1 - dice loss) = BCE - log dice. Range [0, inf). Extras: `terms`."""
 
     about: ClassVar[About] = About(
-        formula="BCE - log(1 - dice_loss)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+        formula="BCE - log(1 - dice_loss)",
+        direction="lower",
+        range="[0, inf)",
+        source=MIX_SOURCE,
+        kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["bce_log_dice"] = "bce_log_dice"
-    bce: CrossEntropy = CrossEntropy()
-    dice: Dice = KERAS_DICE_SCORE
+    bce: CrossEntropy = Field(default=CrossEntropy(), description=BCE)
+    dice: Dice = Field(default=KERAS_DICE_SCORE, description=DICE_SCORE)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice, transform="minus_log")]
+
+    def places(self) -> list[Place]:
+        return [("bce",), ("dice",)]
 
 
 class FocalDice(Mix):
     """Focal + dice loss. Range [0, inf). Extras: `terms`."""
 
     about: ClassVar[About] = About(
-        formula="focal + (1 - dice)", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+        formula="focal + (1 - dice)",
+        direction="lower",
+        range="[0, inf)",
+        source=MIX_SOURCE,
+        kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["focal_dice"] = "focal_dice"
-    focal: FocalLoss = PLAIN_FOCAL
-    dice: DiceLoss = KERAS_DICE
+    focal: FocalLoss = Field(default=PLAIN_FOCAL, description=FOCAL)
+    dice: DiceLoss = Field(default=KERAS_DICE, description=DICE_LOSS)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.focal), CombinedTerm(metric=self.dice)]
+
+    def places(self) -> list[Place]:
+        return [("focal",), ("dice",)]
 
 
 class FocalLogDice(Mix):
     """c * focal - log dice: focal and dice on one scale, c = focal_weight. Range [0, inf). Extras: `terms`."""
 
     about: ClassVar[About] = About(
-        formula="c focal - log dice", direction="lower", range="[0, inf)", source=MIX_SOURCE, kinds=SOFT_KINDS
+        formula="c focal - log dice",
+        direction="lower",
+        range="[0, inf)",
+        source=MIX_SOURCE,
+        kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["focal_log_dice"] = "focal_log_dice"
     focal_weight: float = Field(default=10.0, ge=0, le=1e6, description="c: how much the focal loss weighs.")
-    focal: FocalLoss = PLAIN_FOCAL
-    dice: Dice = KERAS_DICE_SCORE
+    focal: FocalLoss = Field(default=PLAIN_FOCAL, description=FOCAL)
+    dice: Dice = Field(default=KERAS_DICE_SCORE, description=DICE_SCORE)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [
             CombinedTerm(metric=self.focal, weight=self.focal_weight),
             CombinedTerm(metric=self.dice, transform="minus_log"),
         ]
+
+    def places(self) -> list[Place]:
+        return [("focal",), ("dice",)]
 
 
 class WeightedBceDice(Mix):
@@ -159,12 +217,16 @@ class WeightedBceDice(Mix):
         source=MIX_SOURCE,
         tasks=("binary", "multilabel"),
         kinds=SOFT_KINDS,
+        extras=TERMS,
     )
     name: Literal["weighted_bce_dice"] = "weighted_bce_dice"
     boundary: BoundaryWeight = Field(
         default=BoundaryWeight(), description="How the cross-entropy's weights are computed; the dice has none."
     )
-    dice: DiceLoss = KERAS_DICE
+    dice: DiceLoss = Field(default=KERAS_DICE, description=DICE_LOSS)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=CrossEntropy(weight_from=self.boundary)), CombinedTerm(metric=self.dice)]
+
+    def places(self) -> list[Place]:
+        return [(), ("dice",)]

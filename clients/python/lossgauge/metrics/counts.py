@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lossgauge.metrics.overlap import Average, ClassAveraged
-from lossgauge.metrics.spec import About, Empty, EmptyRule, Thresholded
+from lossgauge.metrics.spec import About, Empty, EmptyRule, Task, Thresholded
 
 __all__ = ["Accuracy", "Confusion", "FBeta", "Precision", "Recall", "Specificity"]
 
@@ -22,8 +22,18 @@ class Confusion(Thresholded):
         direction="lower",
         range="[0, inf)",
         source="textbook",
+        extras={
+            "tp": "True positives; a list per class where there are classes, and so the next three.",
+            "fp": "False positives.",
+            "fn": "False negatives.",
+            "tn": "True negatives.",
+            "matrix": "Multi-class: rows the target's class, columns the prediction's.",
+        },
     )
     name: Literal["confusion"] = "confusion"
+
+    def extras_of(self, task: Task) -> tuple[str, ...]:
+        return tuple(name for name in self.about.extras if name != "matrix" or task == "multiclass")
 
 
 class Accuracy(ClassAveraged):

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lossgauge.metrics.pixel_loss import PixelLoss
+from lossgauge.metrics.pixel_loss import PARTS_OF_A_LOSS, PixelLoss
 from lossgauge.metrics.spec import SOFT_KINDS, About, Each, Forbidden, NonNegative, Probability
 
 __all__ = ["CrossEntropy"]
@@ -27,6 +27,7 @@ class CrossEntropy(PixelLoss):
         range="[0, inf)",
         source="Good, Rational Decisions, 1952; balanced: Xie and Tu, arXiv:1504.06375, eq. 2",
         kinds=SOFT_KINDS,
+        extras=PARTS_OF_A_LOSS,
     )
     name: Literal["cross_entropy"] = "cross_entropy"
     class_weights: Each[NonNegative] | None = Field(

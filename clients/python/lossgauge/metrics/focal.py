@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lossgauge.metrics.pixel_loss import PixelLoss
+from lossgauge.metrics.pixel_loss import PARTS_OF_A_LOSS, PixelLoss
 from lossgauge.metrics.spec import SOFT_KINDS, About, Each, Forbidden, NonNegative
 
 __all__ = ["FocalLoss"]
@@ -31,6 +31,7 @@ class FocalLoss(PixelLoss):
         range="[0, inf)",
         source="Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002, eq. 5",
         kinds=SOFT_KINDS,
+        extras=PARTS_OF_A_LOSS,
     )
     name: Literal["focal_loss"] = "focal_loss"
     gamma: float = Field(

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lossgauge.metrics.pixel_loss import PixelLoss
+from lossgauge.metrics.pixel_loss import PARTS_OF_A_LOSS, PixelLoss
 from lossgauge.metrics.spec import SOFT_KINDS, About, MetricSpec, Probability
 
 __all__ = ["AsymmetricFocalLoss", "UnifiedFocalLoss"]
@@ -26,6 +26,7 @@ class AsymmetricFocalLoss(PixelLoss):
         range="[0, inf)",
         source=YEUNG,
         kinds=SOFT_KINDS,
+        extras=PARTS_OF_A_LOSS,
     )
     name: Literal["asymmetric_focal_loss"] = "asymmetric_focal_loss"
     delta: Probability = Field(default=0.7, description="Weight of the foreground; the background's is 1 - delta.")
@@ -52,6 +53,7 @@ class UnifiedFocalLoss(MetricSpec):
         source=YEUNG,
         tasks=("binary", "multiclass"),
         kinds=SOFT_KINDS,
+        extras={"terms": "The Tversky term and the focal term, before their weights."},
     )
     name: Literal["unified_focal_loss"] = "unified_focal_loss"
     form: Literal["symmetric", "asymmetric"] = Field(

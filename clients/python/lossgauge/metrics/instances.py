@@ -13,6 +13,15 @@ __all__ = ["InstanceFBeta", "InstancePrecision", "PanopticQuality"]
 WITH_OBJECTS: tuple[Task, ...] = (*ALL_TASKS, "instances")
 LABELS: tuple[PredictionKind, ...] = ("labels",)
 LARGEST_ID = 2**63 - 1
+COUNTED = {
+    "tp": "Matched pairs; a list per class where there are classes, and so the others.",
+    "fp": "Predicted objects without a partner.",
+    "fn": "The target's objects without a partner.",
+}
+PAIRS = {"pairs": "pairs above 0: the matched pairs [target id, prediction id, IoU]."}
+SHARES = {"precision": "TP / (TP + FP).", "recall": "TP / (TP + FN)."}
+QUALITIES = {"sq": "The mean IoU of the matched pairs.", "rq": "The F1 of the objects."}
+AT_THRESHOLDS = {"per_threshold": "The value at each threshold; a list per class where there are classes."}
 Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 
 
@@ -71,6 +80,9 @@ class Matched(MetricSpec):
     def without_class_0(self) -> Iterator[Place]:
         return iter(() if self.include_background else (BACKGROUND,))
 
+    def extras_of(self, task: Task) -> tuple[str, ...]:
+        return tuple(name for name in self.about.extras if name != "pairs" or self.pairs)
+
 
 class InstanceFBeta(Matched):
     """F-beta of objects, (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP): beta = 2 is the F2 of ship and nuclei competitions.
@@ -87,6 +99,7 @@ class InstanceFBeta(Matched):
         source="van Rijsbergen, Information Retrieval (1979), of matched objects",
         tasks=WITH_OBJECTS,
         kinds=LABELS,
+        extras={**COUNTED, **SHARES, **PAIRS},
     )
     name: Literal["instance_fbeta"] = "instance_fbeta"
     beta: float = Field(default=1.0, ge=0, le=1e6, description="How much recall weighs against precision.")
@@ -96,7 +109,8 @@ class InstanceFBeta(Matched):
 class InstancePrecision(Matched):
     """Average precision of objects: the mean over IoU thresholds of TP / (TP + FP + FN).
 
-    Objects are matched at each threshold on its own; `empty` is applied at each.
+    Objects are matched at each threshold on its own; `empty` is applied at each. `counted` and `skipped` are of the thresholds
+    (where there are classes: of the classes).
     Shapes: as the request's. Range [0, 1]. Extras: `per_threshold` (a list per class where there are classes), and `pairs` of the
     first threshold. Undefined: `both_empty`. Source: Caicedo et al., Nature Methods 16 (2019) 1247 (DSB 2018).
     """
@@ -108,6 +122,7 @@ class InstancePrecision(Matched):
         source="2018 Data Science Bowl; Caicedo et al., Nature Methods 16 (2019) 1247",
         tasks=WITH_OBJECTS,
         kinds=LABELS,
+        extras={**AT_THRESHOLDS, **PAIRS},
     )
     name: Literal["instance_precision"] = "instance_precision"
     thresholds: Each[Probability] = Field(
@@ -130,6 +145,7 @@ class PanopticQuality(Matched):
         source="Kirillov et al., Panoptic Segmentation, arXiv:1801.00868, eq. 1",
         tasks=WITH_OBJECTS,
         kinds=LABELS,
+        extras={**QUALITIES, **COUNTED, **PAIRS},
     )
     name: Literal["panoptic_quality"] = "panoptic_quality"
     iou_threshold: Probability = Field(default=0.5, description="The IoU from which objects may be matched.")

@@ -114,7 +114,7 @@ class LogCoshDiceLoss(Overlap):
     about: ClassVar[About] = About(
         formula="log(cosh(1 - (2 I + a) / (P + T + b)))",
         direction="lower",
-        range="[0, 0.43378083048302503] for a = b",
+        range="[0, log(cosh(1))] for a = b",
         source="Jadon, arXiv:2006.14822",
     )
     name: Literal["log_cosh_dice_loss"] = "log_cosh_dice_loss"
@@ -175,8 +175,9 @@ TEN_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 class MeanIou(MetricSpec):
     """Mean IoU over thresholds: at each, the mean of the foreground's and the background's IoU; then their mean.
 
-    Shapes: as the request's. Range [0, 1]. Extras: `per_threshold`. An IoU that is undefined (a class in neither mask)
-    follows `empty`, and leaves the mean when it has no value. Source: the DSB 2018 and Carvana evaluation kernels.
+    Shapes: as the request's. Range [0, 1]. Extras: `per_threshold`, `foreground`, `background`. An IoU that is undefined (a class
+    in neither mask) follows `empty`, and leaves the mean when it has no value; `counted` and `skipped` are of the IoUs (of
+    multilabel: of the labels). Source: the DSB 2018 and Carvana evaluation kernels.
     """
 
     about: ClassVar[About] = About(
@@ -185,6 +186,11 @@ class MeanIou(MetricSpec):
         range="[0, 1]",
         source="evaluation listings of the 2018 Data Science Bowl",
         tasks=BINARY_LIKE,
+        extras={
+            "per_threshold": "The mean of the two IoUs at each threshold; a list per label where there are labels, and so the others.",
+            "foreground": "The foreground's IoU at each threshold.",
+            "background": "The background's, where it is included.",
+        },
     )
     name: Literal["mean_iou"] = "mean_iou"
     thresholds: Each[Probability] = Field(
@@ -198,3 +204,6 @@ class MeanIou(MetricSpec):
     empty: Empty = Field(
         default=Empty(), description="What an IoU is when its class is in neither mask, or in one only."
     )
+
+    def extras_of(self, task: Task) -> tuple[str, ...]:
+        return tuple(name for name in self.about.extras if name != "background" or self.include_background)

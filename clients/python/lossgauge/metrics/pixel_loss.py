@@ -9,6 +9,13 @@ from lossgauge.metrics.spec import BoundaryWeight, Forbidden, MetricSpec, Probab
 __all__: list[str] = []
 
 
+PARTS_OF_A_LOSS = {
+    "positive": "The positives' part of the value; of classes, all but class 0.",
+    "negative": "The negatives' part of it.",
+    "positive_share": "positive / value; undefined where there is no loss to share (`no_loss`).",
+}
+
+
 class PixelLoss(MetricSpec):
     """Clipping, reduction and denominators of losses that add up over pixels."""
 

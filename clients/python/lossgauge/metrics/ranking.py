@@ -1,15 +1,19 @@
 """Scores and losses of the order of the pixels: Lovasz, the area under the ROC curve, average precision."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lossgauge.metrics.overlap import BINARY_LIKE, Average
-from lossgauge.metrics.spec import SOFT_KINDS, About, MetricSpec
+from lossgauge.metrics.spec import SOFT_KINDS, About, Forbidden, MetricSpec, Task
 
 __all__ = ["AveragePrecision", "LovaszHinge", "LovaszSoftmax", "RocAuc"]
 
 LOVASZ = "Berman, Triki and Blaschko, The Lovasz-Softmax loss, arXiv:1705.08790"
+BOUND_AND_CURVE = {
+    "error_bound": "method histogram: how far the exact value may be from this one, at most.",
+    "curve": "curve points: the curve, an object of lists, or one a class.",
+}
 ClassNumber = Annotated[int, Field(ge=0, le=100_000)]
 ClassList = Annotated[list[ClassNumber], Field(min_length=1, max_length=1000, strict=False)]
 
@@ -59,6 +63,17 @@ class LovaszSoftmax(MetricSpec):
         " greatest probability.",
     )
 
+    @model_validator(mode="after")
+    def _each_class_once(self) -> Self:
+        listed = self.classes if isinstance(self.classes, list) else []
+        for place, label in enumerate(listed):
+            if label in listed[:place]:
+                first = listed.index(label)
+                raise Forbidden(
+                    f"class {label} stands twice, at {first} and {place}; each may stand once", "classes", place
+                )
+        return self
+
 
 class OfRanking(MetricSpec):
     """The parameters of a score of how well the pixels are ranked."""
@@ -84,6 +99,10 @@ class OfRanking(MetricSpec):
         description="Points of the curve; of more, these are chosen, evenly along it, and `area_change` tells what that does.",
     )
 
+    def extras_of(self, task: Task) -> tuple[str, ...]:
+        asked = {"error_bound": self.method == "histogram", "curve": self.curve == "points"}
+        return tuple(name for name in self.about.extras if asked[name])
+
 
 class RocAuc(OfRanking):
     """Area under the ROC curve: how often a positive is ranked above a negative, a tie counting half.
@@ -92,7 +111,7 @@ class RocAuc(OfRanking):
     logits are ranked as they are (a sigmoid ties what rounds to 1); classes by their softmax, each against the rest.
     Shapes: as the request's. Range [0, 1]. Undefined: `target_empty`, `no_negatives`. Extras: `error_bound` (histogram: half of
     sum over bins p_b n_b / (P N), which the exact value is at most apart), `curve` (fpr, tpr, thresholds, area_change; the first point,
-    (0, 0), has no threshold). Soft targets are refused. Source: Hanley and McNeil, Radiology 143 (1982) 29.
+    (0, 0), is above all values and has no threshold). Soft targets are refused. Source: Hanley and McNeil, Radiology 143 (1982) 29.
     """
 
     about: ClassVar[About] = About(
@@ -101,6 +120,7 @@ class RocAuc(OfRanking):
         range="[0, 1]",
         source="Hanley and McNeil, Radiology 143 (1982) 29",
         kinds=SOFT_KINDS,
+        extras=BOUND_AND_CURVE,
     )
     name: Literal["roc_auc"] = "roc_auc"
 
@@ -120,5 +140,6 @@ class AveragePrecision(OfRanking):
         range="[0, 1]",
         source="Zhu, Recall, precision and average precision, University of Waterloo 2004-09",
         kinds=SOFT_KINDS,
+        extras=BOUND_AND_CURVE,
     )
     name: Literal["average_precision"] = "average_precision"

@@ -1,7 +1,7 @@
 """The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,7 +10,8 @@ from lossgauge.presets.preset import PresetName
 
 Task = Literal["binary", "multiclass", "multilabel", "instances", "boxes"]
 PredictionKind = Literal["logits", "probabilities", "labels", "boxes"]
-Direction = Literal["higher", "lower"]
+Direction = Literal["higher", "lower", "zero"]
+"""Which values are better: the higher, the lower, or those nearer to 0."""
 
 ALL_TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
 """The tasks whose pixels have classes; instances and boxes have metrics of their own."""
@@ -33,6 +34,15 @@ class Forbidden(ValueError):
         self.at = at
 
 
+def badness(direction: Direction, value: float) -> float:
+    """A number that is the lower, the better the value.
+
+    >>> badness("zero", -0.5) > badness("zero", 0.25)
+    True
+    """
+    return {"higher": -value, "lower": value, "zero": abs(value)}[direction]
+
+
 @dataclass(frozen=True)
 class About:
     """What the catalogue tells of a metric beside its parameters."""
@@ -43,6 +53,8 @@ class About:
     source: str
     tasks: tuple[Task, ...] = ALL_TASKS
     kinds: tuple[PredictionKind, ...] = ALL_KINDS
+    extras: Mapping[str, str] = field(default_factory=dict)
+    """What a score holds beside its value, by name."""
 
 
 class MetricSpec(BaseModel):
@@ -87,6 +99,10 @@ class MetricSpec(BaseModel):
         """The key under which the answer holds this score."""
         return self.key or self.name
 
+    def extras_of(self, task: Task) -> tuple[str, ...]:
+        """The extras that these parameters' score has for a task, of any sample: null where they are undefined."""
+        return tuple(self.about.extras)
+
     def with_threshold(self, threshold: float) -> Self:
         """The spec with the request's threshold, where it has one and names none of its own."""
         return self
@@ -94,6 +110,16 @@ class MetricSpec(BaseModel):
     def without_class_0(self) -> Iterator[Place]:
         """The paths of what leaves class 0 out as the background."""
         return iter(())
+
+    def of_masks(self) -> Self:
+        """The spec as it is where all there is are masks: nothing is soft."""
+        return self.model_copy(update={"soft": False}) if getattr(self, "soft", False) else self
+
+    def softened(self) -> Iterator[Place]:
+        """The paths of what takes probabilities where the default is the mask."""
+        field = type(self).model_fields.get("soft")
+        if field is not None and field.default is False and getattr(self, "soft", False):
+            yield ("soft",)
 
 
 class Frozen(BaseModel):
@@ -135,13 +161,17 @@ EmptyRule = Annotated[Constant | Literal["formula", "undefined", "skip"], Field(
 
 
 class Empty(Frozen):
-    """What a score is when a mask has no positive: a constant, `undefined`, `skip`, or what the `formula` gives.
+    """What a score is when a mask has no positive, or nothing meets: a constant, `undefined`, `skip`, or what the `formula` gives.
 
     `undefined` is null with the case as its reason; `skip` is null with the reason `skipped`; both leave a mean and are
     counted as skipped there. `formula` is undefined only where the formula is 0/0. What a document leaves out is the metric's own
     default.
     """
 
-    both: EmptyRule = "undefined"
-    target: EmptyRule = "formula"
-    prediction: EmptyRule = "formula"
+    both: EmptyRule = Field(default="undefined", description="Neither mask has a pixel (of objects: an object).")
+    target: EmptyRule = Field(default="formula", description="The target has none, and the prediction has.")
+    prediction: EmptyRule = Field(default="formula", description="The prediction has none, and the target has.")
+    no_match: EmptyRule = Field(
+        default="formula",
+        description="Both have pixels, and none in common; of objects: both have some, and none is matched.",
+    )

@@ -19,12 +19,14 @@ class DistanceEmpty(Empty):
 
     The diagonal is sqrt(sum (n_i s_i)^2) of the image's sides and spacing. `formula`: infinite where one mask is empty. Where
     samples or classes are put together, the surface of a mask whose other mask is empty has the same distance everywhere,
-    by the same rule: a missed object does not leave a pooled distance, unless by `skip`.
+    by the same rule: a missed object does not leave a pooled distance, unless by `skip`. Two masks that have no pixel in common
+    are some way apart, which is what a distance tells: `no_match` has no other rule.
     """
 
     both: DistanceRule = "undefined"  # type: ignore[assignment] # a rule more than scores have
     target: DistanceRule = "image_diagonal"  # type: ignore[assignment]
     prediction: DistanceRule = "image_diagonal"  # type: ignore[assignment]
+    no_match: Literal["formula"] = "formula"
 
 
 class Surfaced(ClassAveraged):

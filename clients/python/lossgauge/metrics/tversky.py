@@ -84,6 +84,7 @@ class GeneralizedDiceLoss(Thresholded):
         direction="lower",
         range="[0, 1] for a = b",
         source="Sudre et al., arXiv:1707.03237",
+        extras={"class_weights": "The w of each class of the sums; binary: of the background and of the foreground."},
     )
     name: Literal["generalized_dice_loss"] = "generalized_dice_loss"
     weight_type: Literal["square", "simple", "uniform"] = Field(
