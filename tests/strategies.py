@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from lossgauge.metrics.spec import ALL_KINDS, ALL_TASKS, PredictionKind, Task
+from lossgauge.metrics.spec import ALL_KINDS, PredictionKind
+from lossgauge.tasks import TASKS_OF_PIXELS, Task
 from lossgauge.wire import TargetKind
 from numpy.typing import NDArray
 
@@ -112,7 +113,7 @@ def with_ignored(draw: st.DrawFn, target: NDArray[Any]) -> tuple[NDArray[Any], i
 def cases(
     draw: st.DrawFn,
     *,
-    tasks: tuple[Task, ...] = ALL_TASKS,
+    tasks: tuple[Task, ...] = TASKS_OF_PIXELS,
     kinds: tuple[PredictionKind, ...] = ALL_KINDS,
     soft_targets: bool = True,
     weights: bool = True,

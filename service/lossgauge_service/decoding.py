@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeVar
 from lossgauge.encodings import Array
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Bits, Caps, array_of
 from lossgauge.mapping import MapRequest
-from lossgauge.metrics.spec import ALL_TASKS
 from lossgauge.sweeps import SweepRequest
 from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest, Subject
 
@@ -191,11 +190,7 @@ def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:
 
 def sweep_request(envelope: Envelope, limits: Limits) -> SweepRequest:
     """The request of a sweep."""
-    request = _asked(SweepRequest, envelope.document, limits)
-    _check_pixels("a sweep", request)
-    if request.regions is not None:
-        raise InvalidParameter("a sweep is of probabilities, and regions are masks of labels", pointer="/regions")
-    return request
+    return _asked(SweepRequest, envelope.document, limits)
 
 
 def _asked(model: type[Asked], document: dict[str, Any], limits: Limits) -> Asked:
@@ -204,13 +199,6 @@ def _asked(model: type[Asked], document: dict[str, Any], limits: Limits) -> Aske
     _check_count("classes", request.num_classes or 0, limits.classes, "/num_classes")
     _check_count("classes", len(request.regions or []), limits.classes, "/regions")
     return request
-
-
-def _check_pixels(what: str, request: Subject) -> None:
-    """Raises `InvalidParameter` where the arrays hold no pixels of classes."""
-    if request.task not in ALL_TASKS:
-        found = f"{what} is for the tasks {', '.join(ALL_TASKS)}; found {request.task!r}"
-        raise InvalidParameter(found, pointer="/task")
 
 
 def _check_length(document: dict[str, Any], name: str, cap: int) -> None:

@@ -1,7 +1,7 @@
 """Sweeps: one pass over a pair, then a table with a row for each threshold, or for each alpha and gamma.
 
-A row's numbers are those that `/v1/score` gives for its parameters: the same implementations finish them, with rows of a
-table in the place of samples.
+A row's numbers are those that `/v1/score` gives for its parameters. Thresholds are finished by the same implementations, with rows
+of a table in the place of samples; the cells of a grid by the focal loss's own parts, as arrays of alphas (`focal_cells`).
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from lossgauge.metrics import MetricSpec
-from lossgauge.metrics.spec import ALL_KINDS, ALL_TASKS, PredictionKind, Task
+from lossgauge.metrics.spec import ALL_KINDS, PredictionKind
+from lossgauge.tasks import TASKS_OF_PIXELS, Task
 from lossgauge_service.errors import MetricDoesNotFit
 from numpy.typing import NDArray
 
@@ -21,7 +22,7 @@ IGNORED = 255
 
 def case_of(task: Task, kind: PredictionKind, *, soft: bool = False, masked: bool = False, seed: int = 0) -> Case:
     """A sample; `masked` gives it weights, and pixels that are ignored. Every float is one that float32 holds."""
-    rng = np.random.default_rng([seed, ALL_TASKS.index(task), ALL_KINDS.index(kind), soft, masked])
+    rng = np.random.default_rng([seed, TASKS_OF_PIXELS.index(task), ALL_KINDS.index(kind), soft, masked])
     target = _target(rng, task, soft)
     ignored = rng.random(SHAPE) < (0.2 if masked else 0)
     return Case(
@@ -62,7 +63,7 @@ def _float32(values: NDArray[Any]) -> NDArray[np.float64]:
 
 def every_case() -> Iterator[Case]:
     """Each task and kind, plain and masked, and soft targets where they may be."""
-    for task in ALL_TASKS:
+    for task in TASKS_OF_PIXELS:
         for kind in ALL_KINDS:
             yield from (case_of(task, kind, masked=masked) for masked in (False, True))
             if task != "multiclass":

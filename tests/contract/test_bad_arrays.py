@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from lossgauge import Client, FailedItem, ScoredItem, errors
-from lossgauge.metrics.spec import Task
+from lossgauge.tasks import Task
 
 from tests.contract.spoilt import ASKED, CLASSES, LABELS, PAIR, PREDICTION, TARGET, Document
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from lossgauge.metrics.spec import Task
 from lossgauge.presets import PRESETS, Preset, Recipe
+from lossgauge.tasks import Task
 from lossgauge.wire import Question, Score
 from lossgauge_service.engine import Engine
 from lossgauge_service.outcomes import Outcomes

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.metrics.spec import PredictionKind
+from lossgauge.tasks import Task
 from lossgauge.wire import TargetKind
 from numpy.typing import NDArray
 

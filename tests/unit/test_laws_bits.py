@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lossgauge.metrics.spec import Task
+from lossgauge.tasks import Task
 from lossgauge.wire import Precision, Question, TargetKind
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.expressions import ROW_TILE

@@ -6,7 +6,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from lossgauge.metrics import MetricSpec
-from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.metrics.spec import PredictionKind
+from lossgauge.tasks import Task
 from lossgauge.wire import Question, Score, TargetKind
 from lossgauge_service.engine import Engine
 from lossgauge_service.errors import MetricDoesNotFit

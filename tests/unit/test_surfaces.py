@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from lossgauge import metrics as m
 from lossgauge.metrics import MetricSpec
-from lossgauge.metrics.spec import Task
+from lossgauge.tasks import Task
 from lossgauge.wire import Question
 from lossgauge_service.engine import Engine
 from lossgauge_service.errors import MetricDoesNotFit

@@ -33,12 +33,13 @@ from lossgauge.calls import (
 from lossgauge.client import DEFAULT_TIMEOUT, DEFAULT_URL, Timeout
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
 from lossgauge.mapped import MapSet
-from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.metrics.spec import PredictionKind
 from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
 from lossgauge.sweep_results import FocalGridLike, SweepResult
 from lossgauge.sweeps import CellNumber, MaskMetric, SweepResponse, SweptAverage
+from lossgauge.tasks import Task
 from lossgauge.wire import Catalogue, Limits, Precision, Presets, ScoreResponse, TargetKind
 
 

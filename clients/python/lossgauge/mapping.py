@@ -7,9 +7,10 @@ from pydantic import Field, model_validator
 from lossgauge.encodings import Array
 from lossgauge.encodings.safetensors import METADATA
 from lossgauge.metrics import CATALOGUE
-from lossgauge.metrics.spec import ALL_TASKS, Forbidden, MetricSpec, Probability, Task
+from lossgauge.metrics.spec import Forbidden, MetricSpec, Probability
 from lossgauge.presets import PresetName
 from lossgauge.presets.applied import maps_with_presets
+from lossgauge.tasks import TASKS_OF_PIXELS, Task
 from lossgauge.wire import Answer, Asked, EngineInfo, Message, NamedMetric, Number, Subject, Timings
 
 MapName = Annotated[
@@ -90,7 +91,7 @@ class ErrorMap(MapMessage):
 
 
 MAP_KINDS = ("loss", "gradient", "errors")
-MAPPED_TASKS: tuple[Task, ...] = (*ALL_TASKS, "boxes")
+MAPPED_TASKS: tuple[Task, ...] = (*TASKS_OF_PIXELS, "boxes")
 AnyMap = Annotated[LossMap | GradientMap | ErrorMap, Field(discriminator="kind")]
 
 
@@ -116,8 +117,8 @@ class MapRequest(Subject):
         if self.task not in MAPPED_TASKS:
             raise Forbidden(f"a map is for the tasks {', '.join(MAPPED_TASKS)}; found {self.task!r}", "task")
         for place, one in enumerate(self.maps):
-            if isinstance(one, ErrorMap) and self.task not in ALL_TASKS:
-                found = f"kind 'errors' is of pixels, right or wrong each, for the tasks {', '.join(ALL_TASKS)}"
+            if isinstance(one, ErrorMap) and self.task not in TASKS_OF_PIXELS:
+                found = f"kind 'errors' is of pixels, right or wrong each, for the tasks {', '.join(TASKS_OF_PIXELS)}"
                 raise Forbidden(f"{found}; found {self.task!r}", "maps", place, "kind")
         return self
 

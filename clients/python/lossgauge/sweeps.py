@@ -10,8 +10,9 @@ from pydantic import Field, ValidationError, create_model, model_validator
 from lossgauge.encodings import Array
 from lossgauge.metrics.focal import FocalLoss
 from lossgauge.metrics.overlap import TEN_THRESHOLDS
-from lossgauge.metrics.spec import ALL_TASKS, Each, Forbidden, NonNegative, Probability
+from lossgauge.metrics.spec import Each, Forbidden, NonNegative, Probability
 from lossgauge.presets import PRESETS, PresetName
+from lossgauge.tasks import TASKS_OF_PIXELS
 from lossgauge.wire import (
     COMPUTED_IN,
     Answer,
@@ -180,7 +181,7 @@ def _with_preset(request: Mapping[str, Any]) -> Mapping[str, Any]:
     grid = sweep.get("focal") if isinstance(sweep, Mapping) else None
     preset = grid.get("preset") if isinstance(grid, Mapping) else None
     task = request.get("task")
-    if not isinstance(preset, str) or preset not in PRESETS or task not in ALL_TASKS:
+    if not isinstance(preset, str) or preset not in PRESETS or task not in TASKS_OF_PIXELS:
         return request
     recipe = PRESETS[preset].recipe("focal_loss", task)
     if recipe is None:
@@ -210,8 +211,8 @@ class SweepRequest(Subject):
 
     @model_validator(mode="after")
     def _there_is_something_to_sweep(self) -> Self:
-        if self.task not in ALL_TASKS:
-            raise Forbidden(f"a sweep is of the tasks {', '.join(ALL_TASKS)}; found {self.task!r}", "task")
+        if self.task not in TASKS_OF_PIXELS:
+            raise Forbidden(f"a sweep is of the tasks {', '.join(TASKS_OF_PIXELS)}; found {self.task!r}", "task")
         if self.regions is not None:
             raise Forbidden("regions are masks of labels; a sweep takes logits or probabilities", "regions")
         if self.prediction_kind == "labels":

@@ -6,9 +6,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidati
 
 from lossgauge.encodings import Array
 from lossgauge.metrics import CATALOGUE, MetricSpec
-from lossgauge.metrics.spec import Direction, Forbidden, PredictionKind, Task
+from lossgauge.metrics.spec import Direction, Forbidden, PredictionKind
 from lossgauge.presets import Preset, PresetName
 from lossgauge.presets.applied import with_presets
+from lossgauge.tasks import Task
 
 Precision = Literal["float32", "float64"]
 TargetKind = Literal["labels", "probabilities"]

@@ -1,4 +1,4 @@
-"""Samples and a plan in, sums out. Only this package knows devices, tiles and compilation."""
+"""Samples and a plan in, sums out. Only this package knows devices, tiles and torch's compiler."""
 
 import os
 import shutil

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from lossgauge.metrics.spec import Task
+from lossgauge.tasks import Task
 from lossgauge.wire import Question
 
 from lossgauge_service.errors import LossgaugeError, ShapeMismatch

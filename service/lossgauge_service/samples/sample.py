@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lossgauge.metrics.spec import PredictionKind, Task
+from lossgauge.metrics.spec import PredictionKind
+from lossgauge.tasks import Task
 from lossgauge.wire import Precision
 from numpy.typing import NDArray
 

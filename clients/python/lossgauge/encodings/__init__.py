@@ -61,8 +61,8 @@ else:
 BY_NAME = {encoding.model_fields["encoding"].default: encoding for encoding in ENCODINGS}
 
 
-CONTENTS = frozenset({"data", "counts", "points", "polygons", "rle"})
-"""The fields of arrays' documents that hold their numbers: read by the encoding alone, element by element."""
+CONTENTS = frozenset[str]().union(*(encoding.contents for encoding in ENCODINGS))
+"""The fields of arrays' documents that hold their numbers."""
 
 
 def encode(array: AnyArray, encoding: str) -> Encoded:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,9 @@ class Encoded(BaseModel):
     """An array as it travels in a JSON document."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    contents: ClassVar[frozenset[str]] = frozenset({"data"})
+    """The fields that hold its numbers: read by the encoding alone, element by element."""
 
     encoding: str
 

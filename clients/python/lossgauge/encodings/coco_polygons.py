@@ -1,6 +1,6 @@
 """COCO's polygons of a mask."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, SkipValidation
@@ -17,6 +17,8 @@ class CocoPolygonsArray(Encoded):
 
     A polygon may lie outside the image in part or as a whole. No polygons are an empty mask.
     """
+
+    contents: ClassVar[frozenset[str]] = frozenset({"polygons"})
 
     encoding: Literal["coco_polygons"] = "coco_polygons"
     size: list[int] = Field(examples=[[480, 640]])

@@ -5,7 +5,7 @@ five bits a character, the lowest first, in the characters 48 to 111; bit 32 say
 is the sign. From the fourth run on, a number is the difference from the run two before.
 """
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ CHARACTERS_PER_ELEMENT = 8
 
 class CocoRleArray(Encoded):
     """A mask as COCO keeps it: `size` is [height, width], `counts` the runs down the columns, as a list or a text."""
+
+    contents: ClassVar[frozenset[str]] = frozenset({"counts"})
 
     encoding: Literal["coco_rle"] = "coco_rle"
     size: list[int] = Field(examples=[[2, 3]])

@@ -4,7 +4,7 @@ CVAT's JSON has them in `points`, the box's left, top, right and bottom (both wi
 images (1.1) has `rle`, `left`, `top`, `width` and `height` of <mask>. Runs go along the rows, a run of 0 first.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, SkipValidation
@@ -22,6 +22,8 @@ class CvatRleArray(Encoded):
 
     `size` is the [height, width] of the image: what is outside the box is 0.
     """
+
+    contents: ClassVar[frozenset[str]] = frozenset({"points"})
 
     encoding: Literal["cvat_rle"] = "cvat_rle"
     size: list[int] = Field(examples=[[480, 640]])

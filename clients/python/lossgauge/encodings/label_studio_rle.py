@@ -8,7 +8,7 @@ RGBA image along its rows.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ class LabelStudioRleArray(Encoded):
 
     A pixel belongs to the mask where its alpha is over 0, or its one value where the image has no more.
     """
+
+    contents: ClassVar[frozenset[str]] = frozenset({"rle"})
 
     encoding: Literal["label_studio_rle"] = "label_studio_rle"
     format: Literal["rle"] = "rle"

@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from lossgauge.metrics.overlap import Average, ClassAveraged
-from lossgauge.metrics.spec import About, Constant, Probability, Task, Thresholded
+from lossgauge.metrics.spec import About, Constant, Probability, Thresholded
+from lossgauge.tasks import Task
 
 __all__ = ["BalancedAccuracy", "Kappa", "Mcc", "VolumeDifference"]
 

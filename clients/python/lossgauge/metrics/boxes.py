@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lossgauge.metrics.spec import About, MetricSpec, PredictionKind, Probability, Task
+from lossgauge.metrics.spec import About, MetricSpec, PredictionKind, Probability
+from lossgauge.tasks import Task
 
 __all__ = ["BoxIou", "BoxIouLoss", "CiouLoss", "DiouLoss", "EiouLoss", "FocalEiouLoss", "GiouLoss"]
 

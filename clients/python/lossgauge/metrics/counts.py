@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lossgauge.metrics.overlap import Average, ClassAveraged
-from lossgauge.metrics.spec import About, Empty, EmptyRule, Task, Thresholded
+from lossgauge.metrics.spec import About, Empty, EmptyRule, Thresholded
+from lossgauge.tasks import Task
 
 __all__ = ["Accuracy", "Confusion", "FBeta", "Precision", "Recall", "Specificity"]
 

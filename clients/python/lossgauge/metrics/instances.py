@@ -6,11 +6,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from lossgauge.metrics.overlap import BACKGROUND, TEN_THRESHOLDS, Average
-from lossgauge.metrics.spec import ALL_TASKS, About, Each, Empty, MetricSpec, Place, PredictionKind, Probability, Task
+from lossgauge.metrics.spec import About, Each, Empty, MetricSpec, Place, PredictionKind, Probability
+from lossgauge.tasks import TASKS_OF_PIXELS, Task
 
 __all__ = ["InstanceFBeta", "InstancePrecision", "PanopticQuality"]
 
-WITH_OBJECTS: tuple[Task, ...] = (*ALL_TASKS, "instances")
+WITH_OBJECTS: tuple[Task, ...] = (*TASKS_OF_PIXELS, "instances")
 LABELS: tuple[PredictionKind, ...] = ("labels",)
 LARGEST_ID = 2**63 - 1
 COUNTED = {

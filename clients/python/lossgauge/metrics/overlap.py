@@ -14,9 +14,9 @@ from lossgauge.metrics.spec import (
     NonNegative,
     Place,
     Probability,
-    Task,
     Thresholded,
 )
+from lossgauge.tasks import Task
 
 __all__ = ["Dice", "DiceLoss", "Iou", "IouLoss", "LogCoshDiceLoss", "MeanIou"]
 

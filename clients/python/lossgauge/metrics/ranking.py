@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lossgauge.metrics.overlap import BINARY_LIKE, Average
-from lossgauge.metrics.spec import SOFT_KINDS, About, Forbidden, MetricSpec, Task
+from lossgauge.metrics.spec import SOFT_KINDS, About, Forbidden, MetricSpec
+from lossgauge.tasks import Task
 
 __all__ = ["AveragePrecision", "LovaszHinge", "LovaszSoftmax", "RocAuc"]
 

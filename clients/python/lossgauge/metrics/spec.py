@@ -7,14 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lossgauge.presets.preset import PresetName
+from lossgauge.tasks import TASKS_OF_PIXELS, Task
 
-Task = Literal["binary", "multiclass", "multilabel", "instances", "boxes"]
 PredictionKind = Literal["logits", "probabilities", "labels", "boxes"]
 Direction = Literal["higher", "lower", "zero"]
 """Which values are better: the higher, the lower, or those nearer to 0."""
 
-ALL_TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
-"""The tasks whose pixels have classes; instances and boxes have metrics of their own."""
 ALL_KINDS: tuple[PredictionKind, ...] = ("logits", "probabilities", "labels")
 SOFT_KINDS: tuple[PredictionKind, ...] = ("logits", "probabilities")
 
@@ -51,7 +49,7 @@ class About:
     direction: Direction
     range: str
     source: str
-    tasks: tuple[Task, ...] = ALL_TASKS
+    tasks: tuple[Task, ...] = TASKS_OF_PIXELS
     kinds: tuple[PredictionKind, ...] = ALL_KINDS
     extras: Mapping[str, str] = field(default_factory=dict)
     """What a score holds beside its value, by name."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from lossgauge.metrics.spec import Forbidden, Place
 from lossgauge.presets import PRESETS, Preset
-from lossgauge.presets.preset import Task
+from lossgauge.tasks import Task
 
 COMBINED = "combined_loss"
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Task, Unequalled
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
+from lossgauge.tasks import Task
 
 EPSILON = 1e-7
 CLIP = [EPSILON, 1 - EPSILON]

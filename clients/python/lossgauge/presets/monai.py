@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Task, Unequalled
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
+from lossgauge.tasks import Task
 
 SMOOTH = 1e-5
 SKIPPED: dict[str, Any] = {"both": "skip", "target": "skip"}

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import Defect, Preset, Recipe, Task, Unequalled
+from lossgauge.presets.preset import Defect, Preset, Recipe, Unequalled
+from lossgauge.tasks import Task
 
 CLASSES: tuple[Task, ...] = ("multiclass",)
 REGIONS: tuple[Task, ...] = ("multilabel",)

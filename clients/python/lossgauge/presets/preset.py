@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Task = Literal["binary", "multiclass", "multilabel", "instances", "boxes"]
+from lossgauge.tasks import TASKS_OF_PIXELS, Task
+
 PresetName = Literal[
     "coco",
     "deepmind-surface-distance",
@@ -18,8 +19,6 @@ PresetName = Literal[
     "torchmetrics",
     "torchvision",
 ]
-EVERY_TASK: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
-"""The tasks whose pixels have classes."""
 ONE_OR_MORE_MASKS: tuple[Task, ...] = ("binary", "multilabel")
 
 
@@ -34,7 +33,7 @@ class Recipe(Record):
 
     metric: str
     function: str = Field(description="The library's own name, with the arguments that are not its defaults.")
-    tasks: tuple[Task, ...] = EVERY_TASK
+    tasks: tuple[Task, ...] = TASKS_OF_PIXELS
     parameters: dict[str, Any] = Field(default_factory=dict, description="What differs from our defaults.")
     differs: str | None = Field(
         default=None, description="What the library does otherwise, where no parameter reaches it."

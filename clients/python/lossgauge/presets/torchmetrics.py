@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Task, Unequalled
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
+from lossgauge.tasks import Task
 
 ZERO: dict[str, Any] = {"both": 0.0, "target": 0.0, "prediction": 0.0}
 ABSENT: dict[str, Any] = {"both": "skip", "target": 0.0, "prediction": 0.0}
