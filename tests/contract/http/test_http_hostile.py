@@ -150,14 +150,15 @@ async def test_pixels_of_many_axes(client: httpx.AsyncClient, asked: Document, a
 @pytest.mark.parametrize("path", ["/v1/sweep", "/v1/maps"])
 @pytest.mark.parametrize("task", ["instances", "boxes"])
 async def test_what_has_no_pixels_of_classes(client: httpx.AsyncClient, path: str, task: str) -> None:
-    """Ids and boxes are neither swept nor mapped: the task is pointed to."""
+    """Ids are neither swept nor mapped, boxes not swept and neither right nor wrong: the task, or the kind of map, is pointed to."""
     arrays = {role: {"encoding": "list", "data": [[0, 0, 1, 1]]} for role in ("prediction", "target")}
     kinds = (
         {"instances": "labels", "boxes": "boxes"} if path == "/v1/maps" else {"instances": "logits", "boxes": "boxes"}
     )
     more = ERRORS if path == "/v1/maps" else {}
     problem = (await client.post(path, json={"task": task, "prediction_kind": kinds[task], **arrays, **more})).json()
-    assert (problem["status"], problem["pointer"]) == (422, "/task")
+    pointer = "/maps/0/kind" if (path, task) == ("/v1/maps", "boxes") else "/task"
+    assert (problem["status"], problem["pointer"]) == (422, pointer)
     assert f"found {task!r}" in problem["detail"]
 
 
