@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lossgauge_service.answers import Stopwatch, answer, scores_document
+from lossgauge_service.batching import Ticket
 from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, Item, batch_request
 from lossgauge_service.errors import LossgaugeError
@@ -66,7 +67,7 @@ async def score_batch(request: Request) -> Response:
     watch.lap("receive")
     job = await run_sync(_decoded, body, service)
     watch.lap("decode")
-    outcomes = await service.batcher.run(job.plan, job.samples, partial(watch.lap, "queue"))
+    outcomes = await service.batcher.run(job.plan, job.samples, Ticket(on_start=partial(watch.lap, "queue")))
     return await run_sync(_answered, job, outcomes, service, watch)
 
 

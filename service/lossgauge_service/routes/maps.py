@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from lossgauge_service.accepting import accepted
 from lossgauge_service.answers import Stopwatch
+from lossgauge_service.batching import Ticket
 from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, map_request
 from lossgauge_service.errors import LimitExceeded, NotAcceptable
@@ -56,7 +57,7 @@ async def maps(request: Request) -> Response:
     job = await run_sync(_decoded, body, media_type, service)
     watch.lap("decode")
     work = maps_in_pieces(service.engine, job.asked, job.plans, job.sample)
-    found = await service.batcher.in_turns(work, partial(watch.lap, "queue"))
+    found = await service.batcher.in_turns(work, Ticket(on_start=partial(watch.lap, "queue")))
     watch.lap("compute")
     return await run_sync(_answered, job, found, service, watch)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lossgauge_service.answers import Stopwatch, answer, scores_document
+from lossgauge_service.batching import Ticket
 from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, score_request
 from lossgauge_service.errors import LossgaugeError
@@ -37,7 +38,7 @@ async def score(request: Request) -> Response:
     watch.lap("receive")
     asked, plan, sample = await run_sync(_decoded, body, service)
     watch.lap("decode")
-    outcomes = await service.batcher.run(plan, [sample], partial(watch.lap, "queue"))
+    outcomes = await service.batcher.run(plan, [sample], Ticket(on_start=partial(watch.lap, "queue")))
     return await run_sync(_answered, asked, plan, sample, outcomes, service, watch)
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from lossgauge_service.accepting import accepted
 from lossgauge_service.answers import CSV_MEDIA_TYPE, MEDIA_TYPE, Stopwatch, answer, csv_answer
+from lossgauge_service.batching import Ticket
 from lossgauge_service.bodies import Body, opened, receive
 from lossgauge_service.decoding import Decoder, sweep_request
 from lossgauge_service.errors import InvalidParameter
@@ -55,7 +56,7 @@ async def sweep(request: Request) -> Response:
     watch.lap("receive")
     job = await run_sync(_decoded, body, service, media_type == CSV_MEDIA_TYPE)
     watch.lap("decode")
-    outcomes = await service.batcher.run(job.sweep.plan, [job.sample], partial(watch.lap, "queue"))
+    outcomes = await service.batcher.run(job.sweep.plan, [job.sample], Ticket(on_start=partial(watch.lap, "queue")))
     return await run_sync(_answered, job, outcomes, service, watch)
 
 
