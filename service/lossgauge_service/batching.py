@@ -108,7 +108,7 @@ class Batcher:
         await self.call(lambda engine: engine.warm_up())
 
     async def run(self, plan: Plan, samples: Sequence[Sample], ticket: Ticket = Ticket()) -> Outcomes:
-        """The sums of the samples. Raises `DeadlineExceeded`; when it is cancelled, what has not begun is not done."""
+        """The sums of the samples; those whose deadline passes have its error. When it is cancelled, what has not begun is not done."""
         return joined([part async for part in self.stream(plan, samples, ticket)] or [Outcomes(0, (), {})])
 
     async def stream(self, plan: Plan, samples: Sequence[Sample], ticket: Ticket = Ticket()) -> AsyncIterator[Outcomes]:
@@ -120,7 +120,7 @@ class Batcher:
         self._put(*jobs)
         try:
             for job in jobs:
-                yield await job.result
+                yield await self._outcomes(job)
         finally:
             for job in jobs:
                 job.dropped = True
@@ -131,10 +131,25 @@ class Batcher:
         job = Turn(None, cost, work=work, **_waiting_for(ticket))
         self._put(job)
         try:
-            found: Found = await job.result
+            found: Found = await self._result(job)
             return found
         finally:
             job.dropped = True
+
+    async def _outcomes(self, job: Scoring) -> Outcomes:
+        try:
+            found: Outcomes = await self._result(job)
+            return found
+        except DeadlineExceeded as late:
+            return Outcomes(len(job.samples), (), dict.fromkeys(range(len(job.samples)), late))
+
+    async def _result(self, job: Waiter) -> Any:
+        left = None if job.deadline is None else max(0.0, job.deadline - self._now())
+        try:
+            async with asyncio.timeout(left):
+                return await job.result
+        except TimeoutError:
+            raise DeadlineExceeded("the deadline passed before the work was done") from None
 
     async def in_turns(self, work: Pieces[Found], ticket: Ticket = Ticket()) -> Found:
         """What long work finds, a piece a turn: between two of them others have theirs."""
