@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
-from lossgauge_service.errors import Draining, Overloaded
+from lossgauge_service.errors import Overloaded
 
 SHORTEST_S, LONGEST_S = 1, 60
 """Bounds of the advice when to come back."""
@@ -51,13 +51,11 @@ class Admission:
         return self._draining
 
     def drain(self) -> None:
-        """Take no more; those that are being served are finished."""
+        """From now on the service is not ready; those that are being served are finished."""
         self._draining = True
 
     def admit(self) -> "Admitted":
-        """Take a request. Raises `Overloaded` where there is no room for another pair, and `Draining`."""
-        if self._draining:
-            raise Draining("the service is being stopped; another one may answer", retry_after=SHORTEST_S)
+        """Take a request. Raises `Overloaded` where there is no room for another pair."""
         admitted = Admitted(self)
         self.hold(admitted.held, pairs=1)
         with self._lock:

@@ -28,6 +28,9 @@ Heard = Callable[[], None]
 BUDGET = 2.0**26
 """Elements times statistics of a batch, beyond which nothing rides along: some tens of milliseconds of two cores."""
 
+PATIENCE_S = 60.0
+"""How long what runs may go on when the service stops."""
+
 PIECE_COST = 2.0**22
 """What a turn of long work is taken to cost."""
 
@@ -158,15 +161,15 @@ class Batcher:
             turn += 1
         return end.found
 
-    def close(self) -> None:
-        """Finish what runs, refuse what waits."""
+    def close(self, patience_s: float = PATIENCE_S) -> None:
+        """Finish what runs, refuse what waits. A warm-up that takes longer than one's patience ends with the process."""
         with self._changed:
             self._closed = True
             left = self._waiting.take_all()
             self._changed.notify_all()
         _fail(left, Draining("the service is stopping", retry_after=1))
         for thread in self._threads:
-            thread.join()
+            thread.join(patience_s)
         _fail(self._staged.jobs if self._staged else (), Draining("the service is stopping", retry_after=1))
 
     @property

@@ -52,6 +52,7 @@ async def running(settings: Settings, problems: Problems, engine: Engine | None)
     """The service, warming up behind the first requests; closed at the end."""
     engine = engine or engine_of(settings)
     batcher = Batcher(engine)
+    admission = Admission(settings.pending_bytes, settings.pending_pairs, lambda: batcher.wait_s)
     warm_up = asyncio.create_task(batcher.warm_up())
     warm_up.add_done_callback(_log_failure)
     try:
@@ -61,8 +62,8 @@ async def running(settings: Settings, problems: Problems, engine: Engine | None)
             problems,
             engine,
             batcher,
-            Readiness(warm_up),
-            Admission(settings.pending_bytes, settings.pending_pairs, lambda: batcher.wait_s),
+            Readiness(warm_up, lambda: admission.draining),
+            admission,
             CapacityLimiter(settings.decoders),
             settings.timeout_s,
         )

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         ge=1,
         description="Pairs of all requests that are being served; beyond it 429. One batch alone may hold more.",
     )
+    grace_s: float = Field(
+        default=30.0, ge=0, le=3600, description="Seconds that requests have to end when the service is told to stop."
+    )
     decoders: int = Field(default=4, ge=1, le=256, description="Threads that inflate, decode and check bodies.")
 
     body_bytes: Cap = 256 * 2**20
