@@ -29,6 +29,8 @@ from lossgauge_service.service import Service, service_of
 
 TIMEOUT = "X-Request-Timeout-Ms"
 MOST_DIGITS = 9
+IDEMPOTENCY_KEY = "Idempotency-Key"
+MOST_KEY = 128
 
 Made = TypeVar("Made")
 
@@ -84,7 +86,7 @@ async def visiting(request: Request) -> AsyncIterator[Visit]:
     service = service_of(request)
     service.readiness.require()
     deadline = time.monotonic() + _seconds(request, service.timeout_s)
-    admitted = service.admission.admit()
+    admitted = service.admission.admit(request.headers.get(IDEMPOTENCY_KEY, "")[:MOST_KEY] or None)
     try:
         yield Visit(request, service, admitted, deadline)
     finally:
