@@ -86,7 +86,7 @@ async def visiting(request: Request) -> AsyncIterator[Visit]:
     service = service_of(request)
     service.readiness.require()
     deadline = time.monotonic() + _seconds(request, service.timeout_s)
-    admitted = service.admission.admit(request.headers.get(IDEMPOTENCY_KEY, "")[:MOST_KEY] or None)
+    admitted = await service.admission.admit(request.headers.get(IDEMPOTENCY_KEY, "")[:MOST_KEY] or None)
     try:
         yield Visit(request, service, admitted, deadline)
     finally:
