@@ -128,6 +128,7 @@ def main() -> None:
     print("| load | shared, calls/s | alone, calls/s | times | goal | the largest waits at most | bound |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for kind in SIDES:
+        measured(engine, kind, BUDGET, given.callers, given.calls)  # what is compiled is compiled now
         loads: dict[str, list[Load]] = {"shared": [], "alone": []}
         for _ in range(given.rounds):
             for name, budget in (("shared", BUDGET), ("alone", 0.0)):
