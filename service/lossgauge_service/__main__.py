@@ -6,15 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import uvicorn
-
-from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
 if TYPE_CHECKING:
     from lossgauge_service.engine import Engine
-
-GRACE_S = 30
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,20 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop."""
-    from lossgauge_service.app import create_app  # not above: it loads torch, and a wrong setting is told at once
+    # not above: they load torch, and a wrong setting is told at once
+    from lossgauge_service.app import create_app
+    from lossgauge_service.server import server_of
 
     app = create_app(settings, _engine_of(settings))
     address = _address(settings)
     print(f"lossgauge: documentation at {address}/docs, ready at {address}/health/ready", file=sys.stderr, flush=True)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        http=BoundedHeaders,
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    server_of(app, settings).run()
 
 
 def warm_up(settings: Settings) -> None:

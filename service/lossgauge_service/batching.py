@@ -1,55 +1,324 @@
-"""The one consumer that owns the device: requests queue for it, in order."""
+"""The one consumer that owns the device.
+
+A request becomes jobs of a bounded cost; jobs wait in one queue (`waiting.py`). One thread draws a batch and lays it out while the
+other computes the one before it: there is no timer, and never more than one batch that is staged. Jobs of several requests share
+a launch where they sum the same statistics of the same kinds of samples; what a score is does not depend on it.
+"""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+import time
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+from typing import Any, TypeVar
 
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.pieces import Pieces, next_piece
-from lossgauge_service.outcomes import Outcomes
+from lossgauge_service.engine.staging import Staged, staged
+from lossgauge_service.errors import DeadlineExceeded, Draining, LossgaugeError
+from lossgauge_service.meters import Meters, Pace
+from lossgauge_service.outcomes import Outcomes, joined
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample
+from lossgauge_service.waiting import Job, Waiting
 
 Found = TypeVar("Found")
+Heard = Callable[[], None]
+
+BUDGET = 2.0**26
+"""Elements times statistics of a batch, beyond which nothing rides along: some tens of milliseconds of two cores."""
+
+PATIENCE_S = 60.0
+"""How long what runs may go on when the service stops."""
+
+PIECE_COST = 2.0**22
+"""What a turn of long work is taken to cost."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a request says of its work: when its result is of no use any more, and who hears that it has left the queue."""
+
+    deadline: float | None = None
+    on_start: Heard = lambda: None
+
+    def of_part(self, number: int) -> "Ticket":
+        """That of a part of the work: the first one tells that it has begun."""
+        return self if number == 0 else Ticket(self.deadline)
+
+
+@dataclass(eq=False)
+class Scoring(Job):
+    """Some samples of a request."""
+
+    plan: Plan = field(kw_only=True)
+    samples: Sequence[Sample] = field(kw_only=True)
+    ticket: Ticket = field(kw_only=True)
+    result: "asyncio.Future[Any]" = field(kw_only=True)
+
+
+@dataclass(eq=False)
+class Turn(Job):
+    """Any other work, alone on the device."""
+
+    work: Callable[[Engine], Any] = field(kw_only=True)
+    ticket: Ticket = field(kw_only=True)
+    result: "asyncio.Future[Any]" = field(kw_only=True)
+
+
+Waiter = Scoring | Turn
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A batch, and its samples as they are laid out; None where they could not be."""
+
+    jobs: Sequence[Waiter]
+    laid_out: Staged | None
 
 
 class Batcher:
-    """Runs plans on the engine, one after the other, off the event loop."""
+    """Runs plans on the engine, off the event loop, several requests at a time."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        meters: Meters | None = None,
+        budget: float = BUDGET,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._engine = engine
-        self._consumer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._meters = meters or Meters()
+        self._pace = Pace()
+        self._budget = budget
+        self._now = now
+        self._waiting = Waiting(budget)
+        self._changed = Condition()
+        self._staged: Ready | None = None
+        self._busy = 0.0
+        self._closed = False
+        self._threads = [Thread(target=loop, name=name, daemon=True) for name, loop in self._loops().items()]
+        for thread in self._threads:
+            thread.start()
+
+    def _loops(self) -> dict[str, Callable[[], None]]:
+        return {"staging": self._stage_batches, "engine": self._run_batches}
+
+    # ------------------------------------------------------------------------------------------------------ for the routes
 
     async def warm_up(self) -> None:
-        """Have every kernel ready, on the consumer's own thread."""
-        await asyncio.get_running_loop().run_in_executor(self._consumer, self._engine.warm_up)
+        """Have every kernel ready, on the engine's own thread."""
+        await self.call(lambda engine: engine.warm_up())
 
-    async def run(self, plan: Plan, samples: Sequence[Sample], on_start: Callable[[], None] = lambda: None) -> Outcomes:
-        """The sums of the samples; `on_start` is called when they leave the queue."""
-        if not samples:
-            return Outcomes(0, (), {})
-        return await asyncio.get_running_loop().run_in_executor(self._consumer, self._run, plan, samples, on_start)
+    async def run(self, plan: Plan, samples: Sequence[Sample], ticket: Ticket = Ticket()) -> Outcomes:
+        """The sums of the samples; those whose deadline passes have its error. When it is cancelled, what has not begun is not done."""
+        return joined([part async for part in self.stream(plan, samples, ticket)] or [Outcomes(0, (), {})])
 
-    def _run(self, plan: Plan, samples: Sequence[Sample], on_start: Callable[[], None]) -> Outcomes:
-        on_start()
-        return self._engine.run(plan, samples)
+    async def stream(self, plan: Plan, samples: Sequence[Sample], ticket: Ticket = Ticket()) -> AsyncIterator[Outcomes]:
+        """The same in parts, in the order of the samples, each as soon as it is there."""
+        jobs = [
+            Scoring(_key(plan, part), cost, plan=plan, samples=part, **_waiting_for(ticket.of_part(number)))
+            for number, (part, cost) in enumerate(self._shares(plan, samples))
+        ]
+        self._put(*jobs)
+        try:
+            for job in jobs:
+                yield await self._outcomes(job)
+        finally:
+            for job in jobs:
+                job.dropped = True
+                job.result.cancel()
 
-    async def call(self, work: Callable[[Engine], Found], on_start: Callable[[], None] = lambda: None) -> Found:
-        """What any other work finds on the engine, in its turn; `on_start` is called when it leaves the queue."""
-        return await asyncio.get_running_loop().run_in_executor(self._consumer, self._call, work, on_start)
+    async def call(self, work: Callable[[Engine], Found], ticket: Ticket = Ticket(), cost: float = 0.0) -> Found:
+        """What any other work finds on the engine, in its turn."""
+        job = Turn(None, cost, work=work, **_waiting_for(ticket))
+        self._put(job)
+        try:
+            found: Found = await self._result(job)
+            return found
+        finally:
+            job.dropped = True
 
-    def _call(self, work: Callable[[Engine], Found], on_start: Callable[[], None]) -> Found:
-        on_start()
-        return work(self._engine)
+    async def _outcomes(self, job: Scoring) -> Outcomes:
+        try:
+            found: Outcomes = await self._result(job)
+            return found
+        except DeadlineExceeded as late:
+            return Outcomes(len(job.samples), (), dict.fromkeys(range(len(job.samples)), late))
 
-    async def in_turns(self, work: Pieces[Found], on_start: Callable[[], None] = lambda: None) -> Found:
-        """What long work finds, a piece a turn: between two of them others have theirs. `on_start` as in `call`."""
-        await self.call(lambda _: None, on_start)
-        while (end := await self.call(lambda _: next_piece(work))) is None:
-            pass
+    async def _result(self, job: Waiter) -> Any:
+        left = None if job.deadline is None else max(0.0, job.deadline - self._now())
+        try:
+            async with asyncio.timeout(left):
+                return await job.result
+        except TimeoutError:
+            raise DeadlineExceeded("the deadline passed before the work was done") from None
+
+    async def in_turns(self, work: Pieces[Found], ticket: Ticket = Ticket()) -> Found:
+        """What long work finds, a piece a turn: between two of them others have theirs."""
+        turn = 0
+        while (end := await self.call(lambda _: next_piece(work), ticket.of_part(turn), PIECE_COST)) is None:
+            turn += 1
         return end.found
 
-    def close(self) -> None:
-        """Finish what runs, drop what waits."""
-        self._consumer.shutdown(wait=True, cancel_futures=True)
+    def close(self, patience_s: float = PATIENCE_S) -> None:
+        """Finish what runs, refuse what waits. A warm-up that takes longer than one's patience ends with the process."""
+        with self._changed:
+            self._closed = True
+            left = self._waiting.take_all()
+            self._changed.notify_all()
+        _fail(left, Draining("the service is stopping", retry_after=1))
+        for thread in self._threads:
+            thread.join(patience_s)
+        _fail(self._staged.jobs if self._staged else (), Draining("the service is stopping", retry_after=1))
+
+    @property
+    def wait_s(self) -> float:
+        """How long all that waits will take, by how fast work was done before."""
+        return self._pace.seconds_of(self.pending_cost)
+
+    @property
+    def pending_cost(self) -> float:
+        """Of what waits, is staged and runs."""
+        with self._changed:
+            staged_cost = sum(job.cost for job in self._staged.jobs) if self._staged else 0.0
+            return self._waiting.cost + staged_cost + self._busy
+
+    def _put(self, *jobs: Job) -> None:
+        with self._changed:
+            if self._closed:
+                raise Draining("the service is stopping", retry_after=1)
+            for job in jobs:
+                self._waiting.put(job)
+            self._changed.notify_all()
+
+    def _shares(self, plan: Plan, samples: Sequence[Sample]) -> Iterator[tuple[Sequence[Sample], float]]:
+        """The samples in parts that cost no more than a batch may; one that costs more is a part of its own."""
+        start, taken = 0, 0.0
+        costs = [cost_of(plan, sample) for sample in samples]
+        for place, cost in enumerate(costs):
+            if place > start and taken + cost > self._budget:
+                yield samples[start:place], taken
+                start, taken = place, 0.0
+            taken += cost
+        if start < len(samples):
+            yield samples[start:], taken
+
+    # ----------------------------------------------------------------------------------------------------------- the threads
+
+    def _stage_batches(self) -> None:
+        while (jobs := self._next_batch()) is not None:
+            ready = Ready(jobs, _laid_out(jobs)) if jobs else None
+            with self._changed:
+                self._staged = ready
+                self._changed.notify_all()
+
+    def _next_batch(self) -> Sequence[Any] | None:
+        """What is drawn once there is room for a staged batch; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or (len(self._waiting) > 0 and self._staged is None))
+            if self._closed:
+                return None
+            drawn = self._waiting.draw(self._now())
+        _fail(drawn.late, DeadlineExceeded("the deadline passed before the work began"))
+        self._meters.dropped(late=len(drawn.late), gone=len(drawn.dropped))
+        return drawn.batch
+
+    def _run_batches(self) -> None:
+        while (ready := self._take_staged()) is not None:
+            started = self._now()
+            self._run(ready)
+            with self._changed:
+                cost, self._busy = self._busy, 0.0
+            self._pace.add(cost, self._now() - started)
+            self._meters.ran(len(ready.jobs), len(_samples(ready.jobs)), cost, self._now() - started)
+
+    def _take_staged(self) -> Ready | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._staged is not None)
+            ready, self._staged = self._staged, None
+            self._busy = sum(job.cost for job in ready.jobs) if ready else 0.0
+            self._changed.notify_all()
+            return ready
+
+    def _run(self, ready: Ready) -> None:
+        jobs = [job for job in ready.jobs if not job.dropped]
+        if len(jobs) < len(ready.jobs):
+            self._meters.dropped(late=0, gone=len(ready.jobs) - len(jobs))
+            ready = Ready(jobs, _laid_out(jobs))
+        if not jobs:
+            return
+        for job in jobs:
+            job.ticket.on_start()
+        try:
+            _deliver(jobs, self._results(ready))
+        except Exception as error:
+            self._each_alone(jobs, error)
+
+    def _results(self, ready: Ready) -> list[Any]:
+        [first, *_] = ready.jobs
+        if isinstance(first, Turn):
+            return [first.work(self._engine)]
+        outcomes = self._engine.launch(ready.laid_out or staged(first.plan, _samples(ready.jobs)))
+        return list(outcomes.split([len(job.samples) for job in ready.jobs if isinstance(job, Scoring)]))
+
+    def _each_alone(self, jobs: Sequence[Waiter], error: Exception) -> None:
+        """What fails together fails for whoever is to blame."""
+        if len(jobs) == 1:
+            _fail(jobs, error)
+            return
+        for job in jobs:
+            self._run(Ready([job], None))
+
+
+def _waiting_for(ticket: Ticket) -> dict[str, Any]:
+    return {"deadline": ticket.deadline, "ticket": ticket, "result": asyncio.get_running_loop().create_future()}
+
+
+def cost_of(plan: Plan, sample: Sample) -> float:
+    """Elements times statistics."""
+    try:
+        return float(sample.elements * max(1, len(plan.statistics(sample.case))))
+    except LossgaugeError:
+        return 0.0
+
+
+def _key(plan: Plan, samples: Sequence[Sample]) -> Hashable:
+    """Equal for jobs that can share a launch: they sum the same of the same kinds of samples. None where the plan does not fit."""
+    try:
+        return tuple((case, plan.statistics(case)) for case in dict.fromkeys(sample.case for sample in samples))
+    except LossgaugeError:
+        return None
+
+
+def _samples(jobs: Sequence[Waiter]) -> list[Sample]:
+    return [sample for job in jobs if isinstance(job, Scoring) for sample in job.samples]
+
+
+def _laid_out(jobs: Sequence[Waiter]) -> Staged | None:
+    """None for other work, and where laying out fails: it fails again where its error is caught."""
+    if not jobs or not isinstance(jobs[0], Scoring):
+        return None
+    try:
+        return staged(jobs[0].plan, _samples(jobs))
+    except Exception:
+        return None
+
+
+def _deliver(jobs: Sequence[Waiter], results: Sequence[Any]) -> None:
+    for job, result in zip(jobs, results, strict=True):
+        job.result.get_loop().call_soon_threadsafe(_settle, job.result, result, None)
+
+
+def _fail(jobs: Sequence[Any], error: Exception) -> None:
+    for job in jobs:
+        job.result.get_loop().call_soon_threadsafe(_settle, job.result, None, error)
+
+
+def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

@@ -85,8 +85,7 @@ class Room:
 
     def take(self, sample: Sample) -> None:
         """Count what a sample takes."""
-        arrays = (sample.prediction, sample.target, sample.weight)
-        self.left -= sum(array.nbytes for array in arrays if array is not None)
+        self.left -= sample.nbytes
 
 
 @dataclass(frozen=True)

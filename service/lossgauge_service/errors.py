@@ -17,6 +17,9 @@ LossgaugeError
   NotAcceptable             no media type of those that are accepted can hold the answer
   Unavailable               not now
     WarmingUp                 the kernels are being compiled
+    Draining                  the service is being stopped
+    Overloaded                as much waits as may
+  DeadlineExceeded          the result came too late for whoever asked
   NotFound                  no such thing
 """
 
@@ -136,6 +139,24 @@ class WarmingUp(Unavailable):
     """The kernels are being compiled."""
 
     code, title = "warming_up", "Service is warming up"
+
+
+class Draining(Unavailable):
+    """The service is being stopped; what it has accepted it finishes."""
+
+    code, title = "draining", "Service is stopping"
+
+
+class Overloaded(Unavailable):
+    """As much waits as may; `retry_after` says when there should be room."""
+
+    code, title = "overloaded", "Service is overloaded"
+
+
+class DeadlineExceeded(LossgaugeError):
+    """The deadline of the request, or the service's own, passed before its work began."""
+
+    code, title = "deadline_exceeded", "Deadline exceeded"
 
 
 class NotFound(LossgaugeError):

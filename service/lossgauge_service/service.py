@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
+from anyio import CapacityLimiter
 from lossgauge.encodings.base import Caps
 from lossgauge.wire import Limits
 from starlette.requests import Request
 
+from lossgauge_service.admission import Admission
 from lossgauge_service.batching import Batcher
 from lossgauge_service.engine import Engine
 from lossgauge_service.problems import Problems
@@ -30,6 +32,9 @@ class Service:
     engine: Engine
     batcher: Batcher
     readiness: Readiness
+    admission: Admission
+    decoders: CapacityLimiter
+    timeout_s: float
 
 
 def service_of(request: Request) -> Service:
@@ -47,10 +52,21 @@ async def running(settings: Settings, problems: Problems, engine: Engine | None)
     """The service, warming up behind the first requests; closed at the end."""
     engine = engine or engine_of(settings)
     batcher = Batcher(engine)
+    admission = Admission(settings.pending_bytes, settings.pending_pairs, lambda: batcher.wait_s)
     warm_up = asyncio.create_task(batcher.warm_up())
     warm_up.add_done_callback(_log_failure)
     try:
-        yield Service(settings.limits, settings.caps, problems, engine, batcher, Readiness(warm_up))
+        yield Service(
+            settings.limits,
+            settings.caps,
+            problems,
+            engine,
+            batcher,
+            Readiness(warm_up, lambda: admission.draining),
+            admission,
+            CapacityLimiter(settings.decoders),
+            settings.timeout_s,
+        )
     finally:
         warm_up.cancel()
         batcher.close()

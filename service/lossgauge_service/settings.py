@@ -44,6 +44,27 @@ class Settings(BaseSettings):
         default_factory=_default_kernel_cache, description="Where compiled kernels are kept."
     )
 
+    timeout_s: float = Field(
+        default=120.0,
+        gt=0,
+        le=86400,
+        description="Seconds that a request may take, and `X-Request-Timeout-Ms` may ask for, at most.",
+    )
+    pending_bytes: int = Field(
+        default=2 * 2**30,
+        ge=1,
+        description="Bytes of all requests that are being served; beyond it 429. One alone may hold more.",
+    )
+    pending_pairs: int = Field(
+        default=4096,
+        ge=1,
+        description="Pairs of all requests that are being served; beyond it 429. One batch alone may hold more.",
+    )
+    grace_s: float = Field(
+        default=30.0, ge=0, le=3600, description="Seconds that requests have to end when the service is told to stop."
+    )
+    decoders: int = Field(default=4, ge=1, le=256, description="Threads that inflate, decode and check bodies.")
+
     body_bytes: Cap = 256 * 2**20
     inflated_bytes: Cap = 256 * 2**20
     document_bytes: Cap = 16 * 2**20

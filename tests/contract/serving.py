@@ -1,5 +1,6 @@
 """The real service in a process of its own, as `lossgauge serve` runs it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,19 +20,32 @@ STOPPED_WITHIN_S = 60.0
 POLL_S = 0.2
 
 
+@dataclass(frozen=True)
+class Running:
+    """A service that is ready, and its process."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+
+
 @contextmanager
 def served(log: Path, device: str, kernel: str) -> Iterator[str]:
     """The URL of a service that is ready, stopped at the end of the block; what it says goes to `log`."""
-    command = [sys.executable, "-m", "lossgauge_service", "serve", "--host", "127.0.0.1", "--port", "0"]
+    with running(log, "--device", device, "--kernel", kernel) as service:
+        yield service.url
+
+
+@contextmanager
+def running(log: Path, *arguments: str, module: str = "lossgauge_service", **settings: str) -> Iterator[Running]:
+    """A service with these settings, in a process of its own."""
+    command = [sys.executable, "-m", module, "serve", "--host", "127.0.0.1", "--port", "0", *arguments]
+    environment = os.environ | {f"LOSSGAUGE_{name.upper()}": value for name, value in settings.items()}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--device", device, "--kernel", kernel],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env=environment
         )
     try:
-        yield _ready(process, log)
+        yield Running(_ready(process, log), process)
     finally:
         _stop(process)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lossgauge.mapping import MapRequest
-from lossgauge_service.batching import Batcher
+from lossgauge_service.batching import Batcher, Ticket
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.columns import one_thread
 from lossgauge_service.engine.pieces import Finished, Pieces, finished, next_piece
@@ -34,7 +34,7 @@ def test_another_has_its_turn_between_two_pieces(engine: Engine) -> None:
 
     async def both() -> str:
         batcher = Batcher(engine)
-        long = asyncio.create_task(batcher.in_turns(noted(events, 5), lambda: events.append("start")))
+        long = asyncio.create_task(batcher.in_turns(noted(events, 5), Ticket(on_start=lambda: events.append("start"))))
         while "piece 0" not in events:
             await asyncio.sleep(0)
         await batcher.call(lambda _: events.append("other"))

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from lossgauge_service.bodies import json, multipart, safetensors
 from lossgauge_service.bodies.envelope import UTF_8, Envelope, Parameters, Reader, check_charset
 from lossgauge_service.bodies.inflate import CODINGS, inflated
-from lossgauge_service.bodies.read import received
+from lossgauge_service.bodies.read import Hold, received
 from lossgauge_service.errors import UnsupportedMediaType
 
 __all__ = ["READERS", "Body", "Envelope", "opened", "receive"]
@@ -31,16 +31,16 @@ class Body:
     coding: str | None
 
 
-async def receive(request: Request, limits: Limits) -> Body:
-    """Receive a body; its type and size are refused before it is read."""
+async def receive(request: Request, limits: Limits, hold: Hold) -> Body:
+    """Receive a body; its type and size are refused before it is read, and what `hold` refuses."""
     reader, parameters = _reader_of(request.headers.get("content-type", ""))
     coding = _coding_of(request.headers.get("content-encoding", ""))
-    return Body(await received(request, limits.body_bytes), reader, parameters, coding)
+    return Body(await received(request, limits.body_bytes, hold), reader, parameters, coding)
 
 
-def opened(body: Body, limits: Limits) -> Envelope:
+def opened(body: Body, limits: Limits, hold: Hold) -> Envelope:
     """Inflate and read a body. Not for the event loop."""
-    content = inflated(body.content, body.coding, limits.inflated_bytes) if body.coding else body.content
+    content = inflated(body.content, body.coding, limits.inflated_bytes, hold) if body.coding else body.content
     return body.reader(content, body.parameters, limits)
 
 

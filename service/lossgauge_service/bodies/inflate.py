@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from lossgauge_service.bodies.read import Hold
 from lossgauge_service.errors import BodyTooLarge, Malformed
 
 if sys.version_info >= (3, 14):
@@ -82,10 +83,10 @@ class Zstd:
 CODINGS: dict[str, Callable[[], Decompressor]] = {"gzip": Gzip, "x-gzip": Gzip, "zstd": Zstd}
 
 
-def inflated(body: bytearray, coding: str, cap: int) -> bytearray:
+def inflated(body: bytearray, coding: str, cap: int, hold: Hold) -> bytearray:
     """The body without its content coding: one whole frame of at most `cap` bytes, and nothing after it."""
     try:
-        return _inflated(memoryview(body), CODINGS[coding](), cap)
+        return _inflated(memoryview(body), CODINGS[coding](), cap, hold)
     except (zlib.error, zstd.ZstdError) as broken:
         raise Malformed(f"the body is not valid {coding}: {broken}") from None
     except _Incomplete as incomplete:
@@ -96,12 +97,13 @@ class _Incomplete(Exception):
     """The compressed body ends too early or too late."""
 
 
-def _inflated(body: memoryview, decompressor: Decompressor, cap: int) -> bytearray:
+def _inflated(body: memoryview, decompressor: Decompressor, cap: int, hold: Hold) -> bytearray:
     out = bytearray()
     for start in range(0, len(body), SLICE):
         if decompressor.eof:
             raise _Incomplete("goes on after its end; one frame is allowed")
         for piece in decompressor.pieces(body[start : start + SLICE]):
+            hold(len(piece))
             out += piece
             if len(out) > cap:
                 raise BodyTooLarge(f"the body inflates to more than {cap} bytes", limit="inflated_bytes")

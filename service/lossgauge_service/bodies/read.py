@@ -1,16 +1,23 @@
 """Receiving a body into one buffer."""
 
+from collections.abc import Callable
+
 from starlette.requests import ClientDisconnect, Request
 
 from lossgauge_service.errors import BodyTooLarge, Malformed
 
+Hold = Callable[[int], None]
+"""Told of bytes before they take memory; it may refuse them."""
 
-async def received(request: Request, cap: int) -> bytearray:
-    """The body as it arrives, at most `cap` bytes.
+
+async def received(request: Request, cap: int, hold: Hold) -> bytearray:
+    """The body as it arrives, at most `cap` bytes. What is announced is held at once.
 
     One buffer grows in place: no copy to join chunks, and no more memory than what has arrived, whatever was announced.
     """
     announced = _announced_length(request, cap)
+    held = announced or 0
+    hold(held)
     body = bytearray()
     more = True
     while more:
@@ -20,6 +27,8 @@ async def received(request: Request, cap: int) -> bytearray:
         body += message.get("body", b"")
         if len(body) > cap:
             raise _too_large(f"more than {cap} bytes", cap)
+        hold(max(0, len(body) - held))
+        held = max(held, len(body))
         more = message.get("more_body", False)
     if announced is not None and announced != len(body):
         raise Malformed(f"Content-Length says {announced} bytes, but {len(body)} came")

@@ -3,8 +3,8 @@
 import os
 import shutil
 import sysconfig
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,18 +15,18 @@ from lossgauge.wire import EngineInfo
 from torch.utils._triton import has_triton
 
 from lossgauge_service.engine.columns import shares_of, widened
-from lossgauge_service.engine.counting import countable
 from lossgauge_service.engine.gradients import check_smooth, gradient_of
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.measuring import measured
 from lossgauge_service.engine.passes import Passed, passes_of, run_pass, tables_of
 from lossgauge_service.engine.pieces import Pieces, finished
+from lossgauge_service.engine.staging import Part, Staged, staged
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.measures import nearest
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan
-from lossgauge_service.samples import Case, Sample, check_range, unpacked
-from lossgauge_service.statistics import Measure, PixelStatistic, Statistic, Sum, Sums, Values
+from lossgauge_service.samples import Sample, check_range
+from lossgauge_service.statistics import Measure, Statistic, Sum, Sums, Values
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,17 @@ class Engine:
 
     def run(self, plan: Plan, samples: Sequence[Sample]) -> Outcomes:
         """The sums of the samples; one bad sample never spoils another."""
-        groups, errors = list[Group](), dict[int, LossgaugeError]()
+        return self.launch(staged(plan, samples))
+
+    def launch(self, batch: Staged) -> Outcomes:
+        """The sums of samples that are laid out."""
+        groups, errors = list[Group](), dict(batch.errors)
         with torch.no_grad():
-            for case, places in _by_case(samples).items():
-                group, bad = self._run_case(plan, case, {place: samples[place] for place in places})
+            for part in batch.parts:
+                group, bad = self._sums(part)
                 groups += [group] if group else []
                 errors |= bad
-        return Outcomes(len(samples), tuple(groups), errors)
+        return Outcomes(batch.count, tuple(groups), errors)
 
     def check_gradient(self, plan: Plan, sample: Sample) -> None:
         """Raises `MetricDoesNotFit` where the plan's metric has no gradient with respect to the sample's prediction."""
@@ -101,47 +105,31 @@ class Engine:
                 tables |= tables_of(one, columns)
             yield parts[0][0], Sums(np.ones(len(parts[0][1]["count"])), tables)
 
-    def _run_case(
-        self, plan: Plan, case: Case, samples: dict[int, Sample]
-    ) -> tuple[Group | None, dict[int, LossgaugeError]]:
-        try:
-            statistics = plan.statistics(case)
-        except LossgaugeError as error:
-            return None, dict.fromkeys(samples, error)
-        if case.packed and not countable(statistics):
-            case, samples = replace(case, packed=False), {place: unpacked(one) for place, one in samples.items()}
-        return self._sums(case, statistics, samples)
-
-    def _sums(
-        self, case: Case, statistics: tuple[Statistic, ...], samples: dict[int, Sample]
-    ) -> tuple[Group | None, dict[int, LossgaugeError]]:
+    def _sums(self, part: Part) -> tuple[Group | None, dict[int, LossgaugeError]]:
         """The good samples' sums, and the others' errors."""
-        summed = tuple(key for key in statistics if not isinstance(key, Measure))
-        sums, errors = self._summed(case, summed, samples)
-        good = {place: sample for place, sample in samples.items() if place not in errors}
-        records, unmeasured = measured([key for key in statistics if isinstance(key, Measure)], good, self.device)
+        sums, errors = self._summed(part)
+        good = {place: sample for place, sample in part.samples.items() if place not in errors}
+        records, unmeasured = measured(part.measures, good, self.device)
         errors |= unmeasured
-        rows = {place: row for row, place in enumerate(samples) if place not in errors}
+        rows = {place: row for row, place in enumerate(part.samples) if place not in errors}
         if not rows:
             return None, errors
         kept = sums.rows(list(rows.values())) if errors else sums
-        return Group(case, tuple(rows), Sums(kept.pixels, {**kept.tables, **records})), errors
+        return Group(part.case, tuple(rows), Sums(kept.pixels, {**kept.tables, **records})), errors
 
-    def _summed(
-        self, case: Case, statistics: tuple[PixelStatistic, ...], samples: dict[int, Sample]
-    ) -> tuple[Sums, dict[int, LossgaugeError]]:
+    def _summed(self, part: Part) -> tuple[Sums, dict[int, LossgaugeError]]:
         """All samples' sums of pixels, and the errors of those whose values are not what they should be."""
         tables, errors = dict[Statistic, Sum](), dict[int, LossgaugeError]()
-        for the_pass in passes_of(case, statistics):
-            found = run_pass(the_pass, list(samples.values()), self.kernels)
+        for laid in part.passes:
+            found = run_pass(laid, self.kernels)
             tables |= found.tables
-            errors |= _out_of_range(samples, found)
-        sums = Sums(np.array([float(_pixels(sample)) for sample in samples.values()]), tables)
-        scales = np.array([sample.weight_scale for sample in samples.values()])
-        return (sums.times(scales) if case.weighted else sums), errors
+            errors |= _out_of_range(part.samples, found)
+        sums = Sums(np.array([float(_pixels(sample)) for sample in part.samples.values()]), tables)
+        scales = np.array([sample.weight_scale for sample in part.samples.values()])
+        return (sums.times(scales) if part.case.weighted else sums), errors
 
 
-def _out_of_range(samples: dict[int, Sample], found: Passed) -> dict[int, LossgaugeError]:
+def _out_of_range(samples: Mapping[int, Sample], found: Passed) -> dict[int, LossgaugeError]:
     errors = dict[int, LossgaugeError]()
     for (place, sample), low, high in zip(samples.items(), found.low.tolist(), found.high.tolist(), strict=True):
         try:
@@ -153,13 +141,6 @@ def _out_of_range(samples: dict[int, Sample], found: Passed) -> dict[int, Lossga
 
 def _pixels(sample: Sample) -> int:
     return sample.elements // (1 if sample.prediction.ndim == 1 else sample.case.classes)
-
-
-def _by_case(samples: Sequence[Sample]) -> dict[Case, list[int]]:
-    groups: dict[Case, list[int]] = {}
-    for place, sample in enumerate(samples):
-        groups.setdefault(sample.case, []).append(place)
-    return groups
 
 
 def _device(wanted: str) -> torch.device:

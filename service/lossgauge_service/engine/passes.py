@@ -13,7 +13,7 @@ from lossgauge_service.engine.counting import counted
 from lossgauge_service.engine.expressions import Variant
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.loads import Key, Load, clip_of
-from lossgauge_service.engine.tiles import Ledger, Row, class_tiles, row_tiles
+from lossgauge_service.engine.tiles import Ledger, Row, Tiles, class_tiles, row_tiles
 from lossgauge_service.samples import AnyArray, Case, Sample, case_one_vs_rest, one_vs_rest
 from lossgauge_service.statistics import (
     Counts,
@@ -55,6 +55,11 @@ class Pass:
     def variant(self) -> Variant:
         """What the kernel reads."""
         return Variant(self.case.kind, self.case.soft, self.case.weighted or self.weight is not None)
+
+    @property
+    def counts_labels(self) -> bool:
+        """Whether labels are counted as they are: no kernel reads them."""
+        return self.case.kind == "labels" and (self.case.task == "multiclass" or not self.variant.fractional)
 
     @cached_property
     def load(self) -> Load:
@@ -114,13 +119,35 @@ class Passed(NamedTuple):
     high: Values
 
 
-def run_pass(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
-    """The sums of each sample, and what the pass saw of its values."""
+@dataclass(frozen=True)
+class Laid:
+    """The samples of a pass, as it views them, cut into the tiles that its kernels read."""
+
+    the_pass: Pass
+    samples: Sequence[Sample]
+    tiles: Sequence[Tiles]
+
+
+def lay_out(the_pass: Pass, samples: Sequence[Sample]) -> Laid:
+    """Everything before the device is needed: the view of the classes, computed weights, tiles."""
     samples = [viewed(the_pass, sample) for sample in samples]
-    classes = the_pass.case.task == "multiclass"
-    if the_pass.case.kind == "labels" and (classes or not the_pass.variant.fractional):
-        return (_label_maps if classes else _label_masks)(the_pass, samples)
-    return (_classes if classes else _masks)(the_pass, samples, kernels)
+    return Laid(the_pass, samples, _tiles(the_pass, samples))
+
+
+def _tiles(the_pass: Pass, samples: Sequence[Sample]) -> list[Tiles]:
+    if the_pass.counts_labels:
+        return []
+    if the_pass.case.task == "multiclass":
+        return class_tiles([Row(sample.prediction, sample.target, sample.weight) for sample in samples])
+    return list(row_tiles([row for sample in samples for row in _mask_rows(sample, the_pass.weight)]))
+
+
+def run_pass(laid: Laid, kernels: Kernels) -> Passed:
+    """The sums of each sample, and what the pass saw of its values."""
+    classes = laid.the_pass.case.task == "multiclass"
+    if laid.the_pass.counts_labels:
+        return (_label_maps if classes else _label_masks)(laid.the_pass, laid.samples)
+    return (_classes if classes else _masks)(laid, kernels)
 
 
 def tables_of(the_pass: Pass, columns: Columns) -> dict[Statistic, Sum]:
@@ -133,12 +160,12 @@ def tables_of(the_pass: Pass, columns: Columns) -> dict[Statistic, Sum]:
 # ----------------------------------------------------------------------------------------------------------------- masks
 
 
-def _masks(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
-    rows = [row for sample in samples for row in _mask_rows(sample, the_pass.weight)]
-    ledger = Ledger(len(rows))
-    for tiles in row_tiles(rows):
+def _masks(laid: Laid, kernels: Kernels) -> Passed:
+    the_pass = laid.the_pass
+    shape = len(laid.samples), the_pass.case.classes
+    ledger = Ledger(shape[0] * shape[1])
+    for tiles in laid.tiles:
         ledger.enter(tiles.owners, kernels.rows(tiles, the_pass.load, the_pass.variant))
-    shape = len(samples), the_pass.case.classes
     columns = {key: values.reshape(shape) for key, values in ledger.columns.items()}
     tables: dict[Statistic, Sum] = {key: _mask_sum(the_pass, key, columns) for key in the_pass.statistics}
     return Passed(tables, columns["low"].min(1), columns["high"].max(1))
@@ -203,9 +230,10 @@ def _hits(the_pass: Pass, cut: float, columns: Columns) -> tuple[Values, Values,
 # --------------------------------------------------------------------------------------------------------------- classes
 
 
-def _classes(the_pass: Pass, samples: Sequence[Sample], kernels: Kernels) -> Passed:
+def _classes(laid: Laid, kernels: Kernels) -> Passed:
+    the_pass, samples = laid.the_pass, laid.samples
     ledger = Ledger(len(samples))
-    for tiles in class_tiles([Row(sample.prediction, sample.target, sample.weight) for sample in samples]):
+    for tiles in laid.tiles:
         ledger.enter(tiles.owners, kernels.classes(tiles, the_pass.load, the_pass.variant))
     columns = ledger.columns
     tables: dict[Statistic, Sum] = {key: _class_sum(the_pass, samples, key, columns) for key in the_pass.statistics}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -11,16 +10,17 @@ from lossgauge.wire import BatchRequest, BatchResponse, Score
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lossgauge_service.answers import Stopwatch, answer, scores_document
-from lossgauge_service.bodies import Body, opened, receive
-from lossgauge_service.decoding import Decoder, Item, batch_request
+from lossgauge_service.answers import answer, scores_document
+from lossgauge_service.bodies import Body
+from lossgauge_service.decoding import Item, batch_request
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.routes.examples import BATCH
 from lossgauge_service.samples import Sample
-from lossgauge_service.service import Service, service_of
+from lossgauge_service.service import Service
+from lossgauge_service.visits import Visit, visiting
 
 router = APIRouter(tags=["scoring"])
 
@@ -59,35 +59,32 @@ class Job:
 )
 async def score_batch(request: Request) -> Response:
     """Score many pairs. A bad item is a problem in its place; its neighbours get their scores."""
-    service = service_of(request)
-    service.readiness.require()
-    watch = Stopwatch()
-    body = await receive(request, service.limits)
-    watch.lap("receive")
-    job = await run_sync(_decoded, body, service)
-    watch.lap("decode")
-    outcomes = await service.batcher.run(job.plan, job.samples, partial(watch.lap, "queue"))
-    return await run_sync(_answered, job, outcomes, service, watch)
+    async with visiting(request) as visit:
+        job = await visit.decoded(_decoded)
+        outcomes = await visit.scored(job.plan, job.samples)
+        return await run_sync(_answered, job, outcomes, visit)
 
 
-def _decoded(body: Body, service: Service) -> Job:
-    envelope = opened(body, service.limits)
-    asked = batch_request(envelope, service.limits)
+def _decoded(visit: Visit, body: Body) -> Job:
+    envelope = visit.opened(body)
+    asked = batch_request(envelope, visit.service.limits)
     plan = plan_for(asked)
-    decoder = Decoder(envelope.attachments, service.caps, service.limits)
-    return Job(asked, plan, decoder.items(asked))
+    job = Job(asked, plan, visit.decoder(envelope).items(asked))
+    visit.hold(job.samples)
+    return job
 
 
-def _answered(job: Job, outcomes: Outcomes, service: Service, watch: Stopwatch) -> Response:
+def _answered(job: Job, outcomes: Outcomes, visit: Visit) -> Response:
     results = job.results(outcomes)
-    watch.lap("compute")
+    visit.watch.lap("compute")
     items = [
-        {"id": item.id, "index": index, **_document(item, result, service)}
+        {"id": item.id, "index": index, **_document(item, result, visit.service)}
         for index, (item, result) in enumerate(zip(job.items, results, strict=True))
     ]
     scores = [result if isinstance(result, dict) else None for result in results]
     summary = {key: one.model_dump() for key, one in job.plan.summary(scores, outcomes.groups).items()}
-    return answer({"items": items, "summary": summary}, job.asked, job.plan, service.engine.info, watch)
+    content = {"items": items, "summary": summary}
+    return answer(content, job.asked, job.plan, visit.service.engine.info, visit.watch)
 
 
 def _document(item: Item, result: Result, service: Service) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lossgauge_service.accepting import accepted
-from lossgauge_service.answers import Stopwatch
-from lossgauge_service.bodies import Body, opened, receive
-from lossgauge_service.decoding import Decoder, map_request
+from lossgauge_service.bodies import Body
+from lossgauge_service.decoding import map_request
 from lossgauge_service.errors import LimitExceeded, NotAcceptable
 from lossgauge_service.maps import Mapped, maps_in_pieces, plans_of, question_of
 from lossgauge_service.openapi import MAP_PROBLEMS, body_of, problems
@@ -21,7 +20,7 @@ from lossgauge_service.plan import Plan
 from lossgauge_service.routes.examples import MAPS
 from lossgauge_service.routes.map_answers import ALONE, BINARY, WRITERS
 from lossgauge_service.samples import Sample
-from lossgauge_service.service import Service, service_of
+from lossgauge_service.visits import Visit, visiting
 
 router = APIRouter(tags=["maps"])
 
@@ -47,29 +46,23 @@ class Job:
 )
 async def maps(request: Request) -> Response:
     """Map one pair: losses and gradients of each pixel, what is right and wrong. Answered as `Accept` says."""
-    service = service_of(request)
-    service.readiness.require()
     media_type = accepted(request.headers.get("accept"), tuple(WRITERS))
-    watch = Stopwatch()
-    body = await receive(request, service.limits)
-    watch.lap("receive")
-    job = await run_sync(_decoded, body, media_type, service)
-    watch.lap("decode")
-    work = maps_in_pieces(service.engine, job.asked, job.plans, job.sample)
-    found = await service.batcher.in_turns(work, partial(watch.lap, "queue"))
-    watch.lap("compute")
-    return await run_sync(_answered, job, found, service, watch)
+    async with visiting(request) as visit:
+        job = await visit.decoded(partial(_decoded, media_type))
+        found = await visit.mapped(maps_in_pieces(visit.service.engine, job.asked, job.plans, job.sample))
+        visit.watch.lap("compute")
+        return await run_sync(_answered, job, found, visit)
 
 
-def _decoded(body: Body, media_type: str, service: Service) -> Job:
-    envelope = opened(body, service.limits)
-    asked = map_request(envelope, service.limits)
+def _decoded(media_type: str, visit: Visit, body: Body) -> Job:
+    envelope = visit.opened(body)
+    asked = map_request(envelope, visit.service.limits)
     if media_type in ALONE and len(asked.maps) > 1:
         raise NotAcceptable(f"{media_type} holds one map; {len(asked.maps)} are asked for", pointer="/maps")
     plans = plans_of(asked)
-    decoder = Decoder(envelope.attachments, service.caps, service.limits)
-    sample = decoder.sample(question_of(asked), asked)
-    _check_elements(len(asked.maps), sample, service.limits)
+    sample = visit.decoder(envelope).sample(question_of(asked), asked)
+    _check_elements(len(asked.maps), sample, visit.service.limits)
+    visit.hold([sample])
     return Job(asked, plans, sample, media_type)
 
 
@@ -80,5 +73,5 @@ def _check_elements(maps: int, sample: Sample, limits: Limits) -> None:
         raise LimitExceeded(found, pointer="/maps", limit="map_elements")
 
 
-def _answered(job: Job, found: list[Mapped], service: Service, watch: Stopwatch) -> Response:
-    return WRITERS[job.media_type](job.asked, found, job.sample, service.engine.info, watch)
+def _answered(job: Job, found: list[Mapped], visit: Visit) -> Response:
+    return WRITERS[job.media_type](job.asked, found, job.sample, visit.service.engine.info, visit.watch)

@@ -1,23 +1,21 @@
 """`POST /v1/score`: one pair."""
 
-from functools import partial
-
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from lossgauge.wire import ScoreRequest, ScoreResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lossgauge_service.answers import Stopwatch, answer, scores_document
-from lossgauge_service.bodies import Body, opened, receive
-from lossgauge_service.decoding import Decoder, score_request
+from lossgauge_service.answers import answer, scores_document
+from lossgauge_service.bodies import Body
+from lossgauge_service.decoding import score_request
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.routes.examples import SCORE
 from lossgauge_service.samples import Sample
-from lossgauge_service.service import Service, service_of
+from lossgauge_service.visits import Visit, visiting
 
 router = APIRouter(tags=["scoring"])
 
@@ -30,31 +28,25 @@ router = APIRouter(tags=["scoring"])
 )
 async def score(request: Request) -> Response:
     """Score one prediction against its target."""
-    service = service_of(request)
-    service.readiness.require()
-    watch = Stopwatch()
-    body = await receive(request, service.limits)
-    watch.lap("receive")
-    asked, plan, sample = await run_sync(_decoded, body, service)
-    watch.lap("decode")
-    outcomes = await service.batcher.run(plan, [sample], partial(watch.lap, "queue"))
-    return await run_sync(_answered, asked, plan, sample, outcomes, service, watch)
+    async with visiting(request) as visit:
+        asked, plan, sample = await visit.decoded(_decoded)
+        outcomes = await visit.scored(plan, [sample])
+        return await run_sync(_answered, asked, plan, sample, outcomes, visit)
 
 
-def _decoded(body: Body, service: Service) -> tuple[ScoreRequest, Plan, Sample]:
-    envelope = opened(body, service.limits)
-    asked = score_request(envelope, service.limits)
+def _decoded(visit: Visit, body: Body) -> tuple[ScoreRequest, Plan, Sample]:
+    envelope = visit.opened(body)
+    asked = score_request(envelope, visit.service.limits)
     plan = plan_for(asked)
-    decoder = Decoder(envelope.attachments, service.caps, service.limits)
-    return asked, plan, decoder.compact_sample(asked, asked)
+    sample = visit.decoder(envelope).compact_sample(asked, asked)
+    visit.hold([sample])
+    return asked, plan, sample
 
 
-def _answered(
-    asked: ScoreRequest, plan: Plan, sample: Sample, outcomes: Outcomes, service: Service, watch: Stopwatch
-) -> Response:
+def _answered(asked: ScoreRequest, plan: Plan, sample: Sample, outcomes: Outcomes, visit: Visit) -> Response:
     [scores] = plan.scores(outcomes)
-    watch.lap("compute")
+    visit.watch.lap("compute")
     if isinstance(scores, LossgaugeError):
         raise scores
     content = {"id": asked.id, **scores_document(scores, sample)}
-    return answer(content, asked, plan, service.engine.info, watch)
+    return answer(content, asked, plan, visit.service.engine.info, visit.watch)

@@ -11,16 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lossgauge_service.accepting import accepted
-from lossgauge_service.answers import CSV_MEDIA_TYPE, MEDIA_TYPE, Stopwatch, answer, csv_answer, score_document
-from lossgauge_service.bodies import Body, opened, receive
-from lossgauge_service.decoding import Decoder, sweep_request
+from lossgauge_service.answers import CSV_MEDIA_TYPE, MEDIA_TYPE, answer, csv_answer, score_document
+from lossgauge_service.bodies import Body
+from lossgauge_service.decoding import sweep_request
 from lossgauge_service.errors import InvalidParameter
 from lossgauge_service.openapi import MAP_PROBLEMS, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.routes.examples import SWEEP
 from lossgauge_service.samples import Sample
-from lossgauge_service.service import Service, service_of
 from lossgauge_service.sweeps import Sweeping, Tables, sweeping
+from lossgauge_service.visits import Visit, visiting
 
 router = APIRouter(tags=["scoring"])
 
@@ -47,24 +47,20 @@ class Job(NamedTuple):
 )
 async def sweep(request: Request) -> Response:
     """Score one pair at many thresholds, and the focal loss at many alphas and gammas, in one pass. CSV for `Accept: text/csv`."""
-    service = service_of(request)
-    service.readiness.require()
     media_type = accepted(request.headers.get("accept"), OFFERED)
-    watch = Stopwatch()
-    body = await receive(request, service.limits)
-    watch.lap("receive")
-    job = await run_sync(_decoded, body, service, media_type == CSV_MEDIA_TYPE)
-    watch.lap("decode")
-    outcomes = await service.batcher.run(job.sweep.plan, [job.sample], partial(watch.lap, "queue"))
-    return await run_sync(_answered, job, outcomes, service, watch)
+    async with visiting(request) as visit:
+        job = await visit.decoded(partial(_decoded, media_type == CSV_MEDIA_TYPE))
+        outcomes = await visit.scored(job.sweep.plan, [job.sample])
+        return await run_sync(_answered, job, outcomes, visit)
 
 
-def _decoded(body: Body, service: Service, as_csv: bool) -> Job:
-    envelope = opened(body, service.limits)
-    asked = sweep_request(envelope, service.limits)
+def _decoded(as_csv: bool, visit: Visit, body: Body) -> Job:
+    envelope = visit.opened(body)
+    asked = sweep_request(envelope, visit.service.limits)
     job = sweeping(asked)
     table = _table(asked) if as_csv else None
-    sample = Decoder(envelope.attachments, service.caps, service.limits).sample(job.question, asked)
+    sample = visit.decoder(envelope).sample(job.question, asked)
+    visit.hold([sample])
     return Job(asked, job, sample, table)
 
 
@@ -76,14 +72,15 @@ def _table(asked: SweepRequest) -> Table:
     return asked.swept.table or tables[0]
 
 
-def _answered(job: Job, outcomes: Outcomes, service: Service, watch: Stopwatch) -> Response:
+def _answered(job: Job, outcomes: Outcomes, visit: Visit) -> Response:
     found = job.sweep.tables(outcomes)
+    watch = visit.watch
     watch.lap("compute")
     if job.table is not None:
         response = csv_answer(csv_of(job.table, getattr(found, job.table)), watch)
     else:
         content = {"id": job.asked.id, **_document(job, found)}
-        response = answer(content, job.sweep.question, job.sweep.columns, service.engine.info, watch)
+        response = answer(content, job.sweep.question, job.sweep.columns, visit.service.engine.info, watch)
     response.headers["Vary"] = "Accept"
     return response
 

@@ -50,6 +50,12 @@ class Sample:
     spacing: tuple[float, ...] | None = None
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        arrays = (self.prediction, self.target, self.weight)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    @property
     def elements(self) -> int:
         """Elements of the prediction: what a pass over the sample costs."""
         return math.prod(self.shape) if self.case.packed else int(self.prediction.size)

@@ -10,7 +10,6 @@ import httpx
 import pytest
 from lossgauge_service.engine import Engine
 from lossgauge_service.outcomes import Outcomes
-from lossgauge_service.plan import Plan
 
 pytestmark = pytest.mark.anyio
 Document = dict[str, Any]
@@ -38,7 +37,7 @@ class Broken(Engine):
 class Faulty(Engine):
     """Fails in the middle of a pass."""
 
-    def run(self, plan: Plan, samples: Any) -> Outcomes:
+    def launch(self, batch: Any) -> Outcomes:
         raise ZeroDivisionError("a secret of the house")
 
 

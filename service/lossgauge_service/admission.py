@@ -1,0 +1,219 @@
+"""One budget of bytes and of pairs for all that is being received, decoded and scored.
+
+What is held: a body as it was announced, or as it arrives; what it inflates to; the pairs of a batch once they are known. Whoever
+comes when there is no room stands in line, holding nothing, not even a body, as long as the line should take less than `SHORT_S`;
+else it is refused at once, and told when there should be room. A call that comes back then, under the same `Idempotency-Key`, may
+stand in line however long it is. So an overload delays calls, and starves none. Where nothing else is held, one request of any
+size that the caps allow is taken.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+from lossgauge_service.errors import Overloaded
+
+SHORTEST_S, LONGEST_S = 1, 60
+"""Bounds of the advice when to come back."""
+
+EARLY_S = 0.5
+"""A call may come back so much too early: clocks and roundings differ."""
+
+FORGOTTEN_S = 30.0
+"""A call that has not come back so long after its time is like a new one."""
+
+SHORT_S = 1.0
+"""What a line may take, by how fast it moved before, so that a new call joins it: to come back later takes as long."""
+
+LINE_S = 10.0
+"""The longest that a call stands in line."""
+
+MOST_PROMISES = 10_000
+
+LATEST = 0.2
+"""The share of the latest in a mean."""
+
+
+@dataclass
+class Held:
+    """What one request holds; what all hold; what they may."""
+
+    bytes: int = 0
+    pairs: int = 0
+
+
+class Promises:
+    """Who was told to come back, and when."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, float] = {}
+
+    def make(self, key: str | None, due: float, now: float) -> None:
+        """Remember a call's time, if there is room for one more."""
+        if key is None:
+            return
+        if len(self._due) >= MOST_PROMISES:
+            self._due = {one: at for one, at in self._due.items() if at + FORGOTTEN_S > now}
+        if len(self._due) < MOST_PROMISES:
+            self._due[key] = due
+
+    def take(self, key: str | None, now: float) -> bool:
+        """Whether this is a call that was told to come back about now. It is told once."""
+        due = None if key is None else self._due.pop(key, None)
+        return due is not None and due - EARLY_S <= now <= due + FORGOTTEN_S
+
+
+@dataclass
+class LinePace:
+    """How fast the line moves: the seconds between two pairs that make room, a mean in which the latest count most."""
+
+    pair_s: float = 0.0
+    last: float | None = None
+
+    def add(self, pairs: int, now: float, busy: bool) -> None:
+        """Room was made for so many pairs; only while somebody waits for it does it say how fast that goes."""
+        if busy and self.last is not None and pairs > 0:
+            self.pair_s += LATEST * ((now - self.last) / pairs - self.pair_s)
+        self.last = now if busy else None
+
+
+class Admission:
+    """Admits requests, on the event loop. `wait_s` says how long all that waits for the device will take."""
+
+    def __init__(
+        self,
+        most_bytes: int,
+        most_pairs: int,
+        wait_s: Callable[[], float],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most = Held(most_bytes, most_pairs)
+        self._held = Held()
+        self._requests = 0
+        self._line: deque[tuple[str | None, asyncio.Future[Admitted]]] = deque()
+        self._wait_s = wait_s
+        self._now = now
+        self._promises = Promises()
+        self._pace = LinePace()
+        self._lock = Lock()
+        self._draining = False
+
+    @property
+    def requests(self) -> int:
+        """How many are being served."""
+        return self._requests
+
+    @property
+    def held(self) -> Held:
+        """By all of them."""
+        return Held(self._held.bytes, self._held.pairs)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more are taken."""
+        return self._draining
+
+    def drain(self) -> None:
+        """From now on the service is not ready; those that are being served are finished."""
+        self._draining = True
+
+    async def admit(self, key: str | None = None) -> "Admitted":
+        """Take a request; key: the call that it is an attempt of. Raises `Overloaded` where there is no room for another pair."""
+        came_back = self._promises.take(key, self._now())
+        if not self._line and self._has_room:
+            return self._let_in(key)
+        if came_back or self._line_s <= SHORT_S:
+            return await self._in_line(key)
+        raise self._refusal(f"{len(self._line)} calls stand in line for {self._most.pairs} places", key)
+
+    def hold(self, admitted: "Admitted", bytes: int, pairs: int) -> None:
+        """Let a request hold more. For any thread. Raises `Overloaded` where others hold too much."""
+        mine = admitted.held
+        with self._lock:
+            for what, more in (("bytes", bytes), ("pairs", pairs)):
+                held, own, most = (getattr(one, what) for one in (self._held, mine, self._most))
+                if more > 0 and held > own and held + more > most:
+                    raise self._refusal(f"the service holds {held} {what} of requests, and takes {most}", admitted.key)
+            self._add(mine, bytes, pairs)
+
+    def release(self, admitted: "Admitted") -> None:
+        """A request is answered: the first in line has its room."""
+        self._pace.add(admitted.held.pairs, self._now(), busy=bool(self._line))
+        with self._lock:
+            self._add(admitted.held, -admitted.held.bytes, -admitted.held.pairs)
+        self._requests -= 1
+        self._call_the_first()
+
+    def _add(self, mine: Held, bytes: int, pairs: int) -> None:
+        for held in (self._held, mine):
+            held.bytes += bytes
+            held.pairs += pairs
+
+    @property
+    def _line_s(self) -> float:
+        """How long one more will stand in line."""
+        return (len(self._line) + 1) * self._pace.pair_s
+
+    @property
+    def _has_room(self) -> bool:
+        return self._held.pairs < self._most.pairs and self._held.bytes < self._most.bytes
+
+    def _let_in(self, key: str | None) -> "Admitted":
+        admitted = Admitted(self, key)
+        admitted.hold(pairs=1)
+        self._requests += 1
+        return admitted
+
+    async def _in_line(self, key: str | None) -> "Admitted":
+        turn: asyncio.Future[Admitted] = asyncio.get_running_loop().create_future()
+        self._line.append((key, turn))
+        try:
+            async with asyncio.timeout(LINE_S):
+                return await turn
+        except (TimeoutError, asyncio.CancelledError) as over:
+            self._leave_the_line(key, turn)
+            if isinstance(over, asyncio.CancelledError):
+                raise
+            raise self._refusal(f"no room came for {LINE_S:g} s", key) from None
+
+    def _leave_the_line(self, key: str | None, turn: "asyncio.Future[Admitted]") -> None:
+        if (key, turn) in self._line:
+            self._line.remove((key, turn))
+        elif turn.done() and not turn.cancelled():
+            turn.result().release()  # called just when it left
+
+    def _call_the_first(self) -> None:
+        while self._line and self._has_room:
+            key, turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(self._let_in(key))
+
+    def _refusal(self, found: str, key: str | None) -> Overloaded:
+        now = self._now()
+        seconds = min(max(SHORTEST_S, math.ceil(max(self._wait_s(), self._line_s))), LONGEST_S)
+        self._promises.make(key, now + seconds, now)
+        return Overloaded(f"{found}; come back in {seconds} s", retry_after=seconds)
+
+
+class Admitted:
+    """A request that was taken: it may hold more, and releases all at its end."""
+
+    def __init__(self, admission: Admission, key: str | None) -> None:
+        self._admission = admission
+        self._over = False
+        self.key = key
+        self.held = Held()
+
+    def hold(self, bytes: int = 0, pairs: int = 0) -> None:
+        """Hold more. Raises `Overloaded`."""
+        self._admission.hold(self, bytes, pairs)
+
+    def release(self) -> None:
+        """Hold nothing any more; once is enough."""
+        if not self._over:
+            self._over = True
+            self._admission.release(self)

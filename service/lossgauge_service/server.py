@@ -1,0 +1,65 @@
+"""The server: uvicorn's, which on SIGTERM finishes what it has accepted and refuses the rest."""
+
+import time
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from lossgauge_service.admission import Admission
+from lossgauge_service.http_protocol import BoundedHeaders
+from lossgauge_service.settings import Settings
+
+
+class Server(uvicorn.Server):
+    """Drains before it exits, with status 0: new requests get 503, those that are being served have `grace_s` seconds to end.
+
+    A second signal ends the draining, a third one everything.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, grace_s: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._grace_s = grace_s
+        self._ends: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came."""
+        admission = self._admission
+        if self.should_exit:
+            self.force_exit = True
+        elif admission is None or self._ends is not None:
+            self.should_exit = True
+        else:
+            admission.drain()
+            self._ends = time.monotonic() + self._grace_s
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is over."""
+        return await super().on_tick(counter) or self._is_drained()
+
+    def _is_drained(self) -> bool:
+        admission = self._admission
+        if self._ends is None or admission is None:
+            return False
+        return admission.requests == 0 or time.monotonic() > self._ends
+
+    @property
+    def _admission(self) -> Admission | None:
+        """None before the application has started."""
+        service = getattr(self._app.state, "service", None)
+        return None if service is None else service.admission
+
+
+def server_of(app: FastAPI, settings: Settings) -> Server:
+    """The server that the settings describe."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=BoundedHeaders,
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
+    )
+    return Server(config, app, settings.grace_s)

@@ -1,0 +1,94 @@
+"""Four times as many callers as the service takes: none fails, few are refused, and those that are let in do not wait longer."""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+from lossgauge import Client
+from lossgauge_service.admission import SHORT_S
+
+from tests.contract.serving import running
+from tests.reliability.figure import Figure
+
+CAPACITY = 8
+TIMES = 4
+SIDE = 768
+MOST_ATTEMPTS = 1.3
+BOUND_S = 2 * SHORT_S
+"""What the p99 of the accepted requests may be above that at capacity: what they stand in line, twice."""
+
+
+class Counting(httpx.HTTPTransport):
+    """Counts attempts, notes the time of those that are answered, and whether refusals say when to come back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attempts = 0
+        self.accepted = list[float]()
+        self.refused = list[bool]()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one attempt."""
+        started = time.monotonic()
+        response = super().handle_request(request)
+        response.read()
+        if request.url.path.startswith("/v1/score"):
+            self.attempts += 1
+            if response.status_code == 429:
+                self.refused.append("retry-after" in response.headers)
+            else:
+                self.accepted.append(time.monotonic() - started)
+        return response
+
+
+def run(log: Path, calls: int) -> Figure:
+    """So many calls of each caller, at capacity and at four times of it."""
+    with running(log, "--kernel", "eager", pending_pairs=str(CAPACITY)) as service:
+        _, usual = _load(service.url, CAPACITY, calls)
+        finished, transports = _load(service.url, CAPACITY * TIMES, calls)
+    asked = CAPACITY * TIMES * calls
+    attempts = sum(one.attempts for one in transports) / asked
+    refused = [told for one in transports for told in one.refused]
+    calm, busy = _p99(usual), _p99(transports)
+    return Figure(
+        f"{TIMES} x overload",
+        f"the client library finishes 100 % of calls, at most {MOST_ATTEMPTS} attempts each; refusals carry Retry-After; "
+        f"p99 of accepted requests <= that at capacity + {BOUND_S:g} s",
+        f"{finished} of {asked} calls, {attempts:.3f} attempts each; {len(refused)} refused, {sum(refused)} with Retry-After; "
+        f"p99 {busy * 1e3:.0f} ms, at capacity {calm * 1e3:.0f} ms",
+        finished == asked
+        and attempts <= MOST_ATTEMPTS
+        and all(refused)
+        and len(refused) > 0
+        and busy <= calm + BOUND_S,
+    )
+
+
+def _load(url: str, callers: int, calls: int) -> tuple[int, list[Counting]]:
+    transports = [Counting() for _ in range(callers)]
+    start = threading.Barrier(callers)
+    with ThreadPoolExecutor(callers) as pool:
+        finished = pool.map(lambda transport: _calls(url, transport, start, calls), transports)
+        return sum(finished), transports
+
+
+def _calls(url: str, transport: Counting, start: threading.Barrier, calls: int) -> int:
+    target = np.zeros((SIDE, SIDE), np.uint8)
+    target[: SIDE // 2] = 1
+    done = 0
+    with Client(url, transport=transport, timeout=60) as client:
+        start.wait()
+        for _ in range(calls):
+            found = client.score(
+                target.astype(np.float32), target, metrics=["dice", "roc_auc"], prediction_kind="probabilities"
+            )
+            done += found["dice"] == 1
+    return done
+
+
+def _p99(transports: Sequence[Counting]) -> float:
+    return float(np.quantile([seconds for one in transports for seconds in one.accepted], 0.99))
