@@ -4,9 +4,9 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import lossgauge
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from lossgauge.wire import EngineInfo
 from torch.utils._triton import has_triton
 
+from lossgauge_service.engine.blocks import Heard
 from lossgauge_service.engine.columns import shares_of, widened
 from lossgauge_service.engine.gradients import check_smooth, gradient_of
 from lossgauge_service.engine.kernels import Kernels
@@ -54,6 +55,10 @@ class Engine:
         kind = _kernel(kernel, chosen)
         info = EngineInfo(version=lossgauge.__version__, device=str(chosen), kernel=kind)
         return cls(chosen, Kernels(kind, chosen), info)
+
+    def telling(self, tell: Heard) -> Self:
+        """The same engine, which tells of everything that did not fit the device's memory."""
+        return replace(self, kernels=self.kernels.telling(tell))
 
     def warm_up(self) -> None:
         """Have every kernel and every loop ready."""
@@ -105,7 +110,7 @@ class Engine:
         """The good samples' sums, and the others' errors."""
         sums, errors = self._summed(part)
         good = {place: sample for place, sample in part.samples.items() if place not in errors}
-        records, unmeasured = measured(part.measures, good, self.device)
+        records, unmeasured = measured(part.measures, good, self.kernels.blocks)
         errors |= unmeasured
         rows = {place: row for row, place in enumerate(part.samples) if place not in errors}
         if not rows:
