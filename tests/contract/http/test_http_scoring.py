@@ -42,7 +42,7 @@ async def test_a_pair_is_scored(client: httpx.AsyncClient, score_request: Docume
     assert document["id"] == "image-7"
     assert document["semantics"]["dice"]["threshold"] == 0.5
     assert document["engine"]["device"] == "cpu"
-    assert list(document["timing_ms"]) == ["receive", "decode", "queue", "compute", "total"]
+    assert list(document["timing_ms"]) == ["receive", "decode", "queue", "compute", "encode", "total"]
 
 
 async def test_answers_are_messages_of_the_contract(
