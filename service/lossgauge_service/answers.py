@@ -32,6 +32,11 @@ class Stopwatch:
         self.seconds[step] = now - self.last
         self.last = now
 
+    def ended(self, step: str) -> None:
+        """A step is over; its time is what it had until now where nobody has said so before."""
+        if step not in self.seconds:
+            self.lap(step)
+
     def break_off(self) -> None:
         """End whichever step it is in: it is the last."""
         if len(self.seconds) < len(STEPS):

@@ -52,9 +52,9 @@ def formatter(format: Format, colors: bool = False) -> logging.Formatter:
 
 def _common() -> list[Processor]:
     return [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_colors,
     ]

@@ -78,7 +78,9 @@ class Visit:
 
     async def scored(self, plan: Plan, samples: Sequence[Sample]) -> Outcomes:
         """The sums of its samples."""
-        return await while_present(self.request, self.service.batcher.run(plan, samples, self.ticket))
+        outcomes = await while_present(self.request, self.service.batcher.run(plan, samples, self.ticket))
+        self.watch.ended("queue")  # where nothing was run: too late, or nothing to score
+        return outcomes
 
     async def mapped(self, work: Pieces[Made]) -> Made:
         """What long work finds, in turns with others'."""
