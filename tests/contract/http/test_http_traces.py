@@ -81,6 +81,7 @@ async def test_a_request_continues_its_callers_trace(spans: Spans, engine: Engin
     assert {child.parent and child.parent.span_id for child in children} == {server.context.span_id}
     ends = [(child.start_time or 0, child.end_time or 0) for child in children]
     assert [end for _, end in ends[:-1]] == [start for start, _ in ends[1:]]
+    assert all(end > start for start, end in ends)
     slack_ns = 5_000_000  # two clocks
     assert (server.start_time or 0) - slack_ns <= ends[0][0]
     assert ends[-1][1] <= (server.end_time or 0) + slack_ns
