@@ -21,7 +21,7 @@ RUN case "$TORCH" in \
 COPY pyproject.toml README.md LICENSE ./
 COPY clients/python clients/python
 COPY service service
-RUN pip install -c constraints.txt --no-build-isolation '.[service]'
+RUN pip install -c constraints.txt --no-build-isolation '.[service,otel]'
 
 FROM python:${PYTHON}-slim
 # the compiler of the statistics' kernel: C++ for the CPU; Triton's launcher on CUDA needs a C compiler as well

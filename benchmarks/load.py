@@ -23,6 +23,7 @@ from lossgauge import metrics as m
 from lossgauge.wire import Question
 from lossgauge_service.batching import BUDGET, Batcher, Ticket
 from lossgauge_service.engine import Engine
+from lossgauge_service.events import Ran
 from lossgauge_service.meters import Meters
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.samples import Sample, sample_of
@@ -59,10 +60,11 @@ class Launches(Meters):
     """Notes how long each launch took."""
 
     def __init__(self, seconds: list[float]) -> None:
+        super().__init__()
         self._seconds = seconds
 
-    def ran(self, jobs: int, samples: int, cost: float, seconds: float) -> None:
-        self._seconds.append(seconds)
+    def ran(self, batch: Ran) -> None:
+        self._seconds.append(batch.seconds)
 
 
 def samples(kind: str, number: int) -> list[Sample]:

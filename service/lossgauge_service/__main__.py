@@ -1,15 +1,21 @@
 """The command: `lossgauge serve`, and `lossgauge warm-up` for images and first starts."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from lossgauge_service.logs import configure
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from lossgauge_service.engine import Engine
+
+log = logging.getLogger("lossgauge")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,12 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     # not above: they load torch, and a wrong setting is told at once
-    from lossgauge_service.app import create_app
     from lossgauge_service.server import server_of
 
-    app = create_app(settings, _engine_of(settings))
+    configure(settings.log_format, settings.log_level)
+    app = _app_of(settings)
     address = _address(settings)
-    print(f"lossgauge: documentation at {address}/docs, ready at {address}/health/ready", file=sys.stderr, flush=True)
+    log.info("documentation at %s/docs, ready at %s/health/ready", address, address)
     server_of(app, settings).run()
 
 
@@ -42,6 +48,17 @@ def warm_up(settings: Settings) -> None:
     engine.warm_up()
     cache = f", kept in {settings.kernel_cache}" if engine.info.kernel == "compiled" else ""
     print(f"lossgauge: {engine.info.kernel} kernels for {engine.info.device} are ready{cache}", file=sys.stderr)
+
+
+def _app_of(settings: Settings) -> "FastAPI":
+    """The application that the settings describe; one line where what they ask for is not installed."""
+    from lossgauge_service.app import create_app  # not above, as in `serve`
+    from lossgauge_service.tracing import NotInstalled
+
+    try:
+        return create_app(settings, _engine_of(settings))
+    except NotInstalled as missing:
+        sys.exit(f"lossgauge: {missing}")
 
 
 def _engine_of(settings: Settings) -> "Engine":

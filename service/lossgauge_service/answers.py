@@ -9,48 +9,72 @@ import orjson
 from lossgauge.wire import Asked, EngineInfo, Question, Score
 from starlette.responses import Response
 
+from lossgauge_service.events import STEPS
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample
 
-STEPS = ("receive", "decode", "queue", "compute")
 MEDIA_TYPE = "application/json"
 CSV_MEDIA_TYPE = "text/csv"
 
 
 @dataclass
 class Stopwatch:
-    """Milliseconds by step; `total` runs from the start."""
+    """Seconds by step; the total runs from the start, `began_ns` on the clock of the day."""
 
-    laps: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    began_ns: int = field(default_factory=time.time_ns)
     started: float = field(default_factory=time.perf_counter)
     last: float = field(default_factory=time.perf_counter)
 
     def lap(self, step: str) -> None:
         """End a step; the next one begins."""
         now = time.perf_counter()
-        self.laps[step] = _ms(now - self.last)
+        self.seconds[step] = now - self.last
         self.last = now
 
+    def ended(self, step: str) -> None:
+        """A step is over; its time is what it had until now where nobody has said so before."""
+        if step not in self.seconds:
+            self.lap(step)
+
+    def break_off(self) -> None:
+        """End whichever step it is in: it is the last."""
+        if len(self.seconds) < len(STEPS):
+            self.lap(STEPS[len(self.seconds)])
+
+    @property
+    def total_s(self) -> float:
+        """Seconds from the start until now."""
+        return time.perf_counter() - self.started
+
     def times(self) -> dict[str, float]:
-        """Every step so far, and the total."""
-        return {**{step: self.laps.get(step, 0.0) for step in STEPS}, "total": _ms(time.perf_counter() - self.started)}
+        """Milliseconds of every step so far, and of the total."""
+        return {**{step: _ms(self.seconds.get(step, 0.0)) for step in STEPS}, "total": _ms(self.total_s)}
 
 
 def answer(content: dict[str, Any], question: Question, plan: Plan, engine: EngineInfo, watch: Stopwatch) -> Response:
     """The answer: its content, what was asked with every default, the times and the engine."""
-    times = watch.times()
     document = {
         **content,
         "asked": {name: getattr(question, name) for name in Asked.model_fields},
         "semantics": plan.semantics,
-        "timing_ms": times,
         "engine": engine.model_dump(),
     }
-    return Response(orjson.dumps(document), headers=timing_headers(times), media_type=MEDIA_TYPE)
+    return timed_answer(document, watch)
+
+
+def timed_answer(document: dict[str, Any], watch: Stopwatch) -> Response:
+    """A document as JSON, with the times, of which its own encoding is one: they are added to what is encoded."""
+    encoded = orjson.dumps(document)
+    watch.lap("encode")
+    times = watch.times()
+    body = b"".join((memoryview(encoded)[:-1], b',"timing_ms":', orjson.dumps(times), b"}"))
+    return Response(body, headers=timing_headers(times), media_type=MEDIA_TYPE)
 
 
 def csv_answer(text: str, watch: Stopwatch) -> Response:
     """A table alone, and the times."""
+    watch.lap("encode")
     return Response(text, headers=timing_headers(watch.times()), media_type=CSV_MEDIA_TYPE)
 
 

@@ -1,5 +1,6 @@
 """The application: which routes, which middleware, which status for which error. No logic."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,11 +14,13 @@ from starlette.middleware import Middleware
 from lossgauge_service import errors, openapi
 from lossgauge_service.engine import Engine
 from lossgauge_service.head import Head
+from lossgauge_service.observing import Observed
 from lossgauge_service.problems import HANDLERS, Problems, Statuses
 from lossgauge_service.request_id import RequestId
-from lossgauge_service.routes import batch, catalogue, health, limits, maps, presets, root, score, sweep
+from lossgauge_service.routes import batch, catalogue, health, limits, maps, meters, presets, root, score, sweep
 from lossgauge_service.service import running
 from lossgauge_service.settings import Settings
+from lossgauge_service.tracing import Tracing, tracing_of
 
 ROUTES = (
     score.router,
@@ -28,10 +31,11 @@ ROUTES = (
     presets.router,
     limits.router,
     health.router,
+    meters.router,
     root.router,
 )
 
-MIDDLEWARE = (Middleware(RequestId), Middleware(Head))
+MIDDLEWARE = (Middleware(RequestId), Middleware(Observed), Middleware(Head))
 
 STATUS: Statuses = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -49,13 +53,14 @@ STATUS: Statuses = {
 }
 
 
-def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
-    """The application; `engine` in place of the one that the settings describe. Its lifespan must be run."""
+def create_app(settings: Settings, engine: Engine | None = None, tracing: Tracing | None = None) -> FastAPI:
+    """The application; `engine` and `tracing` in place of those that the settings describe. Its lifespan must be run."""
     problems = Problems(STATUS)
+    traces = tracing or tracing_of(settings.otel, os.environ)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, problems, engine) as app.state.service:
+        async with running(settings, problems, engine, traces) as app.state.service:
             yield
 
     app = FastAPIOffline(

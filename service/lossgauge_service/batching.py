@@ -8,18 +8,21 @@ a launch where they sum the same statistics of the same kinds of samples; what a
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from threading import Condition, Thread
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.pieces import Pieces, next_piece
 from lossgauge_service.engine.staging import Staged, staged
 from lossgauge_service.errors import DeadlineExceeded, Draining, LossgaugeError
+from lossgauge_service.events import Ran
 from lossgauge_service.meters import Meters, Pace
 from lossgauge_service.outcomes import Outcomes, joined
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample
+from lossgauge_service.tracing import Trace, Tracing
 from lossgauge_service.waiting import Job, Waiting
 
 Found = TypeVar("Found")
@@ -37,14 +40,15 @@ PIECE_COST = 2.0**22
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a request says of its work: when its result is of no use any more, and who hears that it has left the queue."""
+    """What a request says of its work: when its result is of no use any more, who hears that it has left the queue, its trace."""
 
     deadline: float | None = None
     on_start: Heard = lambda: None
+    trace: Trace = field(default_factory=Trace)
 
     def of_part(self, number: int) -> "Ticket":
         """That of a part of the work: the first one tells that it has begun."""
-        return self if number == 0 else Ticket(self.deadline)
+        return self if number == 0 else replace(self, on_start=lambda: None)
 
 
 @dataclass(eq=False)
@@ -86,9 +90,11 @@ class Batcher:
         meters: Meters | None = None,
         budget: float = BUDGET,
         now: Callable[[], float] = time.monotonic,
+        tracing: Tracing | None = None,
     ) -> None:
         self._engine = engine
         self._meters = meters or Meters()
+        self._tracing = tracing or Tracing()
         self._pace = Pace()
         self._budget = budget
         self._now = now
@@ -184,6 +190,12 @@ class Batcher:
             staged_cost = sum(job.cost for job in self._staged.jobs) if self._staged else 0.0
             return self._waiting.cost + staged_cost + self._busy
 
+    @property
+    def queue_length(self) -> int:
+        """How many jobs wait or are staged."""
+        with self._changed:
+            return len(self._waiting) + (len(self._staged.jobs) if self._staged else 0)
+
     def _put(self, *jobs: Job) -> None:
         with self._changed:
             if self._closed:
@@ -221,17 +233,21 @@ class Batcher:
                 return None
             drawn = self._waiting.draw(self._now())
         _fail(drawn.late, DeadlineExceeded("the deadline passed before the work began"))
-        self._meters.dropped(late=len(drawn.late), gone=len(drawn.dropped))
+        self._count_dropped([*drawn.late, *drawn.dropped])
         return drawn.batch
+
+    def _count_dropped(self, jobs: Sequence[Any]) -> None:
+        """A caller that has been told that it is late leaves no job behind either."""
+        late = sum(job.late(self._now()) for job in jobs)
+        self._meters.dropped(late, len(jobs) - late)
 
     def _run_batches(self) -> None:
         while (ready := self._take_staged()) is not None:
             started = self._now()
-            self._run(ready)
-            with self._changed:
-                cost, self._busy = self._busy, 0.0
+            cost = self._run(ready)
             self._pace.add(cost, self._now() - started)
-            self._meters.ran(len(ready.jobs), len(_samples(ready.jobs)), cost, self._now() - started)
+            with self._changed:
+                self._busy = 0.0
 
     def _take_staged(self) -> Ready | None:
         with self._changed:
@@ -241,26 +257,60 @@ class Batcher:
             self._changed.notify_all()
             return ready
 
-    def _run(self, ready: Ready) -> None:
+    def _run(self, ready: Ready) -> float:
+        """Run what is still wanted of a batch, and say what that cost."""
         jobs = [job for job in ready.jobs if not job.dropped]
         if len(jobs) < len(ready.jobs):
-            self._meters.dropped(late=0, gone=len(ready.jobs) - len(jobs))
+            self._count_dropped([job for job in ready.jobs if job.dropped])
             ready = Ready(jobs, _laid_out(jobs))
-        if not jobs:
-            return
         for job in jobs:
             job.ticket.on_start()
+        if jobs:
+            self._launch(ready)
+        return sum(job.cost for job in jobs)
+
+    def _launch(self, ready: Ready) -> None:
         try:
-            _deliver(jobs, self._results(ready))
+            _deliver(ready.jobs, self._results(ready))
         except Exception as error:
-            self._each_alone(jobs, error)
+            self._each_alone(ready.jobs, error)
 
     def _results(self, ready: Ready) -> list[Any]:
         [first, *_] = ready.jobs
         if isinstance(first, Turn):
-            return [first.work(self._engine)]
-        outcomes = self._engine.launch(ready.laid_out or staged(first.plan, _samples(ready.jobs)))
+            with self._observed(ready.jobs, "work", None):
+                return [first.work(self._engine)]
+        laid_out = ready.laid_out or staged(first.plan, _samples(ready.jobs))
+        with self._observed(ready.jobs, "scores", laid_out):
+            outcomes = self._engine.launch(laid_out)
         return list(outcomes.split([len(job.samples) for job in ready.jobs if isinstance(job, Scoring)]))
+
+    @contextmanager
+    def _observed(
+        self, jobs: Sequence[Waiter], kind: Literal["scores", "work"], laid_out: Staged | None
+    ) -> Iterator[None]:
+        """Count and trace what the device does in between, whether it succeeds or not."""
+        started, failure = self._now(), None
+        try:
+            yield
+        except Exception as error:
+            failure = type(error).__name__
+            raise
+        finally:
+            traces = list({id(job.ticket.trace): job.ticket.trace for job in jobs}.values())
+            batch = Ran(
+                kind=kind,
+                requests=len(traces),
+                items=laid_out.count if laid_out else 0,
+                tiles=laid_out.tiles if laid_out else 0,
+                elements=laid_out.elements if laid_out else 0,
+                cost=sum(job.cost for job in jobs),
+                seconds=self._now() - started,
+                ended_ns=time.time_ns(),
+                error=failure,
+            )
+            self._meters.ran(batch)
+            self._tracing.ran(batch, traces)
 
     def _each_alone(self, jobs: Sequence[Waiter], error: Exception) -> None:
         """What fails together fails for whoever is to blame."""
@@ -268,7 +318,7 @@ class Batcher:
             _fail(jobs, error)
             return
         for job in jobs:
-            self._run(Ready([job], None))
+            self._launch(Ready([job], None))
 
 
 def _waiting_for(ticket: Ticket) -> dict[str, Any]:
@@ -307,12 +357,18 @@ def _laid_out(jobs: Sequence[Waiter]) -> Staged | None:
 
 def _deliver(jobs: Sequence[Waiter], results: Sequence[Any]) -> None:
     for job, result in zip(jobs, results, strict=True):
-        job.result.get_loop().call_soon_threadsafe(_settle, job.result, result, None)
+        _tell(job.result, result, None)
 
 
 def _fail(jobs: Sequence[Any], error: Exception) -> None:
     for job in jobs:
-        job.result.get_loop().call_soon_threadsafe(_settle, job.result, None, error)
+        _tell(job.result, None, error)
+
+
+def _tell(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
+    # where the caller's loop is closed there is nobody to tell, and the next job is to have its turn all the same
+    with suppress(RuntimeError):
+        future.get_loop().call_soon_threadsafe(_settle, future, result, error)
 
 
 def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:

@@ -18,4 +18,6 @@ class Head:
         async def send_without_body(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        await self.app({**scope, "method": "GET"}, receive, send_without_body)
+        asked = {**scope, "method": "GET"}
+        await self.app(asked, receive, send_without_body)
+        scope["route"] = asked.get("route")

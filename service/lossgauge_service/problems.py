@@ -16,11 +16,12 @@ from starlette.responses import Response
 from lossgauge_service.errors import InvalidParameter, LossgaugeError, pointer_to
 from lossgauge_service.request_id import HEADER
 
-log = logging.getLogger("uvicorn.error")
+log = logging.getLogger("lossgauge.problems")
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:lossgauge:problem:"
 CLIENT_CLOSED_REQUEST = 499
+CLIENT_GONE, INTERNAL_ERROR = "client_gone", "internal_error"
 
 Statuses = Mapping[type[LossgaugeError], HTTPStatus]
 
@@ -47,7 +48,7 @@ class Problems:
         assert isinstance(error, LossgaugeError)
         retry_after = error.extras.get("retry_after")
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-        return _response(self.problem_of(error, **_place(request)), headers)
+        return _response(request, self.problem_of(error, **_place(request)), headers)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -56,7 +57,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
     detail = _framework_detail(request, status, headers, error.detail)
-    return _response(_problem(_code_of(status), status.phrase, status, detail, **_place(request)), headers)
+    return _response(request, _problem(code_of(status), status.phrase, status, detail, **_place(request)), headers)
 
 
 async def on_invalid_parameters(request: Request, error: Exception) -> Response:
@@ -64,19 +65,23 @@ async def on_invalid_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     detail = "; ".join(f"{pointer_to(one['loc'])}: {one['msg']}" for one in error.errors())
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return _response(_problem(InvalidParameter.code, InvalidParameter.title, status, detail, **_place(request)), {})
+    problem = _problem(InvalidParameter.code, InvalidParameter.title, status, detail, **_place(request))
+    return _response(request, problem, {})
 
 
 async def on_unforeseen(request: Request, error: Exception) -> Response:
     """Answer a fault of the service itself, without its internals: the log has them."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     detail = "the service failed to answer this request; its log tells why, under the request's id"
-    log.error("request %s failed", getattr(request.state, "request_id", None), exc_info=error)
-    return _response(_problem("internal_error", "Internal error", status, detail, **_place(request)), {})
+    # the id is given by hand: here, outside of all middleware, no request is being served any more
+    told = {"request_id": getattr(request.state, "request_id", None)}
+    log.error("the service failed to answer a request", exc_info=error, extra=told)
+    return _response(request, _problem(INTERNAL_ERROR, "Internal error", status, detail, **_place(request)), {})
 
 
 async def on_client_gone(request: Request, error: Exception) -> Response:
     """Nobody is there to read an answer; the status is for the log."""
+    request.state.outcome = CLIENT_GONE
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
@@ -92,7 +97,8 @@ def _place(request: Request) -> dict[str, str | None]:
     return {"instance": request.url.path, "request_id": getattr(request.state, "request_id", None)}
 
 
-def _code_of(status: HTTPStatus) -> str:
+def code_of(status: HTTPStatus) -> str:
+    """The code of a problem that has no other."""
     return status.phrase.lower().replace(" ", "_").replace("-", "_")
 
 
@@ -105,7 +111,8 @@ def _framework_detail(request: Request, status: HTTPStatus, headers: Mapping[str
     return detail
 
 
-def _response(problem: Problem, headers: Mapping[str, str]) -> Response:
+def _response(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
+    request.state.outcome = problem.code
     body = orjson.dumps(problem.model_dump(exclude_none=True))
     own = {} if problem.request_id is None else {HEADER: problem.request_id}
     return Response(body, problem.status, {**headers, **own}, MEDIA_TYPE)

@@ -5,13 +5,14 @@ import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 HEADER = "X-Request-Id"
 ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class RequestId:
-    """ASGI middleware: every request has an id in `scope["state"]`, every answer carries it."""
+    """ASGI middleware: every request has an id in `scope["state"]`, every answer carries it, and what is logged meanwhile."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -29,7 +30,8 @@ class RequestId:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        await self.app(scope, receive, send_with_id)
+        with bound_contextvars(request_id=request_id):
+            await self.app(scope, receive, send_with_id)
 
 
 def _taken_or_minted(given: str) -> str:

@@ -60,6 +60,9 @@ def server_of(app: FastAPI, settings: Settings) -> Server:
         http=BoundedHeaders,
         ws="none",
         server_header=False,
+        # every request has a line of its own, and how lines are written is for the command to say
+        access_log=False,
+        log_config=None,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
     return Server(config, app, settings.grace_s)

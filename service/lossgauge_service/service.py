@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from lossgauge.encodings.base import Caps
 from lossgauge.wire import Limits
 from starlette.requests import Request
@@ -15,11 +16,13 @@ from starlette.requests import Request
 from lossgauge_service.admission import Admission
 from lossgauge_service.batching import Batcher
 from lossgauge_service.engine import Engine
+from lossgauge_service.meters import Meters
 from lossgauge_service.problems import Problems
 from lossgauge_service.readiness import Readiness
 from lossgauge_service.settings import Settings
+from lossgauge_service.tracing import Tracing
 
-log = logging.getLogger("uvicorn.error")
+log = logging.getLogger("lossgauge.service")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Service:
     admission: Admission
     decoders: CapacityLimiter
     timeout_s: float
+    meters: Meters
+    tracing: Tracing
 
 
 def service_of(request: Request) -> Service:
@@ -48,11 +53,15 @@ def engine_of(settings: Settings) -> Engine:
 
 
 @asynccontextmanager
-async def running(settings: Settings, problems: Problems, engine: Engine | None) -> AsyncIterator[Service]:
+async def running(
+    settings: Settings, problems: Problems, engine: Engine | None, tracing: Tracing
+) -> AsyncIterator[Service]:
     """The service, warming up behind the first requests; closed at the end."""
-    engine = engine or engine_of(settings)
-    batcher = Batcher(engine)
+    meters = Meters()
+    engine = (engine or engine_of(settings)).telling(meters.out_of_memory)
+    batcher = Batcher(engine, meters, tracing=tracing)
     admission = Admission(settings.pending_bytes, settings.pending_pairs, lambda: batcher.wait_s)
+    _measure(meters, engine, batcher, admission)
     warm_up = asyncio.create_task(batcher.warm_up())
     warm_up.add_done_callback(_log_failure)
     try:
@@ -66,10 +75,25 @@ async def running(settings: Settings, problems: Problems, engine: Engine | None)
             admission,
             CapacityLimiter(settings.decoders),
             settings.timeout_s,
+            meters,
+            tracing,
         )
     finally:
         warm_up.cancel()
         batcher.close()
+        await run_sync(tracing.close)
+
+
+def _measure(meters: Meters, engine: Engine, batcher: Batcher, admission: Admission) -> None:
+    """What is read when somebody asks."""
+    meters.engine(engine.info.model_dump())
+    meters.reads("pending_requests", "Requests that are being scored.", lambda: admission.requests)
+    meters.reads("pending_bytes", "Bytes that they hold.", lambda: admission.held.bytes)
+    meters.reads("pending_pairs", "Pairs that they hold.", lambda: admission.held.pairs)
+    meters.reads(
+        "pending_cost", "Elements times statistics that wait, are staged or run.", lambda: batcher.pending_cost
+    )
+    meters.reads("queue_length", "Parts of requests that wait or are staged.", lambda: batcher.queue_length)
 
 
 def _log_failure(warm_up: asyncio.Task[None]) -> None:

@@ -65,6 +65,17 @@ class Settings(BaseSettings):
     )
     decoders: int = Field(default=4, ge=1, le=256, description="Threads that inflate, decode and check bodies.")
 
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="json, a document a line, or console, for a terminal."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error: what is less than that is not logged."
+    )
+    otel: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Traces by OpenTelemetry: on, off, or auto, as its own `OTEL_*` variables say. Needs the extra `otel`.",
+    )
+
     body_bytes: Cap = 256 * 2**20
     inflated_bytes: Cap = 256 * 2**20
     document_bytes: Cap = 16 * 2**20

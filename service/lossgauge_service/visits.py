@@ -22,6 +22,7 @@ from lossgauge_service.bodies import Body, Envelope, opened, receive
 from lossgauge_service.decoding import Decoder
 from lossgauge_service.engine.pieces import Pieces
 from lossgauge_service.errors import DeadlineExceeded, InvalidParameter
+from lossgauge_service.observing import Account, account_of
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample
@@ -48,7 +49,12 @@ class Visit:
     @property
     def ticket(self) -> Ticket:
         """What its work on the device is to know."""
-        return Ticket(self.deadline, partial(self.watch.lap, "queue"))
+        return Ticket(self.deadline, partial(self.watch.lap, "queue"), self.account.trace)
+
+    @property
+    def account(self) -> Account:
+        """What is told of it in the end."""
+        return account_of(self.request)
 
     async def decoded(self, decode: "Callable[[Visit, Body], Made]") -> Made:
         """What is made of its body, in one of the threads that decode."""
@@ -69,11 +75,14 @@ class Visit:
 
     def hold(self, samples: Sequence[Sample]) -> None:
         """Hold what was decoded. Raises `Overloaded`."""
+        self.account.pairs = len(samples)
         self.admitted.hold(bytes=sum(sample.nbytes for sample in samples), pairs=max(0, len(samples) - 1))
 
     async def scored(self, plan: Plan, samples: Sequence[Sample]) -> Outcomes:
         """The sums of its samples."""
-        return await while_present(self.request, self.service.batcher.run(plan, samples, self.ticket))
+        outcomes = await while_present(self.request, self.service.batcher.run(plan, samples, self.ticket))
+        self.watch.ended("queue")  # where nothing was run: too late, or nothing to score
+        return outcomes
 
     async def mapped(self, work: Pieces[Made]) -> Made:
         """What long work finds, in turns with others'."""
@@ -87,8 +96,12 @@ async def visiting(request: Request) -> AsyncIterator[Visit]:
     service.readiness.require()
     deadline = time.monotonic() + _seconds(request, service.timeout_s)
     admitted = await service.admission.admit(request.headers.get(IDEMPOTENCY_KEY, "")[:MOST_KEY] or None)
+    visit = Visit(request, service, admitted, deadline, account_of(request).watch)
     try:
-        yield Visit(request, service, admitted, deadline)
+        yield visit
+    except BaseException:
+        visit.watch.break_off()
+        raise
     finally:
         admitted.release()
 

@@ -152,5 +152,5 @@ class MapResponse(Answer):
     id: str | None = None
     maps: list[MapAnswer]
     asked: Asked | None = None
-    timing_ms: Timings = Field(description="receive, decode, queue, compute and total, in milliseconds.")
+    timing_ms: Timings = Field(description="receive, decode, queue, compute, encode and total, in milliseconds.")
     engine: EngineInfo

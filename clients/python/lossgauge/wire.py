@@ -296,7 +296,7 @@ class ScoreResponse(Answer):
     precision: Precision | None = Field(default=None, description=COMPUTED_IN)
     asked: Asked | None = None
     semantics: Semantics
-    timing_ms: Timings = Field(description="receive, decode, queue, compute and total, in milliseconds.")
+    timing_ms: Timings = Field(description="receive, decode, queue, compute, encode and total, in milliseconds.")
     engine: EngineInfo
 
 

@@ -4,9 +4,9 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import lossgauge
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from lossgauge.wire import EngineInfo
 from torch.utils._triton import has_triton
 
+from lossgauge_service.engine.blocks import Heard
 from lossgauge_service.engine.columns import shares_of, widened
 from lossgauge_service.engine.gradients import check_smooth, gradient_of
 from lossgauge_service.engine.kernels import Kernels
@@ -55,6 +56,10 @@ class Engine:
         info = EngineInfo(version=lossgauge.__version__, device=str(chosen), kernel=kind)
         return cls(chosen, Kernels(kind, chosen), info)
 
+    def telling(self, tell: Heard) -> Self:
+        """The same engine, which tells of everything that did not fit the device's memory."""
+        return replace(self, kernels=self.kernels.telling(tell))
+
     def warm_up(self) -> None:
         """Have every kernel and every loop ready."""
         nearest.warm_up()
@@ -89,7 +94,9 @@ class Engine:
         In float64. 0 where a pixel does not count; NaN where there is no derivative.
         """
         wide = widened(sample)
-        return gradient_of(plan.specs[0], plan.implementations[0], plan.statistics(wide.case), wide, self.device)
+        return gradient_of(
+            plan.specs[0], plan.implementations[0], plan.statistics(wide.case), wide, self.kernels.blocks
+        )
 
     def shares(self, plan: Plan, sample: Sample) -> Iterator[tuple[slice, Sums]]:
         """Each pixel's share of a plan's sums, in float64, a row a pixel, some pixels at a time; what is measured is shared whole."""
@@ -97,7 +104,9 @@ class Engine:
         statistics = plan.statistics(wide.case)
         passes = passes_of(wide.case, [key for key in statistics if not isinstance(key, Measure)])
         if not passes:
-            records, _ = measured([key for key in statistics if isinstance(key, Measure)], {0: wide}, self.device)
+            records, _ = measured(
+                [key for key in statistics if isinstance(key, Measure)], {0: wide}, self.kernels.blocks
+            )
             yield slice(None), Sums(np.ones(1), records)
         for parts in zip(*(shares_of(one, wide, self.device) for one in passes), strict=True):
             tables = dict[Statistic, Sum]()
@@ -109,7 +118,7 @@ class Engine:
         """The good samples' sums, and the others' errors."""
         sums, errors = self._summed(part)
         good = {place: sample for place, sample in part.samples.items() if place not in errors}
-        records, unmeasured = measured(part.measures, good, self.device)
+        records, unmeasured = measured(part.measures, good, self.kernels.blocks)
         errors |= unmeasured
         rows = {place: row for row, place in enumerate(part.samples) if place not in errors}
         if not rows:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from lossgauge.metrics import MetricSpec
 from numpy.typing import NDArray
 
+from lossgauge_service.engine.blocks import Blocks
 from lossgauge_service.engine.columns import derivative_of, sums_of
 from lossgauge_service.engine.loads import Key
 from lossgauge_service.engine.measuring import Records, measured
@@ -174,18 +174,18 @@ def gradient_of(
     implementation: Implementation[Any],
     statistics: Statistics,
     sample: Sample,
-    device: torch.device,
+    blocks: Blocks,
 ) -> Pieces[Values]:
     """d score / d prediction, in its shape, of a float64 sample that has a score; NaN where it has no derivative."""
     passes = passes_of(sample.case, [key for key in statistics if not isinstance(key, Measure)])
-    records, _ = measured([key for key in statistics if isinstance(key, Measure)], {0: sample}, device)
+    records, _ = measured([key for key in statistics if isinstance(key, Measure)], {0: sample}, blocks)
     columns: dict[Pass, Columns] = {}
     for one in passes:
-        columns[one] = yield from sums_of(one, sample, device)
+        columns[one] = yield from sums_of(one, sample, blocks.device)
     slopes, found = Slopes(spec, implementation, sample, columns, records), np.zeros(sample.prediction.shape)
     for one in passes:
         if of_pass := slopes.of(one):
-            found += yield from derivative_of(one, sample, of_pass, device)
+            found += yield from derivative_of(one, sample, of_pass, blocks.device)
     for key, of_record in slopes.of_measures().items():
         found += yield from key.derivative(sample, of_record)
     return found

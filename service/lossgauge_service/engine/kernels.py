@@ -1,13 +1,15 @@
 """The kernels: the expressions of a fixed list of shapes, compiled where there is a compiler, in cache-sized blocks where not."""
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lossgauge_service.engine.blocks import CACHED_BLOCK, CPU, FEWEST, Blocks, Heard, Kernel, Parameters
 from lossgauge_service.engine.expressions import (
     ROW_TILE,
     KernelShape,
@@ -25,9 +27,6 @@ MOST = KernelShape(moments=True, entropy=True, gammas=8, clips=4, cuts=16, squar
 
 BLOCK = 2**25
 """Elements of a block at most: what one launch takes of the memory."""
-
-CACHED_BLOCK = 2**18
-"""Elements of an eager block on the CPU: its temporaries stay in the cache."""
 
 GRID_SHAPE = KernelShape(gammas=6, cuts=1, quadratic=True)
 """The grid that a sweep has by default, in one launch."""
@@ -73,19 +72,16 @@ ONE_LOOP: dict[str, str | int | bool | Callable[..., object]] = {
 EXAMPLE_TILES = 64
 """Enough work in the example that the compiler shares it among the cores."""
 
-FEWEST = 2
-"""A compiled kernel is not given a single tile: a size of one would be compiled anew."""
 MOST_TILES = 2**20
 MOST_CLASSES = 4096
-Launch = tuple[Tensor, Tensor, Tensor | None]
-Parameters = tuple[Tensor, ...]
+Run = Callable[[Tiles, int, Parameters], Tensor]
 
 
 class Kernels:
     """Sums of tiles by whichever kernels there are."""
 
     def __init__(self, kernel: Literal["compiled", "eager"], device: torch.device) -> None:
-        self._device = device
+        self.blocks = Blocks(device)
         self._compiled = kernel == "compiled"
         self._eager_block = CACHED_BLOCK if device.type == "cpu" else BLOCK
         self._rows = {
@@ -98,12 +94,18 @@ class Kernels:
     def _list(self, table: dict[Variant, tuple[KernelShape, ...]]) -> Iterator[tuple[Variant, tuple[KernelShape, ...]]]:
         yield from table.items() if self._compiled else ()
 
-    def _compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def _compile(self, function: Kernel) -> Kernel:
         # isolated: all kernels are shapes of one function, and torch's limit of recompilations is otherwise one for all of them
-        compiled: Callable[..., Tensor] = torch.compile(  # type: ignore[call-overload]
+        compiled: Kernel = torch.compile(  # type: ignore[call-overload]
             function, fullgraph=True, isolate_recompiles=True, options=ONE_LOOP
         )
         return compiled
+
+    def telling(self, tell: Heard) -> Self:
+        """The same kernels, which tell of every block that did not fit the device's memory."""
+        told = copy(self)
+        told.blocks = Blocks(self.blocks.device, tell)
+        return told
 
     def warm_up(self) -> None:
         """Compile, or fetch from the cache on disk, every kernel of the lists."""
@@ -120,7 +122,7 @@ class Kernels:
             load = Load(cuts=(0.0,))
         found: dict[Key, Tensor] = {}
         for shape, part, run in self._launches(self._rows, load, variant, tiles, _row_kernel):
-            parameters = part.tensors(shape, _dtype(tiles), self._device)
+            parameters = part.tensors(shape, _dtype(tiles), CPU)
             sums = run(tiles, ROW_TILE, parameters)
             found |= _named(part, row_columns(shape, variant), sums)
         return found
@@ -130,35 +132,33 @@ class Kernels:
         found: dict[Key, Tensor] = {}
         width = tiles.prediction.shape[1] * CLASS_TILE
         for shape, part, run in self._launches(self._classes, load, variant, tiles, _class_kernel):
-            parameters = part.tensors(shape, tiles.prediction.dtype, self._device)[:2]
+            parameters = part.tensors(shape, tiles.prediction.dtype, CPU)[:2]
             sums = run(tiles, width, parameters)
             found |= _named(part, class_columns(shape, variant), sums)
         return found
 
     def _launches(
         self,
-        kernels: dict[Variant, dict[KernelShape, Callable[..., Tensor]]],
+        kernels: dict[Variant, dict[KernelShape, Kernel]],
         load: Load,
         variant: Variant,
         tiles: Tiles,
-        make: Callable[[KernelShape, Variant], Callable[..., Tensor]],
-    ) -> Iterator[tuple[KernelShape, Load, Callable[..., Tensor]]]:
+        make: Callable[[KernelShape, Variant], Kernel],
+    ) -> Iterator[tuple[KernelShape, Load, Run]]:
         """Each launch: its shape, its part of the load, and what runs it over blocks."""
         ready = kernels.get(variant) if _dtype(tiles) == torch.float32 else None
         shapes = tuple(ready) if ready else (load.part(MOST).shape, MOST)
         for shape, part in shared_out(load, shapes):
             if ready:
-                yield shape, part, partial(self._run, partial(_any_number, ready[shape]), BLOCK)
+                kernel = partial(_any_number, self._device_kernel(ready[shape]))
+                yield shape, part, partial(self.blocks.sums, kernel, make(shape, variant), BLOCK)
             else:
-                yield part.shape, part, partial(self._run, make(part.shape, variant), self._eager_block)
+                eager = make(part.shape, variant)
+                yield part.shape, part, partial(self.blocks.sums, self._device_kernel(eager), eager, self._eager_block)
 
-    def _run(
-        self, kernel: Callable[..., Tensor], elements: int, tiles: Tiles, width: int, parameters: Parameters
-    ) -> Tensor:
-        """The kernel over blocks of so many elements; a tile has `width`."""
-        size = max(FEWEST, elements // width)
-        blocks = (_moved(tiles[start : start + size], self._device) for start in range(0, len(tiles), size))
-        return torch.cat([kernel(*block, *parameters) for block in blocks], 1)
+    def _device_kernel(self, kernel: Kernel) -> Kernel:
+        """What runs on the device; a test puts one in its place that finds no memory."""
+        return kernel
 
 
 def _named(part: Load, names: list[str], sums: Tensor) -> dict[Key, Tensor]:
@@ -176,7 +176,7 @@ def _dtype(tiles: Tiles) -> torch.dtype:
     return floats[0] if floats else torch.float32
 
 
-def _any_number(kernel: Callable[..., Tensor], x: Tensor, t: Tensor, w: Tensor | None, *parameters: Tensor) -> Tensor:
+def _any_number(kernel: Kernel, x: Tensor, t: Tensor, w: Tensor | None, *parameters: Tensor) -> Tensor:
     """One kernel for any number of tiles and classes: torch is told that these vary, and is never given a single tile."""
     tiles = len(x)
     if tiles < FEWEST:
@@ -192,25 +192,14 @@ def _doubled(tensor: Tensor) -> Tensor:
     return torch.cat([tensor] * FEWEST)
 
 
-def _moved(block: Tiles, device: torch.device) -> Launch:
-    if device.type == "cpu":
-        return block.prediction, block.target, block.weight
-    weight = None if block.weight is None else _sent(block.weight, device)
-    return _sent(block.prediction, device), _sent(block.target, device), weight
-
-
-def _sent(tensor: Tensor, device: torch.device) -> Tensor:
-    return tensor.pin_memory().to(device, non_blocking=True)
-
-
-def _row_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]:
+def _row_kernel(shape: KernelShape, variant: Variant) -> Kernel:
     def kernel(x: Tensor, t: Tensor, w: Tensor | None, gammas: Tensor, clips: Tensor, cuts: Tensor) -> Tensor:
         return row_sums(x, t, w, gammas, clips, cuts, shape, variant)
 
     return kernel
 
 
-def _class_kernel(shape: KernelShape, variant: Variant) -> Callable[..., Tensor]:
+def _class_kernel(shape: KernelShape, variant: Variant) -> Kernel:
     def kernel(x: Tensor, y: Tensor, w: Tensor | None, gammas: Tensor, clips: Tensor) -> Tensor:
         return class_sums(x, y, w, gammas, clips, shape, variant)
 

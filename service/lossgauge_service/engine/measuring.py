@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lossgauge_service.engine.blocks import Blocks
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.samples import Sample
 from lossgauge_service.statistics import Basis, Derived, Measure, Statistic
@@ -16,12 +17,12 @@ Records = dict[Statistic, Any]
 
 
 def measured(
-    keys: Sequence[Measure[Any]], samples: Mapping[int, Sample], device: torch.device
+    keys: Sequence[Measure[Any]], samples: Mapping[int, Sample], blocks: Blocks
 ) -> tuple[Records, dict[int, LossgaugeError]]:
     """The stacked records of the samples that have all of them, in their order, and the errors of the others, by place."""
     if not keys or not samples:
         return {}, {}
-    found = dict(zip(samples, _each(partial(_records, keys, device), list(samples.values())), strict=True))
+    found = dict(zip(samples, _each(partial(_records, keys, blocks), list(samples.values())), strict=True))
     errors = {place: outcome for place, outcome in found.items() if isinstance(outcome, LossgaugeError)}
     good = [outcome for outcome in found.values() if not isinstance(outcome, LossgaugeError)]
     return {key: _stacked([records[key] for records in good]) for key in keys if good}, errors
@@ -36,15 +37,18 @@ def _each(
         return list(pool.map(measure, samples))
 
 
-def _records(keys: Sequence[Measure[Any]], device: torch.device, sample: Sample) -> Records | LossgaugeError:
+def _records(keys: Sequence[Measure[Any]], blocks: Blocks, sample: Sample) -> Records | LossgaugeError:
     try:
-        found = {basis: basis.find(sample, device) for basis in _bases(keys)}
-        return {
-            key: key.derive(found[key.basis]) if isinstance(key, Derived) else key.measure(sample, device)
-            for key in keys
-        }
+        return blocks.or_on_cpu(partial(_found, keys, sample))
     except LossgaugeError as error:
         return error
+
+
+def _found(keys: Sequence[Measure[Any]], sample: Sample, device: torch.device) -> Records:
+    found = {basis: basis.find(sample, device) for basis in _bases(keys)}
+    return {
+        key: key.derive(found[key.basis]) if isinstance(key, Derived) else key.measure(sample, device) for key in keys
+    }
 
 
 def _bases(keys: Sequence[Measure[Any]]) -> dict[Basis[Any], None]:

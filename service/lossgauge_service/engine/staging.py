@@ -32,6 +32,16 @@ class Staged:
     parts: Sequence[Part]
     errors: Mapping[int, LossgaugeError]
 
+    @property
+    def tiles(self) -> int:
+        """How many the kernels read: none of labels, which are counted as they are."""
+        return sum(len(tiles) for part in self.parts for laid in part.passes for tiles in laid.tiles)
+
+    @property
+    def elements(self) -> int:
+        """Of the predictions."""
+        return sum(sample.elements for part in self.parts for sample in part.samples.values())
+
 
 def staged(plan: Plan, samples: Sequence[Sample]) -> Staged:
     """Lay out the samples for what the plan needs."""

@@ -14,6 +14,7 @@ from lossgauge_service.answers import answer, scores_document
 from lossgauge_service.bodies import Body
 from lossgauge_service.decoding import Item, batch_request
 from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.events import SUCCESS
 from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan, plan_for
@@ -76,13 +77,14 @@ def _decoded(visit: Visit, body: Body) -> Job:
 
 def _answered(job: Job, outcomes: Outcomes, visit: Visit) -> Response:
     results = job.results(outcomes)
+    scores = [result if isinstance(result, dict) else None for result in results]
+    summary = {key: one.model_dump() for key, one in job.plan.summary(scores, outcomes.groups).items()}
     visit.watch.lap("compute")
+    visit.account.decided(result.code if isinstance(result, LossgaugeError) else SUCCESS for result in results)
     items = [
         {"id": item.id, "index": index, **_document(item, result, visit.service)}
         for index, (item, result) in enumerate(zip(job.items, results, strict=True))
     ]
-    scores = [result if isinstance(result, dict) else None for result in results]
-    summary = {key: one.model_dump() for key, one in job.plan.summary(scores, outcomes.groups).items()}
     content = {"items": items, "summary": summary}
     return answer(content, job.asked, job.plan, visit.service.engine.info, visit.watch)
 

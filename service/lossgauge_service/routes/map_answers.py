@@ -13,7 +13,7 @@ from lossgauge.mapping import ErrorMap, MapRequest
 from lossgauge.wire import Asked, EngineInfo
 from starlette.responses import Response
 
-from lossgauge_service.answers import MEDIA_TYPE, Stopwatch, timing_headers
+from lossgauge_service.answers import MEDIA_TYPE, Stopwatch, timed_answer, timing_headers
 from lossgauge_service.errors import NotAcceptable
 from lossgauge_service.maps import Mapped
 from lossgauge_service.maps.pictures import picture
@@ -29,9 +29,7 @@ Writer = Callable[[MapRequest, list[Mapped], Sample, EngineInfo, Stopwatch], Res
 
 def _json(asked: MapRequest, found: list[Mapped], sample: Sample, engine: EngineInfo, watch: Stopwatch) -> Response:
     arrays = [None if one.array is None else NpyArray.of(one.array).model_dump() for one in found]
-    times = watch.times()
-    document = _document(asked, found, arrays, engine, times)
-    return Response(orjson.dumps(document), headers=timing_headers(times), media_type=MEDIA_TYPE)
+    return timed_answer(_document(asked, found, arrays, engine), watch)
 
 
 def _safetensors(
@@ -40,8 +38,9 @@ def _safetensors(
     tensors = {one.asked.answer_name: np.ascontiguousarray(one.array) for one in found if one.array is not None}
     names = [one.asked.answer_name for one in found]
     arrays = [TensorArray(name=name).model_dump() if name in tensors else None for name in names]
+    watch.lap("encode")  # all that is known of it where the document is written; the tensors follow it
     times = watch.times()
-    document = orjson.dumps(_document(asked, found, arrays, engine, times))
+    document = orjson.dumps({**_document(asked, found, arrays, engine), "timing_ms": times})
     body = safetensors.write(document, tensors, safetensors.ANSWER)
     return Response(body, headers=timing_headers(times), media_type=SAFETENSORS)
 
@@ -52,22 +51,24 @@ def _npy(asked: MapRequest, found: list[Mapped], sample: Sample, engine: EngineI
         raise NotAcceptable(f"the map has no array to send: {one.undefined}", pointer="/maps/0")
     file = io.BytesIO()
     np.save(file, one.array, allow_pickle=False)
-    return Response(file.getvalue(), headers=timing_headers(watch.times()), media_type=NPY)
+    return _timed(file.getvalue(), NPY, watch)
 
 
 def _png(asked: MapRequest, found: list[Mapped], sample: Sample, engine: EngineInfo, watch: Stopwatch) -> Response:
     [one] = found
-    return Response(picture(one, sample), headers=timing_headers(watch.times()), media_type=PNG)
+    return _timed(picture(one, sample), PNG, watch)
 
 
-def _document(
-    asked: MapRequest, found: list[Mapped], arrays: list[Any], engine: EngineInfo, times: Mapping[str, float]
-) -> dict[str, Any]:
+def _timed(body: bytes, media_type: str, watch: Stopwatch) -> Response:
+    watch.lap("encode")
+    return Response(body, headers=timing_headers(watch.times()), media_type=media_type)
+
+
+def _document(asked: MapRequest, found: list[Mapped], arrays: list[Any], engine: EngineInfo) -> dict[str, Any]:
     return {
         "id": asked.id,
         "maps": [{**_told(one), "array": array} for one, array in zip(found, arrays, strict=True)],
         "asked": {name: getattr(asked, name) for name in Asked.model_fields if hasattr(asked, name)},
-        "timing_ms": times,
         "engine": engine.model_dump(),
     }
 

@@ -42,7 +42,7 @@ async def test_a_pair_is_scored(client: httpx.AsyncClient, score_request: Docume
     assert document["id"] == "image-7"
     assert document["semantics"]["dice"]["threshold"] == 0.5
     assert document["engine"]["device"] == "cpu"
-    assert list(document["timing_ms"]) == ["receive", "decode", "queue", "compute", "total"]
+    assert list(document["timing_ms"]) == ["receive", "decode", "queue", "compute", "encode", "total"]
 
 
 async def test_answers_are_messages_of_the_contract(
@@ -92,6 +92,33 @@ async def test_server_timing_tells_every_step(client: httpx.AsyncClient, score_r
     answer = await client.post("/v1/score", json=score_request)
     steps = [entry.split(";")[0] for entry in answer.headers["server-timing"].split(", ")]
     assert steps == list(answer.json()["timing_ms"])
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "asked"),
+    [
+        ("/v1/score", "application/json", {"metrics": ["dice"]}),
+        ("/v1/sweep", "application/json", {}),
+        ("/v1/sweep", "text/csv", {"sweep": {"thresholds": [0.5]}}),
+        ("/v1/maps", "application/json", {"maps": [{"kind": "errors"}]}),
+        ("/v1/maps", "application/x-safetensors", {"maps": [{"kind": "errors"}]}),
+        ("/v1/maps", "application/x-npy", {"maps": [{"kind": "errors"}]}),
+        ("/v1/maps", "image/png", {"maps": [{"kind": "errors"}]}),
+    ],
+)
+async def test_every_step_is_timed(
+    client: httpx.AsyncClient, question: Document, pair: Document, path: str, accept: str, asked: Document
+) -> None:
+    """Whatever an answer is written as, its own encoding is one of the steps, and together they are no longer than all of it."""
+    body = {**{name: value for name, value in question.items() if name != "metrics"}, **pair, **asked}
+    answer = await client.post(path, json=body, headers={"Accept": accept})
+    assert answer.headers["content-type"].startswith(accept)
+    entries = [entry.split(";dur=") for entry in answer.headers["server-timing"].split(", ")]
+    *steps, (last, total) = [(name, float(ms)) for name, ms in entries]
+    assert [name for name, _ in steps] == ["receive", "decode", "queue", "compute", "encode"]
+    assert all(ms > 0 for _, ms in steps)
+    assert last == "total"
+    assert sum(ms for _, ms in steps) <= total + 0.01
 
 
 async def test_multipart(client: httpx.AsyncClient, question: Document) -> None:

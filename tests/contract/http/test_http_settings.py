@@ -1,5 +1,7 @@
 """Settings: from arguments and LOSSGAUGE_* variables; what is not known is refused."""
 
+import json
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import pytest
 import torch
 import uvicorn
 from lossgauge_service.__main__ import main
+from lossgauge_service.logs import configure
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
 
@@ -80,10 +83,55 @@ def test_the_port_of_a_variable_is_served_and_announced(
     """LOSSGAUGE_PORT is where the service listens, and what it says when it starts."""
     served: dict[str, Any] = {}
     monkeypatch.setenv("LOSSGAUGE_PORT", "8055")
-    monkeypatch.setattr(uvicorn, "run", lambda app, **given: served.update(given))
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server: served.update(vars(server.config)))
+    _keep_logging(monkeypatch)
     main(["serve", "--device", "cpu", "--kernel", "eager"])
-    assert (served["host"], served["port"]) == ("127.0.0.1", 8055)
+    assert (served["host"], served["port"], served["access_log"]) == ("127.0.0.1", 8055, False)
     assert "http://127.0.0.1:8055/docs" in capsys.readouterr().err
+
+
+def _keep_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command sets the logging of its process, which is that of the tests here."""
+    for name in (None, "lossgauge", "uvicorn"):
+        logger = logging.getLogger(name)
+        monkeypatch.setattr(logger, "handlers", list(logger.handlers))
+        monkeypatch.setattr(logger, "level", logger.level)
+
+
+@pytest.mark.parametrize(
+    ("settings", "ours", "others", "as_json"),
+    [
+        (["json", "info"], ["information", "warning"], ["warning"], True),
+        (["json", "debug"], ["details", "information", "warning"], ["warning"], True),
+        (["console", "warning"], ["warning"], ["warning"], False),
+        (["json", "error"], [], [], True),
+    ],
+)
+def test_how_lines_are_written(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: Any,
+    ours: list[str],
+    others: list[str],
+    as_json: bool,
+) -> None:
+    """The level is about the service and its server, other libraries only warn; the format is that of every line."""
+    _keep_logging(monkeypatch)
+    configure(*settings)
+    for name in ("lossgauge.x", "uvicorn.error", "multipart"):
+        logger = logging.getLogger(name)
+        logger.debug("details")
+        logger.info("information")
+        logger.warning("warning")
+    lines = capsys.readouterr().err.splitlines()
+    assert [
+        word for line in lines for word in ("details", "information", "warning") if word in words(line, as_json)
+    ] == ([*ours, *ours, *others])
+
+
+def words(line: str, as_json: bool) -> str:
+    """What a line says happened."""
+    return str(json.loads(line)["event"]) if as_json else line.replace("[warning", "")
 
 
 def test_the_script_leaves_the_settings_to_the_command(tmp_path: Path) -> None:
