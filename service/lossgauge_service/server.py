@@ -1,13 +1,17 @@
 """The server: uvicorn's, which on SIGTERM finishes what it has accepted and refuses the rest."""
 
 import time
+from copy import deepcopy
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
 
 from lossgauge_service.admission import Admission
 from lossgauge_service.http_protocol import BoundedHeaders
+from lossgauge_service.redaction import Redaction
 from lossgauge_service.settings import Settings
 
 
@@ -60,6 +64,17 @@ def server_of(app: FastAPI, settings: Settings) -> Server:
         http=BoundedHeaders,
         ws="none",
         server_header=False,
+        log_config=_log_config(),
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
     return Server(config, app, settings.grace_s)
+
+
+def _log_config() -> dict[str, Any]:
+    """The server's own, without what a log may not hold; also for what other libraries say."""
+    config = deepcopy(LOGGING_CONFIG)
+    config["filters"] = {"redaction": {"()": Redaction}}
+    for handler in config["handlers"].values():
+        handler["filters"] = ["redaction"]
+    config["root"] = {"handlers": ["default"], "level": "WARNING"}
+    return config
