@@ -19,6 +19,7 @@ UNCLOSED = re.compile(r"['\"\[({<].*")
 NUMBERS = re.compile(r"(?:[-+]?[\d.]+(?:e[-+]?\d+)?[,;\s]+){3,}\S*")
 LONG_WORD = re.compile(r"\S{24,}")
 MOST_CHARACTERS = 300
+WITHOUT_WORDS = "what was to be said cannot be written"
 
 ACCESS_LOG, ASYNCIO_LOG = "uvicorn.access", "asyncio"
 PATH_OF_ACCESS = 2
@@ -67,7 +68,14 @@ def _namesake(error: BaseException, known: dict[int, BaseException]) -> BaseExce
         return BaseExceptionGroup(of_message(error.message), [_told(one, known) for one in error.exceptions])
     kind = type(error)
     namesake = type(kind.__name__, (Exception,), {"__module__": kind.__module__, "__qualname__": kind.__qualname__})
-    return cast(Exception, namesake(of_message(str(error))))
+    return cast(Exception, namesake(of_message(_words(error))))
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return WITHOUT_WORDS
 
 
 def of_message(message: str) -> str:
@@ -79,7 +87,12 @@ def of_message(message: str) -> str:
 
 
 def _redact_message(record: logging.LogRecord) -> None:
-    message = record.getMessage()
+    try:
+        message = record.getMessage()
+    except Exception:
+        # a log that fails would take the answer with it, and logging would tell what the arguments were
+        record.msg, record.args = WITHOUT_WORDS, ()
+        return
     # what asyncio says of a task goes on with the task, and with what it raised
     safe = without_keys(message.partition("\n")[0] if record.name == ASYNCIO_LOG else message)
     if safe != message:

@@ -40,6 +40,7 @@ def log() -> Iterator[io.StringIO]:
         (rf"bytes b'{DATA}\'{DATA}' end", "bytes b.. end"),
         (f"cut off: '{DATA}", "cut off: .."),
         ("shape [1, 2, [3]] is not (4, 5)", "shape .."),
+        ("failed (code 2) at once", "failed .. at once"),
         ("values 0.25 0.5 -1e-3 7 are", "values .."),
         (f"first\n{DATA}", "first"),
         (DATA * 4, ".."),
@@ -109,6 +110,22 @@ def test_a_validation_error_holds_its_input_no_more(log: io.StringIO) -> None:
     except ValidationError:
         logging.exception("failed")
     assert "ValidationError" in log.getvalue()
+    assert DATA not in log.getvalue()
+
+
+class Wordless(Exception):
+    """An exception that cannot be written."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError(DATA)
+
+
+def test_what_cannot_be_written_does_no_harm(log: io.StringIO) -> None:
+    """A record whose arguments do not fit, or an exception without words, is logged without them and raises nothing."""
+    logging.error("%d", DATA)
+    logging.error("failed", exc_info=Wordless())
+    assert log.getvalue().splitlines()[0] == "what was to be said cannot be written"
+    assert "Wordless: what was to be said cannot be written" in log.getvalue()
     assert DATA not in log.getvalue()
 
 
