@@ -1,7 +1,10 @@
 # syntax=docker/dockerfile:1
-# The service, non-root, its kernels compiled. TORCH=cpu (default) or cuda:
+# The service, non-root, its kernels compiled. TORCH=cpu (default) or cuda; both for x86-64, whose torch has its hash here:
 #   docker build -t lossgauge .
 #   docker build -t lossgauge:cuda --build-arg TORCH=cuda .
+# It listens on every address of its container, and so starts with keys only, or where it is told that this is meant:
+#   docker run -p 8000:8000 -e LOSSGAUGE_API_KEYS="$(tail -1 keys)" lossgauge
+#   docker run -p 127.0.0.1:8000:8000 -e LOSSGAUGE_INSECURE=true lossgauge
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS build
@@ -10,18 +13,19 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/lossgauge
 ENV PATH=/opt/lossgauge/bin:$PATH
 WORKDIR /build
-COPY constraints.txt ./
-# torch first and alone, so that a change of the sources does not fetch it again
+COPY requirements/*.txt requirements/
+# every file by its hash, no source built but ours; torch first and alone, so that a change of the rest does not fetch it again
 RUN case "$TORCH" in \
-        cpu) pip install -c constraints.txt --no-deps --index-url https://download.pytorch.org/whl/cpu torch ;; \
-        cuda) pip install -c constraints.txt torch ;; \
+        cpu) pip install --require-hashes --no-deps --only-binary :all: \
+            --index-url https://download.pytorch.org/whl/cpu -r requirements/torch-cpu.txt ;; \
+        cuda) pip install --require-hashes --no-deps --only-binary :all: -r requirements/torch-cuda.txt ;; \
         *) echo "TORCH is cpu or cuda, not '$TORCH'" >&2; exit 1 ;; \
-    esac \
-    && pip install -c constraints.txt hatchling
+    esac
+RUN pip install --require-hashes --only-binary :all: -r requirements/service.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY clients/python clients/python
 COPY service service
-RUN pip install -c constraints.txt --no-build-isolation '.[service,otel]'
+RUN pip install --no-index --no-deps --no-build-isolation . && pip check
 
 FROM python:${PYTHON}-slim
 # the compiler of the statistics' kernel: C++ for the CPU; Triton's launcher on CUDA needs a C compiler as well

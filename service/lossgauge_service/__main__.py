@@ -1,4 +1,4 @@
-"""The command: `lossgauge serve`, and `lossgauge warm-up` for images and first starts."""
+"""The command: `lossgauge serve`, `lossgauge warm-up` for images and first starts, `lossgauge key` for callers."""
 
 import argparse
 import logging
@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from lossgauge_service.exposure import Exposed, check
+from lossgauge_service.keyring import Keyring
+from lossgauge_service.keys import SCOPES, InvalidKeys, Scope, minted
 from lossgauge_service.logs import configure
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
@@ -21,17 +24,21 @@ log = logging.getLogger("lossgauge")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = _parser()
-    given = vars(parser.parse_args(arguments))
-    command = COMMANDS[given.pop("command")]
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    command = given.pop("command")
+    if command == "key":
+        key(**given)
+        return
     try:
-        settings = load(os.environ, **{name: value for name, value in given.items() if value is not None})
+        settings = load(os.environ, **given)
     except InvalidSettings as invalid:
         parser.error(str(invalid))
-    command(settings)
+    COMMANDS[command](settings)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop. Beyond this machine only with keys, or where that is meant."""
+    _announce_keys(settings)
     # not above: they load torch, and a wrong setting is told at once
     from lossgauge_service.server import server_of
 
@@ -61,6 +68,33 @@ def _app_of(settings: Settings) -> "FastAPI":
         sys.exit(f"lossgauge: {missing}")
 
 
+def key(name: str, scope: Scope) -> None:
+    """Mint a key: it is printed this once, and after it the line by which the service knows it."""
+    try:
+        shown, kept = minted(name, scope)
+    except InvalidKeys as invalid:
+        sys.exit(f"lossgauge: {invalid}")
+    print(
+        "lossgauge: for the caller the key, which is kept nowhere; for the service the line under it", file=sys.stderr
+    )
+    print(shown, kept.line, sep="\n")
+
+
+def _announce_keys(settings: Settings) -> None:
+    """Say who may ask; one line, and no service, where that is everybody who reaches this machine."""
+    try:
+        keys = len(Keyring(settings.api_keys.get_secret_value(), settings.api_keys_file))
+        check(settings.host, keys, settings.insecure)
+    except (InvalidKeys, Exposed) as refused:
+        sys.exit(f"lossgauge: {refused}")
+    asked = (
+        f"one of {keys} keys is asked for"
+        if keys
+        else f"no key is asked for: whoever reaches {settings.host} may score"
+    )
+    print(f"lossgauge: {asked}", file=sys.stderr, flush=True)
+
+
 def _engine_of(settings: Settings) -> "Engine":
     """The engine that the settings describe; one line where this machine has no such device or compiler."""
     from lossgauge_service.service import engine_of  # not above, as in `serve`
@@ -84,9 +118,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     epilog = "Every setting is LOSSGAUGE_<NAME> too."
     server = commands.add_parser("serve", help="run the service", epilog=epilog)
-    _add_settings(server, "host", "port", "device", "kernel", "threads")
+    _add_settings(server, "host", "port", "device", "kernel", "threads", "api_keys_file")
+    server.add_argument(
+        "--insecure", action="store_const", const=True, help=Settings.model_fields["insecure"].description
+    )
     warmer = commands.add_parser("warm-up", help="compile the kernels into the cache and exit", epilog=epilog)
     _add_settings(warmer, "device", "kernel", "threads")
+    minter = commands.add_parser("key", help="mint a key for a caller, and print it once")
+    minter.add_argument("--name", required=True, help="Whose it is: letters, digits, dots, dashes, underscores.")
+    minter.add_argument("--scope", choices=SCOPES, required=True, help="read: what is told; score: that, and scoring.")
     return parser
 
 
@@ -94,7 +134,7 @@ def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
     for name in names:
         field = Settings.model_fields[name]
         default = "" if field.default is None else f" Default: {field.default}."
-        parser.add_argument(f"--{name}", help=f"{field.description}{default}")
+        parser.add_argument(f"--{name.replace('_', '-')}", help=f"{field.description}{default}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from starlette.middleware import Middleware
 
 from lossgauge_service import errors, openapi
 from lossgauge_service.engine import Engine
+from lossgauge_service.guard import Guard
 from lossgauge_service.head import Head
+from lossgauge_service.keyring import Keyring
 from lossgauge_service.observing import Observed
 from lossgauge_service.problems import HANDLERS, Problems, Statuses
 from lossgauge_service.request_id import RequestId
@@ -48,15 +50,22 @@ STATUS: Statuses = {
     errors.Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
     errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.LossgaugeError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 
 def create_app(settings: Settings, engine: Engine | None = None, tracing: Tracing | None = None) -> FastAPI:
-    """The application; `engine` and `tracing` in place of those that the settings describe. Its lifespan must be run."""
+    """The application; `engine` and `tracing` in place of those that the settings describe. Its lifespan must be run.
+
+    Raises `InvalidKeys`.
+    """
     problems = Problems(STATUS)
     traces = tracing or tracing_of(settings.otel, os.environ)
+    keyring = Keyring(settings.api_keys.get_secret_value(), settings.api_keys_file)
+    guard = [Middleware(Guard, keyring, problems)] if keyring else []
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -69,11 +78,11 @@ def create_app(settings: Settings, engine: Engine | None = None, tracing: Tracin
         summary="Losses and metrics of predicted masks and prediction arrays, many at once, in one pass.",
         redoc_url=None,
         lifespan=lifespan,
-        middleware=MIDDLEWARE,
+        middleware=[*MIDDLEWARE, *guard],
         exception_handlers={errors.LossgaugeError: problems.on_error, **HANDLERS},
         redirect_slashes=False,
     )
-    app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
+    app.openapi = partial(openapi.document, app, guarded=bool(keyring))  # type: ignore[method-assign]
     for router in ROUTES:
         app.include_router(router)
     return app

@@ -20,6 +20,8 @@ LossgaugeError
     Draining                  the service is being stopped
     Overloaded                as much waits as may
   DeadlineExceeded          the result came too late for whoever asked
+  Unauthorized              no key, or one that is not known
+  Forbidden                 a key that may not
   NotFound                  no such thing
 """
 
@@ -157,6 +159,18 @@ class DeadlineExceeded(LossgaugeError):
     """The deadline of the request, or the service's own, passed before its work began."""
 
     code, title = "deadline_exceeded", "Deadline exceeded"
+
+
+class Unauthorized(LossgaugeError):
+    """A key is needed, and none was sent, or one that is not known, or several."""
+
+    code, title = "unauthorized", "A key is needed"
+
+
+class Forbidden(LossgaugeError):
+    """The key that was sent may read, not score."""
+
+    code, title = "forbidden", "The key may not"
 
 
 class NotFound(LossgaugeError):

@@ -12,6 +12,8 @@ import orjson
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from lossgauge_service.redaction import Redaction
+
 Format = Literal["json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -35,6 +37,7 @@ class Stderr(logging.StreamHandler[TextIO]):
 def configure(format: Format, level: Level) -> None:
     """Have the whole process log in one way; for whoever owns the process."""
     handler = Stderr()
+    handler.addFilter(Redaction())
     handler.setFormatter(formatter(format, colors=sys.stderr.isatty()))
     logging.root.handlers = [handler]
     logging.root.setLevel(max(logging.WARNING, _number(level)))

@@ -12,6 +12,8 @@ from lossgauge.wire import BatchRequest, Problem, ScoreRequest
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from lossgauge_service.access import needed
+
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
 SPOKEN_BY_HAND: list[tuple[type[BaseModel], JsonSchemaMode]] = [
@@ -23,6 +25,8 @@ SPOKEN_BY_HAND: list[tuple[type[BaseModel], JsonSchemaMode]] = [
 ]
 WHEN = {
     HTTPStatus.BAD_REQUEST: "The body is not what its media type says.",
+    HTTPStatus.UNAUTHORIZED: "A key is needed, and none was sent, or one that is not known, or several.",
+    HTTPStatus.FORBIDDEN: "The key that was sent may read, not score.",
     HTTPStatus.NOT_FOUND: "There is no such thing.",
     HTTPStatus.NOT_ACCEPTABLE: "No media type of those that `Accept` names can hold the answer.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the service reads; `limit` names the cap.",
@@ -40,6 +44,16 @@ SCORING_PROBLEMS = (
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 MAP_PROBLEMS = (*SCORING_PROBLEMS, HTTPStatus.NOT_ACCEPTABLE)
+KEY_PROBLEMS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `lossgauge key`, where the service asks."},
+    "header": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The same key, in another header.",
+    },
+}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
@@ -71,15 +85,28 @@ def body_of(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, An
     return {"requestBody": {"required": True, "content": content}}
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The whole document."""
+def document(app: FastAPI, guarded: bool) -> dict[str, Any]:
+    """The whole document; `guarded` where the service asks for keys."""
     if not app.openapi_schema:
         app.openapi_schema = get_openapi(
             title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
         )
         _, schemas = models_json_schema(SPOKEN_BY_HAND, ref_template=REF)
         app.openapi_schema["components"]["schemas"].update(schemas["$defs"])
+        _secure(app.openapi_schema, guarded)
     return app.openapi_schema
+
+
+def _secure(document: dict[str, Any], guarded: bool) -> None:
+    """Say what shows a key, and where none is needed: nowhere, unless the service asks for them."""
+    document["components"]["securitySchemes"] = KEYS
+    document["security"] = [*({name: []} for name in KEYS), *([] if guarded else [{}])]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if needed(method.upper(), path) is None:
+                operation["security"] = []
+            else:
+                operation["responses"] |= {str(int(status)): _problem(WHEN[status]) for status in KEY_PROBLEMS}
 
 
 def _problem(description: str, status: HTTPStatus | None = None) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from typing import Annotated, Any, Literal
 
 from lossgauge.encodings.base import Caps
 from lossgauge.wire import Limits
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "LOSSGAUGE_"
+OF_CLIENTS = ("LOSSGAUGE_API_KEY",)
+"""Variables that are not ours, but may stand in the same environment."""
+
 Cap = Annotated[int, Field(ge=1)]
 
 
@@ -31,6 +34,16 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    insecure: bool = Field(
+        default=False, description="Listen beyond this machine though no key is asked for; keys that there are stay."
+    )
+    api_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys that are asked for, as `lossgauge key` prints them for the service, between commas or spaces.",
+    )
+    api_keys_file: Annotated[Path, AfterValidator(Path.expanduser)] | None = Field(
+        default=None, description="A file with more of them, a key a line; read again within a second of a change."
+    )
     device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$", description="auto, cpu, cuda or cuda:N."
     )
@@ -107,7 +120,7 @@ class Settings(BaseSettings):
 def load(environment: Mapping[str, str], **given: Any) -> Settings:
     """Read the settings, with `given` before the environment's; `InvalidSettings` names what is wrong with them."""
     for name in environment:
-        if name.upper().startswith(PREFIX):
+        if name.upper().startswith(PREFIX) and name.upper() not in OF_CLIENTS:
             _check_known(name)
     try:
         return Settings(**given)
@@ -125,5 +138,5 @@ def _check_known(name: str) -> None:
 
 def _complaint(error: Any, given: Mapping[str, Any]) -> str:
     name = str(error["loc"][0])
-    source = f"--{name}" if name in given else f"{PREFIX}{name.upper()}"
+    source = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"
     return f"{source}: {error['msg']}; found {str(error['input'])[:80]!r}"

@@ -1,5 +1,7 @@
 """What the two clients share: a call is made here from arguments, and an answer read here."""
 
+import os
+import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -31,6 +33,9 @@ Maps = MapLike | Iterable[MapLike]
 
 Model = TypeVar("Model", bound=BaseModel)
 
+KEY_VARIABLE = "LOSSGAUGE_API_KEY"
+KEY = re.compile(r"[!-~]*")
+
 SAFETENSORS = "application/x-safetensors"
 
 PAIR_KEYS = ("prediction", "target", "weight")
@@ -58,9 +63,13 @@ class Pair:
 
 
 def headers_of_client(api_key: str | None) -> dict[str, str]:
-    """What every call of a client says."""
+    """What every call of a client says; without a key that of the environment, where there is one."""
     identity = {"User-Agent": f"lossgauge-python/{lossgauge.__version__}", "Accept": "application/json"}
-    return identity | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+    key = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
+    if not KEY.fullmatch(key):
+        # not the library's complaint, which would hold the key
+        raise InvalidArgumentError("an API key has no spaces, no line ends and none but ASCII characters")
+    return identity | ({"Authorization": f"Bearer {key}"} if key else {})
 
 
 def get(path: str) -> Call:

@@ -57,6 +57,7 @@ Timeout = httpx.Timeout | float | None
 class Client:
     """Scores predictions against targets over HTTP.
 
+    `api_key` is for a service that asks for one; `LOSSGAUGE_API_KEY` is taken where it is not given, and "" stands for none.
     `encoding` is how arrays travel: "safetensors" (the fast way) or "multipart", or inside a JSON document as "npy",
     "raw", "list", "png", "packbits" or "coco_rle". `timeout` is in seconds, for each attempt. A call that fails on the way, or is
     answered with 408, 429 or 5xx, is sent again `retries` times (see `lossgauge.retry`). `transport` is httpx's;

@@ -6,6 +6,8 @@ LossgaugeError
     APITimeoutError               not in time
   ProblemError                  the service answered with a problem: status, code, pointer, request_id, detail
     BadRequestError               400  the body is not what its media type says
+    AuthenticationError           401  no key, or one that is not known
+    PermissionDeniedError         403  a key that may read, not score
     NotFoundError                 404  no such thing
     NotAcceptableError            406  no media type of those that are accepted can hold the answer
     RequestTooLargeError          413  the body is larger than the service reads
@@ -94,6 +96,22 @@ class BadRequestError(ProblemError):
 
     >>> BY_STATUS[400].__name__
     'BadRequestError'
+    """
+
+
+class AuthenticationError(ProblemError):
+    """401: the service asks for a key, and got none, or one that it does not know (`Client(api_key=..)`).
+
+    >>> BY_CODE["unauthorized"].__name__
+    'AuthenticationError'
+    """
+
+
+class PermissionDeniedError(ProblemError):
+    """403: the key may read, not score.
+
+    >>> BY_CODE["forbidden"].__name__
+    'PermissionDeniedError'
     """
 
 
@@ -271,11 +289,15 @@ BY_CODE: dict[str, type[ProblemError]] = {
     "not_acceptable": NotAcceptableError,
     "unavailable": ServiceUnavailableError,
     "warming_up": WarmingUpError,
+    "unauthorized": AuthenticationError,
+    "forbidden": PermissionDeniedError,
     "not_found": NotFoundError,
 }
 
 BY_STATUS: dict[int, type[ProblemError]] = {
     400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
     404: NotFoundError,
     406: NotAcceptableError,
     413: RequestTooLargeError,

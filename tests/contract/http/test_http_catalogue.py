@@ -53,7 +53,7 @@ async def test_bodies_are_documented(client: httpx.AsyncClient, path: str, model
     problems = {
         status for status, answer in operation["responses"].items() if "application/problem+json" in answer["content"]
     }
-    assert problems == {"400", "413", "415", "422", "500", "503", "default"}
+    assert problems == {"400", "401", "403", "413", "415", "422", "500", "503", "default"}
 
 
 @pytest.mark.parametrize("path", SCORING)

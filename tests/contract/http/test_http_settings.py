@@ -12,6 +12,7 @@ import pytest
 import torch
 import uvicorn
 from lossgauge_service.__main__ import main
+from lossgauge_service.keys import holder, minted, parsed
 from lossgauge_service.logs import configure
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
@@ -157,3 +158,66 @@ def test_the_help_names_values_and_defaults(capsys: pytest.CaptureFixture[str], 
     told = " ".join(capsys.readouterr().out.split())
     assert "auto, compiled or eager" in told
     assert "None" not in told
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_beyond_this_machine_nothing_starts_without_keys(host: str) -> None:
+    """Without keys the service refuses another address, in one line and with a status that is not 0."""
+    command = [sys.executable, "-m", "lossgauge_service", "serve", "--host", host]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(f"lossgauge: {host} can be reached from other machines, and no key is asked for; ")
+
+
+@pytest.mark.parametrize("given", [["--insecure"], []], ids=["argument", "variable"])
+def test_unless_it_is_meant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    """`--insecure` or its variable starts it all the same, and says who may score."""
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server: None)
+    if not given:
+        monkeypatch.setenv("LOSSGAUGE_INSECURE", "true")
+    main(["serve", "--host", "0.0.0.0", "--device", "cpu", "--kernel", "eager", *given])
+    assert "no key is asked for: whoever reaches 0.0.0.0 may score" in capsys.readouterr().err
+
+
+def test_or_with_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What `lossgauge key` prints, put into a file or a variable, is enough; a caller's own key in the environment is none."""
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server: None)
+    main(["key", "--name", "ci", "--scope", "score"])
+    shown, line = capsys.readouterr().out.splitlines()
+    assert holder(parsed(line, "the output"), shown.encode()) == parsed(line, "the output")[0]
+    serve = ["serve", "--host", "0.0.0.0", "--device", "cpu", "--kernel", "eager"]
+    monkeypatch.setenv("LOSSGAUGE_API_KEY", shown)
+    with pytest.raises(SystemExit, match="no key is asked for"):
+        main(serve)
+    (tmp_path / "keys").write_text(line)
+    main([*serve, "--api-keys-file", str(tmp_path / "keys")])
+    monkeypatch.setenv("LOSSGAUGE_API_KEYS", line)
+    main(serve)
+    told = capsys.readouterr().err
+    assert told.count("one of 1 keys is asked for") == 2
+    assert shown not in told
+
+
+@pytest.mark.parametrize("variable", ["LOSSGAUGE_API_KEYS", "LOSSGAUGE_API_KEYS_FILE"])
+def test_keys_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str) -> None:
+    """Keys that are wrong stop the service in one line that shows none of them."""
+    secret = minted("ci", "score")[0]
+    (tmp_path / "keys").write_text(secret)
+    monkeypatch.setenv(variable, secret if variable == "LOSSGAUGE_API_KEYS" else str(tmp_path / "keys"))
+    with pytest.raises(SystemExit, match=f"^lossgauge: {variable}, entry 1: must be name:scope") as ended:
+        main(["serve"])
+    assert secret not in str(ended.value)
+
+
+def test_the_keys_of_settings_are_not_shown() -> None:
+    """Printing the settings shows no key."""
+    assert "ci:score" not in repr(Settings.model_validate({"api_keys": "ci:score"}))
+
+
+def test_a_name_that_no_line_can_hold() -> None:
+    """`lossgauge key` refuses it in one line."""
+    with pytest.raises(SystemExit, match=r"^lossgauge: the name of a key is"):
+        main(["key", "--name", "a:b", "--scope", "read"])

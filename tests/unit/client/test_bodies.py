@@ -8,7 +8,7 @@ from typing import Any, get_args
 import httpx
 import numpy as np
 import pytest
-from lossgauge import Client, InvalidArgumentError
+from lossgauge import AsyncClient, Client, InvalidArgumentError
 from lossgauge import __version__ as version
 from lossgauge import metrics as m
 from lossgauge.bodies import KINDS, Encoding, body_kind
@@ -196,6 +196,30 @@ def test_headers_say_who_calls() -> None:
     for request in service.requests:
         assert request.headers["user-agent"] == f"lossgauge-python/{version}"
         assert request.headers["authorization"] == "Bearer secret"
+
+
+def test_a_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LOSSGAUGE_API_KEY is the key where none is given; one that is given goes before it, and "" stands for none."""
+    monkeypatch.setenv("LOSSGAUGE_API_KEY", "of-the-environment")
+    service = FakeService()
+    for given in (None, "given", ""):
+        Client(transport=service.transport, api_key=given).limits()
+    shown = [request.headers.get("authorization") for request in service.requests]
+    assert shown == ["Bearer of-the-environment", "Bearer given", None]
+
+
+@pytest.mark.parametrize("key", ["a key", "key\n", "key\r\nX: y", "k\x00", "schl\u00fcssel"])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_key_that_no_header_can_hold(kind: type[Client] | type[AsyncClient], key: str) -> None:
+    """Spaces, line ends and other alphabets are refused before anything is sent, and the key is not in the error."""
+    with pytest.raises(InvalidArgumentError, match="an API key has no spaces") as refused:
+        kind(api_key=key)
+    assert key not in str(refused.value)
+
+
+def test_a_client_does_not_show_its_key() -> None:
+    """Printing a client shows no key."""
+    assert "secret" not in repr(Client(api_key="secret"))
 
 
 def test_without_a_key_there_is_no_authorization() -> None:
