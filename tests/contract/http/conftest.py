@@ -85,7 +85,7 @@ async def small(serving: Serving, anyio_backend: str) -> AsyncIterator[httpx.Asy
 def address(engine: Engine) -> Iterator[tuple[str, int]]:
     """Host and port of a service behind a real socket."""
     app = create_app(Settings.model_validate(SMALL_CAPS), engine)
-    config = uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_level="critical")
+    config = uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lossgauge_service.app import create_app
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.staging import Staged
+from lossgauge_service.logs import configure
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.server import server_of
 from lossgauge_service.settings import load
@@ -34,6 +35,7 @@ def _fault(sample: object) -> Exception:
 def main() -> None:
     """Serve at a free port of this machine; the environment has the keys."""
     settings = load({}, port=0, device="cpu", kernel="eager")
+    configure(settings.log_format, settings.log_level)
     engine = Engine.build("cpu", "eager")
     server_of(create_app(settings, Faulty(engine.device, engine.kernels, engine.info)), settings).run()
 

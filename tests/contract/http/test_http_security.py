@@ -41,7 +41,16 @@ STRANGER, _ = minted("ci", "score")
 KEYS = f"{SCORER_KEPT.line},{READER_KEPT.line}"
 
 OPEN = ["/", "/health/live", "/health/ready"]
-READ = ["/v1/metrics", "/v1/metrics/dice", "/v1/presets", "/v1/presets/monai", "/v1/limits", "/docs", "/openapi.json"]
+READ = [
+    "/v1/metrics",
+    "/v1/metrics/dice",
+    "/v1/presets",
+    "/v1/presets/monai",
+    "/v1/limits",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+]
 SCORING = ["/v1/score", "/v1/score/batch", "/v1/sweep", "/v1/maps"]
 
 
@@ -61,7 +70,7 @@ async def guarded(serving: Any, anyio_backend: str) -> AsyncIterator[httpx.Async
 def guarded_address(engine: Engine) -> Iterator[Address]:
     """Host and port of a service that asks for keys, behind a real socket."""
     app = create_app(Settings.model_validate({"api_keys": KEYS}), engine)
-    config = uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_level="critical")
+    config = uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
