@@ -12,7 +12,7 @@ import orjson
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from lossgauge_service.redaction import Redaction
+from lossgauge_service.redaction import Redaction, without_keys
 
 Format = Literal["json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -34,6 +34,14 @@ class Stderr(logging.StreamHandler[TextIO]):
         pass
 
 
+class WithoutKeys(structlog.stdlib.ProcessorFormatter):
+    """Writes no key, whatever member of an event it stands in."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return without_keys(super().format(record))
+
+
 def configure(format: Format, level: Level) -> None:
     """Have the whole process log in one way; for whoever owns the process."""
     handler = Stderr()
@@ -47,7 +55,7 @@ def configure(format: Format, level: Level) -> None:
 
 def formatter(format: Format, colors: bool = False) -> logging.Formatter:
     """What makes a line of a record."""
-    return structlog.stdlib.ProcessorFormatter(
+    return WithoutKeys(
         processors=[*_common(), *_last(format, colors)],
         foreign_pre_chain=[structlog.contextvars.merge_contextvars, structlog.stdlib.ExtraAdder()],
     )

@@ -91,6 +91,7 @@ def test_the_image_installs_all_that_the_service_needs(torch: str) -> None:
     asked = [
         *project["dependencies"],
         *project["optional-dependencies"]["service"],
+        *project["optional-dependencies"]["otel"],
         *PROJECT["build-system"]["requires"],
     ]
     needed = needed_by(asked, set())

@@ -25,6 +25,7 @@ LossgaugeError
     ServerError                   5xx  the service failed
       ServiceUnavailableError       503  not now
         WarmingUpError                the kernels are being compiled
+      DeadlineExceededError         504  the deadline passed before the work was done
   UndefinedScore                a score without a value was read as a number
   UnreadableAnswer              an answer that is not in the contract
 """
@@ -251,6 +252,14 @@ class WarmingUpError(ServiceUnavailableError):
     """
 
 
+class DeadlineExceededError(ServerError):
+    """504: the deadline passed before the work was done.
+
+    >>> BY_CODE["deadline_exceeded"].__name__
+    'DeadlineExceededError'
+    """
+
+
 class UndefinedScore(LossgaugeError):
     """A score without a value was read as a number; `reason` says why it has none.
 
@@ -289,6 +298,9 @@ BY_CODE: dict[str, type[ProblemError]] = {
     "not_acceptable": NotAcceptableError,
     "unavailable": ServiceUnavailableError,
     "warming_up": WarmingUpError,
+    "draining": ServiceUnavailableError,
+    "overloaded": RateLimitedError,
+    "deadline_exceeded": DeadlineExceededError,
     "unauthorized": AuthenticationError,
     "forbidden": PermissionDeniedError,
     "not_found": NotFoundError,
