@@ -16,7 +16,7 @@ from tests.reliability.figure import Figure
 
 CAPACITY = 8
 TIMES = 4
-SIDE = 768
+SIDE = 384
 MOST_ATTEMPTS = 1.3
 BOUND_S = 2 * SHORT_S
 """What the p99 of the accepted requests may be above that at capacity: what they stand in line, twice."""
@@ -45,26 +45,31 @@ class Counting(httpx.HTTPTransport):
         return response
 
 
-def run(log: Path, calls: int) -> Figure:
-    """So many calls of each caller, at capacity and at four times of it."""
+def run(log: Path, calls: int) -> list[Figure]:
+    """So many calls of each caller, at capacity and at four times of it: what comes of the calls, and how long they take."""
     with running(log, "--kernel", "eager", pending_pairs=str(CAPACITY)) as service:
         _, usual = _load(service.url, CAPACITY, calls)
         finished, transports = _load(service.url, CAPACITY * TIMES, calls)
-    asked = CAPACITY * TIMES * calls
+    return [_finished(finished, CAPACITY * TIMES * calls, transports), _in_time(_p99(usual), _p99(transports))]
+
+
+def _finished(finished: int, asked: int, transports: Sequence[Counting]) -> Figure:
     attempts = sum(one.attempts for one in transports) / asked
     refused = [told for one in transports for told in one.refused]
-    calm, busy = _p99(usual), _p99(transports)
     return Figure(
-        f"{TIMES} x overload",
-        f"the client library finishes 100 % of calls, at most {MOST_ATTEMPTS} attempts each; refusals carry Retry-After; "
+        f"{TIMES} x overload: calls",
+        f"the client library finishes 100 %, at most {MOST_ATTEMPTS} attempts each; refusals carry Retry-After",
+        f"{finished} of {asked}, {attempts:.3f} attempts each; {len(refused)} refused, {sum(refused)} with Retry-After",
+        finished == asked and attempts <= MOST_ATTEMPTS and all(refused),
+    )
+
+
+def _in_time(calm: float, busy: float) -> Figure:
+    return Figure(
+        f"{TIMES} x overload: time",
         f"p99 of accepted requests <= that at capacity + {BOUND_S:g} s",
-        f"{finished} of {asked} calls, {attempts:.3f} attempts each; {len(refused)} refused, {sum(refused)} with Retry-After; "
-        f"p99 {busy * 1e3:.0f} ms, at capacity {calm * 1e3:.0f} ms",
-        finished == asked
-        and attempts <= MOST_ATTEMPTS
-        and all(refused)
-        and len(refused) > 0
-        and busy <= calm + BOUND_S,
+        f"{busy * 1e3:.0f} ms; at capacity {calm * 1e3:.0f} ms",
+        busy <= calm + BOUND_S,
     )
 
 

@@ -31,11 +31,11 @@ def malformed(service: Running, number: int) -> Figure:
 def _growth(service: Running, requests: list[list[bytes]], status: int) -> tuple[list[int], list[float]]:
     """How many are answered by the status, and the MiB that all of them leave, `ROUNDS` times."""
     for request in requests:
-        exchanged(service.url, *request, hangs_up=True)
+        exchanged(service.url, *request)
     answered, grown = list[int](), list[float]()
     for _ in range(ROUNDS):
         before = resident(service.process.pid)
-        answers = [exchanged(service.url, *request, hangs_up=True) for request in requests]
+        answers = [exchanged(service.url, *request) for request in requests]
         answered.append(sum(status_of(answer) == status for answer in answers))
         grown.append((resident(service.process.pid) - before) / MIB)
     return answered, grown

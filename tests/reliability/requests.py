@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import re
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,7 +61,7 @@ def broken_gzip(seed: int) -> bytes:
 
 
 def exchanged(url: str, *pieces: bytes, hangs_up: bool = False, timeout: float = 20.0) -> bytes:
-    """What is answered until the service closes, or until we hang up, where nothing more comes. TimeoutError where it hangs."""
+    """The answer; where we hang up, all that comes until nothing more does. Raises TimeoutError where the service hangs."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port), timeout=timeout) as connection:
         with contextlib.suppress(
@@ -71,7 +72,9 @@ def exchanged(url: str, *pieces: bytes, hangs_up: bool = False, timeout: float =
         if not hangs_up:
             return received(connection)
         connection.settimeout(QUIET_S)
-        first = received(connection)
+        first = b""
+        with contextlib.suppress(TimeoutError):
+            first = received(connection)
         connection.settimeout(timeout)
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_WR)
@@ -79,16 +82,18 @@ def exchanged(url: str, *pieces: bytes, hangs_up: bool = False, timeout: float =
 
 
 def received(connection: socket.socket) -> bytes:
-    """All that comes until the service closes; or, where nothing came at all for a while, nothing."""
+    """One whole answer, or what came of it until the service closed."""
     gathered = bytearray()
     with contextlib.suppress(ConnectionResetError):
-        try:
-            while piece := connection.recv(2**16):
-                gathered += piece
-        except TimeoutError:
-            if connection.gettimeout() != QUIET_S:
-                raise
+        while not _is_whole(gathered) and (piece := connection.recv(2**16)):
+            gathered += piece
     return bytes(gathered)
+
+
+def _is_whole(answer: bytearray) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)^content-length: *(\d+)", head, re.MULTILINE)
+    return bool(end and length) and len(body) >= int(length[1] if length else 0)
 
 
 def status_of(answer: bytes) -> int | None:

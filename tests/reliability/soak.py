@@ -56,7 +56,7 @@ def _runs(given: argparse.Namespace) -> Iterator[Iterable[Figure]]:
         with running(log, "--kernel", "eager", module="tests.reliability.leaking", **CAPS) as leaking:
             yield [_planted(mixed.growth(leaking, 3000))]
         yield [stopping.run(log, 32)]
-        yield [overload.run(log, 20)]
+        yield overload.run(log, 20)
     yield decoders.run(given.decoders)
 
 
