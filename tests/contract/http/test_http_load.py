@@ -1,0 +1,129 @@
+"""Requests that wait: refused, too late, or left by their callers."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from lossgauge_service.app import create_app
+from lossgauge_service.engine import Engine
+from lossgauge_service.engine.staging import Staged
+from lossgauge_service.http_protocol import BoundedHeaders
+from lossgauge_service.outcomes import Outcomes
+from lossgauge_service.settings import Settings
+
+Document = dict[str, Any]
+WITHIN_S = 20.0
+
+
+@dataclass(frozen=True)
+class Held(Engine):
+    """Computes nothing until it is let; remembers how many samples each launch had."""
+
+    let: threading.Event = field(default_factory=threading.Event)
+    launches: list[int] = field(default_factory=list)
+
+    def launch(self, batch: Staged) -> Outcomes:
+        self.launches.append(batch.count)
+        self.let.wait(WITHIN_S)
+        return super().launch(batch)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service behind a real socket, its application and its engine."""
+
+    url: str
+    app: FastAPI
+    engine: Held
+
+
+@pytest.fixture
+def held(engine: Engine) -> Iterator[Running]:
+    """A service with room for two pairs, whose engine is held."""
+    held = Held(engine.device, engine.kernels, engine.info)
+    app = create_app(Settings(pending_pairs=2), held)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until(lambda: server.started)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    until(lambda: httpx.get(f"http://{host}:{port}/health/ready").status_code == 200)
+    yield Running(f"http://{host}:{port}", app, held)
+    held.let.set()
+    server.should_exit = True
+    thread.join()
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Wait for something that another thread does."""
+    ends = time.monotonic() + WITHIN_S
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.005)
+
+
+def sent(url: str, document: Document) -> socket.socket:
+    """A request whose answer is not waited for."""
+    body = json.dumps(document).encode()
+    head = (
+        f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    connection = socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 80), timeout=WITHIN_S)
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def test_who_hangs_up_before_its_turn_costs_no_launch(held: Running, score_request: Document) -> None:
+    """A closed socket is noticed while its request waits: it is never launched, and its room is free again."""
+    first = sent(held.url, score_request)
+    until(lambda: held.engine.launches == [1])
+    second = sent(held.url, score_request)
+    until(lambda: held.app.state.service.admission.requests == 2)
+    second.close()
+    until(lambda: held.app.state.service.admission.requests == 1)
+    held.engine.let.set()
+    assert b"200 OK" in first.recv(2**16)
+    assert httpx.post(f"{held.url}/v1/score", json=score_request).status_code == 200
+    assert held.engine.launches == [1, 1]
+    first.close()
+
+
+def test_an_overload_is_told(held: Running, score_request: Document) -> None:
+    """Beyond the room, and the line, a request is 429 with `Retry-After`; the service is ready all the same."""
+    waiting = [sent(held.url, score_request) for _ in range(2)]
+    admission = held.app.state.service.admission
+    until(lambda: admission.requests == 2)
+    admission._pace.pair_s = 3.0
+    answer = httpx.post(f"{held.url}/v1/score", json=score_request)
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, "overloaded", "3")
+    assert "2 places" in answer.json()["detail"]
+    assert httpx.get(f"{held.url}/health/ready").status_code == 200
+    for connection in waiting:
+        connection.close()
+
+
+def test_a_deadline_of_the_callers(held: Running, score_request: Document, pair: Document, question: Document) -> None:
+    """What is not done in time is 504; of a batch, each item that is late is a problem in its place."""
+    soon = {"X-Request-Timeout-Ms": "100"}
+    single = httpx.post(f"{held.url}/v1/score", json=score_request, headers=soon, timeout=WITHIN_S)
+    assert (single.status_code, single.json()["code"]) == (504, "deadline_exceeded")
+    batch = httpx.post(f"{held.url}/v1/score/batch", json={**question, "items": [pair]}, headers=soon, timeout=WITHIN_S)
+    assert batch.status_code == 200
+    assert batch.json()["items"][0]["problem"]["code"] == "deadline_exceeded"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("given", ["", "0", "-5", "1.5", "soon", "9" * 30])
+async def test_a_deadline_that_is_none(client: httpx.AsyncClient, score_request: Document, given: str) -> None:
+    """It is a whole number of milliseconds; anything else is refused."""
+    answer = await client.post("/v1/score", json=score_request, headers={"X-Request-Timeout-Ms": given})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+    assert "X-Request-Timeout-Ms" in answer.json()["detail"]
