@@ -69,6 +69,11 @@ class Admission:
             self._check("pairs", self._held.pairs, mine.pairs, pairs, self._most.pairs)
             self._add(mine, bytes, pairs)
 
+    def let_go(self, mine: Held, bytes: int = 0, pairs: int = 0) -> None:
+        """Let a request that goes on hold less."""
+        with self._lock:
+            self._add(mine, -bytes, -pairs)
+
     def release(self, mine: Held) -> None:
         """A request is answered."""
         with self._lock:
@@ -103,6 +108,11 @@ class Admitted:
     def hold(self, bytes: int = 0, pairs: int = 0) -> None:
         """Hold more. Raises `Overloaded`."""
         self._admission.hold(self.held, bytes, pairs)
+
+    def let_go(self, bytes: int = 0, pairs: int = 0) -> None:
+        """Hold less, and go on. Below 0 it is more, without asking: for what is small and has to be kept."""
+        if not self._over:
+            self._admission.let_go(self.held, bytes, pairs)
 
     def release(self) -> None:
         """Hold nothing any more; once is enough."""

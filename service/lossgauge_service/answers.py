@@ -31,6 +31,10 @@ class Stopwatch:
         self.laps[step] = _ms(now - self.last)
         self.last = now
 
+    def spend(self, step: str, seconds: float) -> None:
+        """Add to a step that is done many times, in turns with others."""
+        self.laps[step] = self.laps.get(step, 0.0) + _ms(seconds)
+
     def times(self) -> dict[str, float]:
         """Every step so far, and the total."""
         return {**{step: self.laps.get(step, 0.0) for step in STEPS}, "total": _ms(time.perf_counter() - self.started)}
@@ -39,14 +43,18 @@ class Stopwatch:
 def answer(content: dict[str, Any], question: Question, plan: Plan, engine: EngineInfo, watch: Stopwatch) -> Response:
     """The answer: its content, what was asked with every default, the times and the engine."""
     times = watch.times()
-    document = {
-        **content,
+    document = {**content, **tail(question, plan, engine, times)}
+    return Response(orjson.dumps(document), headers=timing_headers(times), media_type=MEDIA_TYPE)
+
+
+def tail(question: Question, plan: Plan, engine: EngineInfo, times: Mapping[str, float]) -> dict[str, Any]:
+    """What every answer of scores ends with."""
+    return {
         "asked": {name: getattr(question, name) for name in Asked.model_fields},
         "semantics": plan.semantics,
         "timing_ms": times,
         "engine": engine.model_dump(),
     }
-    return Response(orjson.dumps(document), headers=timing_headers(times), media_type=MEDIA_TYPE)
 
 
 def csv_answer(text: str, watch: Stopwatch) -> Response:

@@ -15,13 +15,14 @@ from lossgauge_service.engine import Engine
 from lossgauge_service.head import Head
 from lossgauge_service.problems import HANDLERS, Problems, Statuses
 from lossgauge_service.request_id import RequestId
-from lossgauge_service.routes import batch, catalogue, health, limits, maps, presets, root, score, sweep
+from lossgauge_service.routes import batch, catalogue, health, limits, maps, presets, root, score, stream, sweep
 from lossgauge_service.service import running
 from lossgauge_service.settings import Settings
 
 ROUTES = (
     score.router,
     batch.router,
+    stream.router,
     sweep.router,
     maps.router,
     catalogue.router,
@@ -43,6 +44,7 @@ STATUS: Statuses = {
     errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
     errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.Stalled: HTTPStatus.REQUEST_TIMEOUT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.LossgaugeError: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -20,6 +20,7 @@ LossgaugeError
     Draining                  the service is being stopped
     Overloaded                as much waits as may
   DeadlineExceeded          the result came too late for whoever asked
+  Stalled                   the caller of a stream sends and takes nothing
   NotFound                  no such thing
 """
 
@@ -151,6 +152,12 @@ class DeadlineExceeded(LossgaugeError):
     """The deadline of the request, or the service's own, passed before its work began."""
 
     code, title = "deadline_exceeded", "Deadline exceeded"
+
+
+class Stalled(LossgaugeError):
+    """A stream whose caller sends and takes nothing for longer than `idle_s`, or an item longer than a request may."""
+
+    code, title = "stalled", "Stream stalled"
 
 
 class NotFound(LossgaugeError):

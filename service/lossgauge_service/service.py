@@ -35,6 +35,7 @@ class Service:
     admission: Admission
     decoders: CapacityLimiter
     timeout_s: float
+    idle_s: float
 
 
 def service_of(request: Request) -> Service:
@@ -66,6 +67,7 @@ async def running(settings: Settings, problems: Problems, engine: Engine | None)
             admission,
             CapacityLimiter(settings.decoders),
             settings.timeout_s,
+            settings.idle_s,
         )
     finally:
         warm_up.cancel()

@@ -8,6 +8,7 @@ LossgaugeError
     BadRequestError               400  the body is not what its media type says
     NotFoundError                 404  no such thing
     NotAcceptableError            406  no media type of those that are accepted can hold the answer
+    StalledError                  408  a stream, or an item of it, did not come in time
     RequestTooLargeError          413  the body is larger than the service reads
     UnsupportedMediaTypeError     415  a body type or content coding that is not taken
     InvalidInputError             422  what was asked or sent cannot be scored
@@ -110,6 +111,14 @@ class NotAcceptableError(ProblemError):
 
     >>> BY_STATUS[406].__name__
     'NotAcceptableError'
+    """
+
+
+class StalledError(ProblemError):
+    """408: a stream whose caller sends and takes nothing, or an item of it that does not come in time.
+
+    >>> BY_STATUS[408].__name__
+    'StalledError'
     """
 
 
@@ -271,6 +280,7 @@ BY_CODE: dict[str, type[ProblemError]] = {
     "not_acceptable": NotAcceptableError,
     "unavailable": ServiceUnavailableError,
     "warming_up": WarmingUpError,
+    "stalled": StalledError,
     "not_found": NotFoundError,
 }
 
@@ -278,6 +288,7 @@ BY_STATUS: dict[int, type[ProblemError]] = {
     400: BadRequestError,
     404: NotFoundError,
     406: NotAcceptableError,
+    408: StalledError,
     413: RequestTooLargeError,
     415: UnsupportedMediaTypeError,
     422: InvalidInputError,

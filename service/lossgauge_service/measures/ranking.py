@@ -50,6 +50,10 @@ class Ranked(Measure[Rankings]):
 
     top: bool = False
 
+    @property
+    def grows(self) -> bool:
+        return True
+
     def measure(self, sample: Sample, device: torch.device) -> Rankings:
         sides = list(sides_of(sample, self.top))
         classes = np.empty(len(sides), object)
