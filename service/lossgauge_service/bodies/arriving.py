@@ -41,8 +41,12 @@ class Entries(Protocol):
     def pending(self) -> int:
         """Bytes that are kept of the entry that is still coming."""
 
+    @property
+    def broken(self) -> LossgaugeError | None:
+        """Why nothing more can be read."""
+
     def feed(self, piece: bytes) -> list[Entry]:
-        """The entries that end in the next piece. Raises `Malformed` where nothing after it can be read."""
+        """The entries that end in the next piece, as far as it can be read."""
 
     def end(self) -> list[Entry]:
         """The entry that ends with the body. Raises `Malformed` where the body is cut off."""
@@ -80,6 +84,10 @@ class Lines:
     @property
     def pending(self) -> int:
         return len(self._line)
+
+    @property
+    def broken(self) -> LossgaugeError | None:
+        return None
 
     def feed(self, piece: bytes) -> list[Entry]:
         *ended, rest = piece.split(b"\n")
@@ -124,16 +132,24 @@ class Parts:
         self._header, self._value = b"", b""
         self._name, self._media_type = "", ""
         self._content = bytearray()
-        with _broken():
+        self._broken: LossgaugeError | None = None
+        with _as_malformed():
             self._parser = MultipartParser(boundary, self._callbacks())  # type: ignore[arg-type]
 
     @property
     def pending(self) -> int:
         return self._kept
 
+    @property
+    def broken(self) -> LossgaugeError | None:
+        return self._broken
+
     def feed(self, piece: bytes) -> list[Entry]:
-        with _broken():
-            self._parser.write(piece)
+        try:
+            with _as_malformed():
+                self._parser.write(piece)
+        except LossgaugeError as broken:
+            self._broken = broken
         found, self._found = self._found, []
         return found
 
@@ -204,7 +220,7 @@ class Parts:
 
 
 @contextmanager
-def _broken() -> Iterator[None]:
+def _as_malformed() -> Iterator[None]:
     """What the parser refuses is malformed."""
     try:
         yield
@@ -241,6 +257,8 @@ class Arriving:
                     f"the stream inflates to more than {MOST_RATIO} times what came", limit="inflated_bytes"
                 )
             yield self._entries.feed(piece)
+            if self._entries.broken:
+                raise self._entries.broken
 
     def ended(self) -> Iterator[list[Entry]]:
         """The entries that end with the body."""

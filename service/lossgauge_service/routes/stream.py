@@ -26,7 +26,8 @@ router = APIRouter(tags=["scoring"])
 
 @router.post(
     "/v1/score/stream",
-    response_class=Lines,
+    status_code=200,
+    response_class=Response,
     responses={200: {"content": LINES, "description": "Lines."}, **problems(*STREAM_PROBLEMS)},
     openapi_extra=stream_of(STREAM),
 )

@@ -28,7 +28,7 @@ from tests.contract.http.streaming import (
     until,
 )
 
-BATCH = {"path": "/v1/score/batch"}
+BATCH = "/v1/score/batch"
 JSON = "Content-Type: application/json"
 
 
@@ -71,7 +71,7 @@ def test_the_first_line_of_a_batch_leaves_before_the_last_item_is_computed(gated
     """A batch as lines: with the engine held after the first launch, the first line is there already."""
     with listening(gated) as service:
         batcher = with_budget(service, gated, budget=1.0)
-        with Caller(service, JSON, **BATCH) as caller:
+        with Caller(service, JSON, path=BATCH) as caller:
             caller.write(json.dumps({**QUESTION, "items": [ITEM, {}, ITEM, ITEM]}).encode())
             caller.end()
             gated.let.release()
@@ -245,7 +245,7 @@ def test_late_items_are_problems_in_their_places(gated: Gated) -> None:
 def test_late_items_of_a_batch_are_problems_in_their_places(gated: Gated) -> None:
     """A batch as lines has one deadline: what is late is a problem in its place, and the summary counts it as skipped."""
     with listening(gated) as service:
-        with Caller(service, JSON, "X-Request-Timeout-Ms: 400", **BATCH) as caller:
+        with Caller(service, JSON, "X-Request-Timeout-Ms: 400", path=BATCH) as caller:
             caller.write(json.dumps({**QUESTION, "items": [ITEM] * 2}).encode())
             caller.end()
             *items, last = caller.rest()
