@@ -103,17 +103,20 @@ def test_a_line_of_a_stream_leaves_before_the_next_item_comes(service: Listening
     until(lambda: service.is_idle)
 
 
-@pytest.mark.parametrize("path", ["/v1/score/batch", "/v1/score/stream"])
-def test_a_caller_that_hangs_up_stops_the_rest(gated: Gated, path: str) -> None:
-    """What has not begun when the caller leaves is never launched, and nothing is held for it."""
+@pytest.mark.parametrize(
+    ("path", "ended"), [("/v1/score/batch", True), ("/v1/score/stream", False), ("/v1/score/stream", True)]
+)
+def test_a_caller_that_hangs_up_stops_the_rest(gated: Gated, path: str, ended: bool) -> None:
+    """What has not begun when the caller leaves is never launched, whether all had come or not; nothing is held for it."""
     with listening(gated) as service:
         batcher = with_budget(service, gated, budget=1.0)
         caller = Caller(service, *([JSON] if path.endswith("batch") else []), path=path)
         if path.endswith("batch"):
             caller.write(json.dumps({**QUESTION, "items": [ITEM] * 10}).encode())
-            caller.end()
         else:
             caller.lines(QUESTION, *[ITEM] * 10)
+        if ended:
+            caller.end()
         gated.let.release()
         assert caller.read()["index"] == 0 if path.endswith("batch") else caller.response.status == 200
         until(lambda: len(gated.launches) >= 1)
@@ -152,26 +155,30 @@ def _sent_until_it_stops(connection: socket.socket, line: bytes, at_most: int) -
     return sent
 
 
+MANY = [{"name": "confusion", "key": f"{place:03}" * 30} for place in range(63)]
+"""Metrics whose lines are long."""
+
+
 def test_a_caller_that_sends_all_before_it_reads(service: Listening) -> None:
-    """100 MB are taken from a caller who reads nothing before the end; all lines are there then."""
-    line = json.dumps(npy_item(96)).encode() + b"\n"
-    count = 100_000_000 // len(line)
-    with Caller(service) as caller:
-        caller.lines(QUESTION)
-        for _ in range(count // 16 + 1):
-            caller.write(line * 16)
+    """100 MB are taken from a caller who reads nothing before the end, also where its lines are more than sockets hold."""
+    padded = json.dumps(ITEM).encode() + b" " * 50_000 + b"\n"
+    with Caller(service, buffer=2**14) as caller:
+        caller.lines({**QUESTION, "metrics": MANY})
+        for _ in range(200):
+            caller.write(padded * 10)
         caller.end()
-        *items, last = caller.rest()
-    assert [item["index"] for item in items] == [*range(len(items))]
-    assert last["summary"]["dice"]["counted"] == len(items) == (count // 16 + 1) * 16
+        answer = caller.response.read()
+    *items, last = map(json.loads, answer.splitlines())
+    assert len(answer) > 15_000_000
+    assert [item["index"] for item in items] == [*range(2000)]
+    assert last["summary"][MANY[0]["key"]]["counted"] == 2000
     until(lambda: service.is_idle)
 
 
 def test_a_caller_that_never_reads(engine: Engine) -> None:
     """Once the backlog is full nothing moves any more: the connection is closed, and nothing stays held."""
-    many = [{"name": "focal_loss", "gamma": gamma / 8, "key": f"f{gamma}" * 20} for gamma in range(1, 64)]
     with listening(engine, idle_s=1.0) as service, Caller(service, buffer=2**14) as caller:
-        caller.lines({**QUESTION, "metrics": many})
+        caller.lines({**QUESTION, "metrics": MANY})
         with pytest.raises(ConnectionError):
             _write_without_end(caller)
         until(lambda: service.is_idle)

@@ -354,21 +354,25 @@ async def test_parts_that_are_too_many(
     assert (bad["index"], bad["problem"].get("limit")) == (1, limit)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        form(("request", QUESTION), *GOOD, *PAIR),
-        form(("request", QUESTION), *GOOD)[: -len(b"--edge--\r\n")] + b"--edge\r\n",
-        form(("request", QUESTION), *GOOD, ("request", QUESTION)),
-        form(("request", QUESTION), *GOOD)[: -len(b"--edge--\r\n")] + b"--edge\r\nnonsense\r\n\r\n",
-    ],
-    ids=["parts of no item", "cut off", "a second question", "broken"],
-)
-async def test_a_broken_form_ends_the_stream(client: httpx.AsyncClient, body: bytes) -> None:
+WHOLE = form(("request", QUESTION), *GOOD)
+OPEN = WHOLE[: -len(b"--edge--\r\n")]
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "parts of no item": (form(("request", QUESTION), *GOOD, *PAIR), "no part 'item'"),
+    "cut off": (OPEN + b"--edge\r\n", "cut off"),
+    "a second question": (form(("request", QUESTION), *GOOD, ("request", QUESTION), *GOOD), "the first part"),
+    "no headers": (OPEN + b"--edge\r\nnonsense\r\n\r\n" + WHOLE, "broken"),
+    "no name": (OPEN + b"--edge\r\nA: b\r\n\r\n" + WHOLE, "must have a name"),
+}
+
+
+@pytest.mark.parametrize(("body", "why"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("size", [10, 10**6])
+async def test_a_broken_form_ends_the_stream(client: httpx.AsyncClient, body: bytes, why: str, size: int) -> None:
     """Where nothing after it can be read, the items before it are told, and the last line says what is wrong."""
-    *items, last = await lines_of(client, body, FORM)
+    *items, last = await lines_of(client, in_pieces(body, size), FORM)
     assert [item["index"] for item in items] == [0]
     assert (last["end"], last["problem"]["code"]) == ("problem", "malformed_body")
+    assert why in last["problem"]["detail"]
 
 
 async def test_the_question_is_the_first_part(client: httpx.AsyncClient) -> None:

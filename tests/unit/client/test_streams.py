@@ -156,6 +156,24 @@ def test_items_are_read_no_further_than_is_in_flight(seen: int) -> None:
             next(stream)
 
 
+def test_refused_items_do_not_pile_up() -> None:
+    """Where item after item is refused they come back soon, not at the end."""
+    taken = 0
+
+    def source() -> Iterator[Any]:
+        nonlocal taken
+        for index in range(100_000):
+            taken += 1
+            yield {"a": index}
+
+    with (
+        Client(transport=FakeService().transport, retries=0) as client,
+        client.score_stream(source(), **OPTIONS) as stream,
+    ):
+        assert next(stream).index == 0
+        assert taken <= (IN_FLIGHT + 1) * MOST_ITEMS
+
+
 def test_an_asynchronous_stream_can_be_left() -> None:
     """What is in flight is given up, and no more is sent."""
     service = FakeService()
