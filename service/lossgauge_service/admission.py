@@ -140,6 +140,14 @@ class Admission:
                     raise self._refusal(f"the service holds {held} {what} of requests, and takes {most}", admitted.key)
             self._add(mine, bytes, pairs)
 
+    def let_go(self, admitted: "Admitted", bytes: int, pairs: int) -> None:
+        """A request that goes on holds less: the first in line has its room."""
+        if pairs > 0:
+            self._pace.add(pairs, self._now(), busy=bool(self._line))
+        with self._lock:
+            self._add(admitted.held, -bytes, -pairs)
+        self._call_the_first()
+
     def release(self, admitted: "Admitted") -> None:
         """A request is answered: the first in line has its room."""
         self._pace.add(admitted.held.pairs, self._now(), busy=bool(self._line))
@@ -211,6 +219,11 @@ class Admitted:
     def hold(self, bytes: int = 0, pairs: int = 0) -> None:
         """Hold more. Raises `Overloaded`."""
         self._admission.hold(self, bytes, pairs)
+
+    def let_go(self, bytes: int = 0, pairs: int = 0) -> None:
+        """Hold less, and go on; on the event loop. Below 0 it is more, without asking: for what is small and has to be kept."""
+        if not self._over:
+            self._admission.let_go(self, bytes, pairs)
 
     def release(self) -> None:
         """Hold nothing any more; once is enough."""

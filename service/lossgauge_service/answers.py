@@ -25,6 +25,7 @@ class Stopwatch:
     began_ns: int = field(default_factory=time.time_ns)
     started: float = field(default_factory=time.perf_counter)
     last: float = field(default_factory=time.perf_counter)
+    in_turns: bool = False
 
     def lap(self, step: str) -> None:
         """End a step; the next one begins."""
@@ -39,13 +40,19 @@ class Stopwatch:
 
     def break_off(self) -> None:
         """End whichever step it is in: it is the last."""
-        if len(self.seconds) < len(STEPS):
+        if not self.in_turns and len(self.seconds) < len(STEPS):
             self.lap(STEPS[len(self.seconds)])
 
     @property
     def total_s(self) -> float:
         """Seconds from the start until now."""
         return time.perf_counter() - self.started
+
+    def spend(self, step: str, seconds: float) -> None:
+        """Add to a step that is done many times, in turns with others; it is no part of the step that is being timed."""
+        self.in_turns = True
+        self.last += seconds
+        self.seconds[step] = self.seconds.get(step, 0.0) + seconds
 
     def times(self) -> dict[str, float]:
         """Milliseconds of every step so far, and of the total."""
@@ -54,13 +61,16 @@ class Stopwatch:
 
 def answer(content: dict[str, Any], question: Question, plan: Plan, engine: EngineInfo, watch: Stopwatch) -> Response:
     """The answer: its content, what was asked with every default, the times and the engine."""
-    document = {
-        **content,
+    return timed_answer({**content, **tail(question, plan, engine)}, watch)
+
+
+def tail(question: Question, plan: Plan, engine: EngineInfo) -> dict[str, Any]:
+    """What every answer of scores ends with, before the times."""
+    return {
         "asked": {name: getattr(question, name) for name in Asked.model_fields},
         "semantics": plan.semantics,
         "engine": engine.model_dump(),
     }
-    return timed_answer(document, watch)
 
 
 def timed_answer(document: dict[str, Any], watch: Stopwatch) -> Response:

@@ -19,7 +19,7 @@ from lossgauge_service.keyring import Keyring
 from lossgauge_service.observing import Observed
 from lossgauge_service.problems import HANDLERS, Problems, Statuses
 from lossgauge_service.request_id import RequestId
-from lossgauge_service.routes import batch, catalogue, health, limits, maps, meters, presets, root, score, sweep
+from lossgauge_service.routes import batch, catalogue, health, limits, maps, meters, presets, root, score, stream, sweep
 from lossgauge_service.service import running
 from lossgauge_service.settings import Settings
 from lossgauge_service.tracing import Tracing, tracing_of
@@ -27,6 +27,7 @@ from lossgauge_service.tracing import Tracing, tracing_of
 ROUTES = (
     score.router,
     batch.router,
+    stream.router,
     sweep.router,
     maps.router,
     catalogue.router,
@@ -49,6 +50,7 @@ STATUS: Statuses = {
     errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
     errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.Stalled: HTTPStatus.REQUEST_TIMEOUT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,

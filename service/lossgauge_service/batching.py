@@ -7,7 +7,7 @@ a launch where they sum the same statistics of the same kinds of samples; what a
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from threading import Condition, Thread
@@ -120,7 +120,9 @@ class Batcher:
         """The sums of the samples; those whose deadline passes have its error. When it is cancelled, what has not begun is not done."""
         return joined([part async for part in self.stream(plan, samples, ticket)] or [Outcomes(0, (), {})])
 
-    async def stream(self, plan: Plan, samples: Sequence[Sample], ticket: Ticket = Ticket()) -> AsyncIterator[Outcomes]:
+    async def stream(
+        self, plan: Plan, samples: Sequence[Sample], ticket: Ticket = Ticket()
+    ) -> AsyncGenerator[Outcomes, None]:
         """The same in parts, in the order of the samples, each as soon as it is there."""
         jobs = [
             Scoring(_key(plan, part), cost, plan=plan, samples=part, **_waiting_for(ticket.of_part(number)))

@@ -9,7 +9,7 @@ from lossgauge.encodings import Array
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Bits, Caps, array_of
 from lossgauge.mapping import MapRequest
 from lossgauge.sweeps import SweepRequest
-from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest, Subject
+from lossgauge.wire import BatchItem, BatchRequest, Limits, Question, ScoreRequest, StreamRequest, Subject
 
 from lossgauge_service.bodies import Envelope
 from lossgauge_service.errors import (
@@ -122,6 +122,10 @@ class Decoder:
         room = Room(self.limits.decoded_bytes)
         return [self._item(request, document, f"/items/{index}", room) for index, document in enumerate(request.items)]
 
+    def item(self, question: Question, document: Any, at: str) -> Item:
+        """An item that is decoded by itself; `at` points to it."""
+        return self._item(question, document, at, Room(self.limits.decoded_bytes))
+
     def _item(self, question: Question, document: Any, at: str, room: "Room") -> Item:
         try:
             item = validated(BatchItem, document, at)
@@ -185,6 +189,11 @@ def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:
     """The request of a batch; its items are not read yet."""
     _check_length(envelope.document, "items", limits.items)
     return _asked(BatchRequest, envelope.document, limits)
+
+
+def stream_request(document: dict[str, Any], limits: Limits) -> StreamRequest:
+    """The question of a stream."""
+    return _asked(StreamRequest, document, limits)
 
 
 def sweep_request(envelope: Envelope, limits: Limits) -> SweepRequest:

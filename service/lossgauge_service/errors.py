@@ -22,6 +22,7 @@ LossgaugeError
   DeadlineExceeded          the result came too late for whoever asked
   Unauthorized              no key, or one that is not known
   Forbidden                 a key that may not
+  Stalled                   the caller of a stream sends and takes nothing
   NotFound                  no such thing
 """
 
@@ -171,6 +172,12 @@ class Forbidden(LossgaugeError):
     """The key that was sent may read, not score."""
 
     code, title = "forbidden", "The key may not"
+
+
+class Stalled(LossgaugeError):
+    """A stream whose caller sends and takes nothing for longer than `idle_s`, or an item longer than a request may."""
+
+    code, title = "stalled", "Stream stalled"
 
 
 class NotFound(LossgaugeError):

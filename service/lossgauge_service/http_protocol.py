@@ -2,6 +2,8 @@
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lossgauge_service.lines import ABORT
+
 MOST_HEADER_BYTES = 2**16
 
 
@@ -14,6 +16,7 @@ class BoundedHeaders(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request starts."""
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         self._in_headers, self._header_bytes = True, 0
 
     def on_headers_complete(self) -> None:

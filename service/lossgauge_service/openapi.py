@@ -8,7 +8,17 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from lossgauge.mapping import MapRequest
 from lossgauge.sweeps import SweepRequest
-from lossgauge.wire import BatchRequest, Problem, ScoreRequest
+from lossgauge.wire import (
+    BatchItem,
+    BatchRequest,
+    FailedItem,
+    Problem,
+    ScoredItem,
+    ScoreRequest,
+    StreamProblem,
+    StreamRequest,
+    StreamSummary,
+)
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
@@ -21,6 +31,12 @@ SPOKEN_BY_HAND: list[tuple[type[BaseModel], JsonSchemaMode]] = [
     (BatchRequest, "validation"),
     (SweepRequest, "validation"),
     (MapRequest, "validation"),
+    (StreamRequest, "validation"),
+    (BatchItem, "validation"),
+    (ScoredItem, "serialization"),
+    (FailedItem, "serialization"),
+    (StreamSummary, "serialization"),
+    (StreamProblem, "serialization"),
     (Problem, "serialization"),
 ]
 WHEN = {
@@ -28,6 +44,7 @@ WHEN = {
     HTTPStatus.UNAUTHORIZED: "A key is needed, and none was sent, or one that is not known, or several.",
     HTTPStatus.FORBIDDEN: "The key that was sent may read, not score.",
     HTTPStatus.NOT_FOUND: "There is no such thing.",
+    HTTPStatus.REQUEST_TIMEOUT: "The body, or the next item of it, did not come in time.",
     HTTPStatus.NOT_ACCEPTABLE: "No media type of those that `Accept` names can hold the answer.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the service reads; `limit` names the cap.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A media type or content coding that is not taken.",
@@ -54,6 +71,20 @@ KEYS = {
         "description": "The same key, in another header.",
     },
 }
+STREAM_PROBLEMS = (*MAP_PROBLEMS, HTTPStatus.REQUEST_TIMEOUT)
+NDJSON = "application/x-ndjson"
+LINES: dict[str, Any] = {
+    NDJSON: {
+        "schema": {
+            "description": "Lines: an item each, in their order, and a last one with `end`.",
+            "oneOf": [
+                {"$ref": REF.format(model=model.__name__)}
+                for model in (ScoredItem, FailedItem, StreamSummary, StreamProblem)
+            ],
+        }
+    }
+}
+"""An answer of lines."""
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
@@ -81,6 +112,24 @@ def body_of(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, An
         "application/json": {"schema": message, "examples": dict(examples)},
         "multipart/form-data": {"schema": parts, "encoding": {"request": {"contentType": "application/json"}}},
         "application/x-safetensors": {"schema": tensors},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def stream_of(example: str) -> dict[str, Any]:
+    """A request body that is scored while it arrives."""
+    question, item = ({"$ref": REF.format(model=model.__name__)} for model in (StreamRequest, BatchItem))
+    lines = {"description": "Lines: the question, then an item each.", "oneOf": [question, item]}
+    parts = {
+        "type": "object",
+        "required": ["request", "item"],
+        "description": "The part `request` first; then, of each item, its arrays' parts and after them its part `item`.",
+        "properties": {"request": question, "item": {"type": "array", "items": item}},
+        "additionalProperties": {"type": "string", "format": "binary", "description": "An array, for encoding `part`."},
+    }
+    content = {
+        NDJSON: {"schema": lines, "example": example},
+        "multipart/form-data": {"schema": parts, "encoding": {"request": {"contentType": "application/json"}}},
     }
     return {"requestBody": {"required": True, "content": content}}
 

@@ -18,6 +18,8 @@ from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
 
 REGIONS = "regions are scored as masks of labels: a pixel is in a region where its label, or the argmax, is"
+MIXED = Score(value=None, undefined="mixed_kinds")
+"""Of items that are not of one kind."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,11 @@ class Plan:
         """The score of every metric of each sample, by the metric's key, or the sample's error."""
         found: dict[int, dict[str, Score] | LossgaugeError] = dict(outcomes.errors)
         for group in outcomes.groups:
-            found |= zip(group.places, self._finished(group.sums, group.case), strict=True)
+            found |= zip(group.places, self.finished(group.sums, group.case), strict=True)
         return [found[place] for place in range(outcomes.count)]
 
-    def _finished(self, sums: Sums, case: Case) -> list[dict[str, Score]]:
+    def finished(self, sums: Sums, case: Case) -> list[dict[str, Score]]:
+        """The score of every metric, for each row of the sums."""
         pairs = zip(self.specs, self.implementations, strict=True)
         with overflowing():
             columns = {spec.answer_key: part.finish(spec, sums, case) for spec, part in pairs}
@@ -62,11 +65,11 @@ class Plan:
 
     def _pooled(self, groups: Sequence[Group]) -> dict[str, Score]:
         """The scores of the items' summed statistics; none where the items are not of one kind."""
-        if len({_kind(group.case) for group in groups}) != 1:
+        if len({kind_of(group.case) for group in groups}) != 1:
             return {}
         with np.errstate(over="ignore"):
             together = reduce(Sums.__add__, [group.sums.pooled() for group in groups])
-        return self._finished(together, groups[0].case)[0]
+        return self.finished(together, groups[0].case)[0]
 
 
 def overflowing() -> np.errstate:
@@ -74,7 +77,8 @@ def overflowing() -> np.errstate:
     return np.errstate(over="ignore", invalid="ignore")
 
 
-def _kind(case: Case) -> tuple[Any, ...]:
+def kind_of(case: Case) -> tuple[Any, ...]:
+    """What cases have in common whose sums add up."""
     return case.task, case.kind, case.classes, case.soft
 
 
@@ -82,16 +86,22 @@ def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], tog
     values = [item[spec.answer_key].value for item in scores if item is not None]
     numbers = [value for value in values if value is not None]
     mean, std = mean_and_std(numbers)
-    whole = together.value if together else None
-    reason = together.undefined if together else "mixed_kinds"
+    return summary_of(spec, (mean, std), together or MIXED, len(numbers), len(scores) - len(numbers))
+
+
+def summary_of(
+    spec: MetricSpec, spread: tuple[float | None, float | None], together: Score, counted: int, skipped: int
+) -> Summary:
+    """A metric's summary, from the mean and deviation of its values and their pooled score."""
+    mean, std = spread
     return Summary(
-        value=whole if spec.pooling == "batch" else mean,
+        value=together.value if spec.pooling == "batch" else mean,
         mean=mean,
         std=std,
-        pooled=whole,
-        pooled_undefined=reason if numbers and whole is None else None,
-        counted=len(numbers),
-        skipped=len(scores) - len(numbers),
+        pooled=together.value,
+        pooled_undefined=together.undefined if counted and together.value is None else None,
+        counted=counted,
+        skipped=skipped,
     )
 
 

@@ -43,6 +43,18 @@ class Problems:
     def _status_of(self, error: LossgaugeError) -> HTTPStatus:
         return next(self.statuses[kind] for kind in type(error).__mro__ if kind in self.statuses)
 
+    def told(self, error: Exception, request: Request) -> Problem:
+        """Whatever ends an answer that has begun, as a problem of its request."""
+        problem = self._ending(error, request)
+        request.state.outcome = problem.code
+        return problem
+
+    def _ending(self, error: Exception, request: Request) -> Problem:
+        if isinstance(error, LossgaugeError):
+            # there is no header any more to say it in
+            return self.problem_of(error, **_place(request), retry_after=error.extras.get("retry_after"))
+        return _unforeseen(request, error)
+
     async def on_error(self, request: Request, error: Exception) -> Response:
         """Answer an error of the service."""
         assert isinstance(error, LossgaugeError)
@@ -71,12 +83,15 @@ async def on_invalid_parameters(request: Request, error: Exception) -> Response:
 
 async def on_unforeseen(request: Request, error: Exception) -> Response:
     """Answer a fault of the service itself, without its internals: the log has them."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _response(request, _unforeseen(request, error), {})
+
+
+def _unforeseen(request: Request, error: Exception) -> Problem:
     detail = "the service failed to answer this request; its log tells why, under the request's id"
     # the id is given by hand: here, outside of all middleware, no request is being served any more
     told = {"request_id": getattr(request.state, "request_id", None)}
     log.error("the service failed to answer a request", exc_info=error, extra=told)
-    return _response(request, _problem(INTERNAL_ERROR, "Internal error", status, detail, **_place(request)), {})
+    return _problem(INTERNAL_ERROR, "Internal error", HTTPStatus.INTERNAL_SERVER_ERROR, detail, **_place(request))
 
 
 async def on_client_gone(request: Request, error: Exception) -> Response:

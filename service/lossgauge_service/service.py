@@ -38,6 +38,7 @@ class Service:
     admission: Admission
     decoders: CapacityLimiter
     timeout_s: float
+    idle_s: float
     meters: Meters
     tracing: Tracing
 
@@ -75,6 +76,7 @@ async def running(
             admission,
             CapacityLimiter(settings.decoders),
             settings.timeout_s,
+            settings.idle_s,
             meters,
             tracing,
         )

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     grace_s: float = Field(
         default=30.0, ge=0, le=3600, description="Seconds that requests have to end when the service is told to stop."
     )
+    idle_s: float = Field(
+        default=60.0, gt=0, le=86400, description="Seconds in which the caller of a stream must send or take something."
+    )
     decoders: int = Field(default=4, ge=1, le=256, description="Threads that inflate, decode and check bodies.")
 
     log_format: Literal["json", "console"] = Field(

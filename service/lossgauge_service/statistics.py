@@ -7,7 +7,7 @@ v is a pixel's weight: 1, its weight map's value, or the weight computed from th
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -175,6 +175,11 @@ class Measure(ABC, Generic[Record]):
 
     weight: ClassVar[None] = None
 
+    @property
+    def grows(self) -> bool:
+        """Whether the record of many samples is larger than that of one: then a stream, whose memory is bounded, cannot pool it."""
+        return False
+
     @abstractmethod
     def measure(self, sample: Sample, device: torch.device) -> Record:
         """The record of one sample. Raises `LossgaugeError` where it has none."""
@@ -269,6 +274,10 @@ class Sums:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def only(self, statistics: Iterable[Statistic]) -> "Sums":
+        """Those of some of the statistics."""
+        return Sums(self.pixels, {key: self.tables[key] for key in statistics})
 
     def rows(self, places: Sequence[int] | slice) -> "Sums":
         """Those of some of the samples."""

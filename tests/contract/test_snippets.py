@@ -88,6 +88,30 @@ def test_the_snippets_of_the_page_on_sweeps(url: str, client: Client, capsys: py
     assert printed(command, url) == client.sweep(PREDICTION, TARGET, **asked).to_csv().encode()
 
 
+def test_the_curls_of_the_page_on_streams(url: str, tmp_path: Path) -> None:
+    """A batch, lines and a form, each answered by lines: the scores, the problems in their places, and a last line."""
+    (tmp_path / "prediction.npy").write_bytes(npy(PREDICTION))
+    (tmp_path / "target.png").write_bytes(png(TARGET))
+    answers = [
+        [json.loads(line) for line in printed(command, url, tmp_path).splitlines()]
+        for command in commands("docs/streaming.md")
+    ]
+    assert [["scores" in line for line in lines[:-1]] for lines in answers] == [
+        [True, False],
+        [True, False, True],
+        [True, True],
+    ]
+    assert [lines[-1]["end"] for lines in answers] == ["summary"] * 3
+    assert [lines[-1]["summary"]["dice"]["counted"] for lines in answers] == [1, 2, 2]
+
+
+def test_the_client_snippet_of_the_page_on_streams(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A generator goes in, and the mean of all its items comes out."""
+    [snippet] = snippets("docs/streaming.md", "python")
+    exec(compile(snippet.replace(DEFAULT_URL, url), "docs/streaming.md", "exec"), {})
+    assert capsys.readouterr().out == "200 0.8\n"
+
+
 def test_the_curl_of_the_page_on_encodings(url: str, client: Client, tmp_path: Path) -> None:
     """A form with a .npy and a .png file scores as the arrays in them."""
     (tmp_path / "prediction.npy").write_bytes(npy(PREDICTION))

@@ -113,6 +113,28 @@ def test_who_comes_back_stands_in_line_before_all_that_are_new(admission: Admiss
     asyncio.run(main())
 
 
+def test_what_goes_on_with_less_makes_room_for_the_line(admission: Admission, clock: Clock) -> None:
+    """A request that lets go of a pair, and goes on, lets in the first in line; after its end it lets go of nothing more."""
+
+    async def main() -> None:
+        one = await admission.admit()
+        one.hold(pairs=3)
+        admission._pace.pair_s = 0.0
+        waits = asyncio.create_task(admission.admit())
+        await asyncio.sleep(0)
+        one.let_go(bytes=0, pairs=0)
+        await asyncio.sleep(0)
+        assert not waits.done()
+        one.let_go(pairs=1)
+        assert (await waits).held == Held(0, 1)
+        assert (admission.held.pairs, admission.requests) == (4, 2)
+        one.release()
+        one.let_go(pairs=1)
+        assert admission.held.pairs == 1
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("late", [-EARLY_S - 0.1, FORGOTTEN_S + 0.1])
 def test_a_promise_has_its_time(admission: Admission, clock: Clock, late: float) -> None:
     """Long before its time, or long after, a call is one like others; so it is without a key."""

@@ -17,6 +17,7 @@ from lossgauge.errors import (
 )
 from lossgauge.mapped import MapSet
 from lossgauge.results import BatchResult, FailedItem, MetricList, ScoredItem, ScoreResult
+from lossgauge.streams import AsyncScoreStream, ScoreStream
 from lossgauge.sweep_results import SweepResult
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "APIConnectionError",
     "APITimeoutError",
     "AsyncClient",
+    "AsyncScoreStream",
     "BatchResult",
     "Client",
     "FailedItem",
@@ -34,6 +36,7 @@ __all__ = [
     "MetricList",
     "ProblemError",
     "ScoreResult",
+    "ScoreStream",
     "ScoredItem",
     "SweepResult",
     "UndefinedScore",

@@ -8,7 +8,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import httpx
@@ -37,6 +37,7 @@ from lossgauge.metrics.spec import PredictionKind
 from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
+from lossgauge.streams import AsyncScoreStream, Lots
 from lossgauge.sweep_results import FocalGridLike, SweepResult
 from lossgauge.sweeps import CellNumber, MaskMetric, SweepResponse, SweptAverage
 from lossgauge.tasks import Task
@@ -154,6 +155,51 @@ class AsyncClient:
         for part in job.parts():
             job.take(part, await self._send(part.call))
         return job.result()
+
+    def score_stream(
+        self,
+        items: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
+        *,
+        metrics: Metrics,
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
+        precision: Precision | None = None,
+        preset: PresetName | None = None,
+    ) -> AsyncScoreStream:
+        """As `Client.score_stream`; not awaited, but read by `async for`. The items may come asynchronously too.
+
+        >>> async def example(client: AsyncClient, items: AsyncIterable[Mapping[str, Any]]) -> float | None:
+        ...     stream = client.score_stream(items, metrics="dice", prediction_kind="probabilities")
+        ...     async for item in stream:
+        ...         print(item.index, item.get("dice") if item.ok else item.error)
+        ...     return stream.summary["dice"].mean
+        """
+        asked = question(
+            metrics,
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            spacing=spacing,
+            regions=regions,
+            precision=precision,
+            preset=preset,
+        )
+
+        async def lots() -> Lots:
+            return Lots(asked, self._kind, await self.limits())
+
+        return AsyncScoreStream(items, lots, self._send)
 
     async def sweep(
         self,

@@ -34,10 +34,8 @@ class BatchJob:
 
     def take(self, part: Part, response: httpx.Response) -> None:
         """The answer to a part."""
-        answer = read(response, wire.BatchResponse)
-        if [item.index for item in answer.items] != [*range(len(part.indexes))]:
-            raise UnreadableAnswer(f"{response.url}: asked for {len(part.indexes)} items; the answer's are others")
-        self._items += [_item(item, index) for item, index in zip(answer.items, part.indexes, strict=True)]
+        answer = answer_to(part, response)
+        self._items += items_of(part, answer)
         self._answers.append(answer)
 
     def result(self) -> BatchResult:
@@ -59,6 +57,19 @@ class BatchJob:
     def _timings(self) -> wire.Timings:
         names = self._answers[0].timing_ms
         return {name: sum(answer.timing_ms.get(name, 0.0) for answer in self._answers) for name in names}
+
+
+def answer_to(part: Part, response: httpx.Response) -> wire.BatchResponse:
+    """The answer to a part; raises `UnreadableAnswer` where its items are not the part's."""
+    answer = read(response, wire.BatchResponse)
+    if [item.index for item in answer.items] != [*range(len(part.indexes))]:
+        raise UnreadableAnswer(f"{response.url}: asked for {len(part.indexes)} items; the answer's are others")
+    return answer
+
+
+def items_of(part: Part, answer: wire.BatchResponse) -> list[Item]:
+    """The answer's items, with their places in the whole batch."""
+    return [_item(item, index) for item, index in zip(answer.items, part.indexes, strict=True)]
 
 
 def _item(item: wire.ScoredItem | wire.FailedItem, index: int) -> Item:

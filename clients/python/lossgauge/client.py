@@ -44,6 +44,7 @@ from lossgauge.metrics.spec import PredictionKind
 from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
+from lossgauge.streams import Lots, ScoreStream
 from lossgauge.sweep_results import FocalGridLike, SweepResult
 from lossgauge.sweeps import CellNumber, MaskMetric, SweepResponse, SweptAverage
 from lossgauge.tasks import Task
@@ -178,6 +179,52 @@ class Client:
         for part in job.parts():
             job.take(part, self._send(part.call))
         return job.result()
+
+    def score_stream(
+        self,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        metrics: Metrics,
+        task: Task = "binary",
+        prediction_kind: PredictionKind,
+        ignore_index: int | None = None,
+        target_kind: TargetKind = "labels",
+        channel_axis: int = 0,
+        num_classes: int | None = None,
+        threshold: float = 0.5,
+        spacing: Sequence[float] | None = None,
+        regions: Sequence[Sequence[int]] | None = None,
+        precision: Precision | None = None,
+        preset: PresetName | None = None,
+    ) -> ScoreStream:
+        """Score pairs of any number, given one by one, and read one by one in their order.
+
+        Items and arguments are those of `score_batch`. They are sent as batches of up to 64 items and 16 MiB, two of them in
+        flight: that, the one that is being made, and their answers are all that is kept. So an item is told when its batch
+        is; `items` is read ahead by as much. Each batch is sent again as any call is. The stream's `summary` is that of the
+        items that were read.
+
+        >>> def example(client: Client, items: Iterable[Mapping[str, Any]]) -> float | None:
+        ...     stream = client.score_stream(items, metrics="dice", prediction_kind="probabilities")
+        ...     for item in stream:
+        ...         print(item.index, item.get("dice") if item.ok else item.error)
+        ...     return stream.summary["dice"].mean
+        """
+        asked = question(
+            metrics,
+            task=task,
+            prediction_kind=prediction_kind,
+            ignore_index=ignore_index,
+            target_kind=target_kind,
+            channel_axis=channel_axis,
+            num_classes=num_classes,
+            threshold=threshold,
+            spacing=spacing,
+            regions=regions,
+            precision=precision,
+            preset=preset,
+        )
+        return ScoreStream(items, lambda: Lots(asked, self._kind, self.limits()), self._send)
 
     def sweep(
         self,

@@ -10,6 +10,7 @@ LossgaugeError
     PermissionDeniedError         403  a key that may read, not score
     NotFoundError                 404  no such thing
     NotAcceptableError            406  no media type of those that are accepted can hold the answer
+    StalledError                  408  a stream, or an item of it, did not come in time
     RequestTooLargeError          413  the body is larger than the service reads
     UnsupportedMediaTypeError     415  a body type or content coding that is not taken
     InvalidInputError             422  what was asked or sent cannot be scored
@@ -129,6 +130,14 @@ class NotAcceptableError(ProblemError):
 
     >>> BY_STATUS[406].__name__
     'NotAcceptableError'
+    """
+
+
+class StalledError(ProblemError):
+    """408: a stream whose caller sends and takes nothing, or an item of it that does not come in time.
+
+    >>> BY_STATUS[408].__name__
+    'StalledError'
     """
 
 
@@ -303,6 +312,7 @@ BY_CODE: dict[str, type[ProblemError]] = {
     "deadline_exceeded": DeadlineExceededError,
     "unauthorized": AuthenticationError,
     "forbidden": PermissionDeniedError,
+    "stalled": StalledError,
     "not_found": NotFoundError,
 }
 
@@ -312,6 +322,7 @@ BY_STATUS: dict[int, type[ProblemError]] = {
     403: PermissionDeniedError,
     404: NotFoundError,
     406: NotAcceptableError,
+    408: StalledError,
     413: RequestTooLargeError,
     415: UnsupportedMediaTypeError,
     422: InvalidInputError,

@@ -54,22 +54,46 @@ class PackedItem:
     cost: Cost
 
 
-def _item_pieces(items: Iterable[Any], asked: Document, kind: BodyKind, limits: Limits) -> Iterator[Piece]:
-    empty = kind.cost(asked | {"items": []}, ()) + FRAME
-    group: list[PackedItem] = []
-    taken = empty
-    for index, item in enumerate(items):
-        packed = _packed(kind, asked, item, index)
+class Cutter:
+    """Cuts items into requests as they come: one is made when the next item would not fit in, or at the end.
+
+    `most` is what a request should hold; an item alone may take all that `limits` allow.
+    """
+
+    def __init__(self, asked: Document, kind: BodyKind, limits: Limits, most: Limits | None = None) -> None:
+        self._asked = asked
+        self._kind = kind
+        self._limits = limits
+        self._most = most or limits
+        self._empty = kind.cost(asked | {"items": []}, ()) + FRAME
+        self._group: list[PackedItem] = []
+        self._taken = self._empty
+        self._count = 0
+
+    def add(self, item: Any) -> Iterator[Piece]:
+        """The request that this item does not fit into, where there is one; the item itself where it is refused."""
+        packed = _packed(self._kind, self._asked, item, self._count)
+        self._count += 1
         if isinstance(packed, FailedItem):
             yield packed
-            continue
-        if group and not (taken + packed.cost).fits(limits):
-            yield _part(group, asked, kind, limits)
-            group, taken = [], empty
-        group.append(packed)
-        taken += packed.cost
-    if group:
-        yield _part(group, asked, kind, limits)
+            return
+        if self._group and not (self._taken + packed.cost).fits(self._most):
+            yield from self.rest()
+        self._group.append(packed)
+        self._taken += packed.cost
+
+    def rest(self) -> Iterator[Piece]:
+        """The request of what has not been sent, where there is anything."""
+        group, self._group, self._taken = self._group, [], self._empty
+        if group:
+            yield _part(group, self._asked, self._kind, self._limits)
+
+
+def _item_pieces(items: Iterable[Any], asked: Document, kind: BodyKind, limits: Limits) -> Iterator[Piece]:
+    cutter = Cutter(asked, kind, limits)
+    for item in items:
+        yield from cutter.add(item)
+    yield from cutter.rest()
 
 
 def _packed(kind: BodyKind, asked: Document, item: Any, index: int) -> PackedItem | FailedItem:

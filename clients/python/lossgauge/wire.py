@@ -199,6 +199,10 @@ class BatchRequest(Question):
         return self
 
 
+class StreamRequest(Question):
+    """What the first line of a stream says; each line that follows is a `BatchItem`."""
+
+
 # --------------------------------------------------------------------------------------------------------------- answers
 
 Number = float | int
@@ -326,7 +330,9 @@ class Summary(Answer):
     pooled: Number | None = Field(description="The score of the items' summed statistics.")
     pooled_undefined: str | None = Field(
         default=None,
-        description="Why `pooled` is null where there is a mean: the score's own reason, `mixed_kinds` or `several_requests`.",
+        description=(
+            "Why `pooled` is null where there is a mean: the score's own reason, `mixed_kinds`, `several_requests`, or `streamed`."
+        ),
     )
     counted: int = Field(description="Items in the mean.")
     skipped: int = Field(description="Items that are not: undefined, or problems.")
@@ -343,14 +349,38 @@ class BatchResponse(Answer):
     engine: EngineInfo
 
 
+class StreamSummary(Answer):
+    """The last line of an answer of lines, all of whose items went before it."""
+
+    end: Literal["summary"]
+    summary: dict[str, Summary]
+    asked: Asked | None = None
+    semantics: Semantics
+    timing_ms: Timings
+    engine: EngineInfo
+
+
+class StreamProblem(Answer):
+    """The last line of an answer of lines that ends before its items do."""
+
+    end: Literal["problem"]
+    problem: Problem
+
+
+StreamEnd = Annotated[StreamSummary | StreamProblem, Field(discriminator="end")]
+"""The last line. A line without `end` is an item's, and an answer without a last line was cut off."""
+
+
 PIXELS_IN_A_BYTE = 8
 
 
 class Limits(Answer):
     """The service's caps. Each is named in the error that it causes."""
 
-    body_bytes: int = Field(description="Bytes of a request body as it arrives.")
-    inflated_bytes: int = Field(description="Bytes of a request body after decompression.")
+    body_bytes: int = Field(description="Bytes of a request body as it arrives; of a stream, those of each item.")
+    inflated_bytes: int = Field(
+        description="Bytes of a request body after decompression; of a stream, those of each item."
+    )
     document_bytes: int = Field(
         description="Bytes of the JSON that comes beside its arrays: a multipart part, a safetensors header."
     )

@@ -85,30 +85,40 @@ CODINGS: dict[str, Callable[[], Decompressor]] = {"gzip": Gzip, "x-gzip": Gzip, 
 
 def inflated(body: bytearray, coding: str, cap: int, hold: Hold) -> bytearray:
     """The body without its content coding: one whole frame of at most `cap` bytes, and nothing after it."""
-    try:
-        return _inflated(memoryview(body), CODINGS[coding](), cap, hold)
-    except (zlib.error, zstd.ZstdError) as broken:
-        raise Malformed(f"the body is not valid {coding}: {broken}") from None
-    except _Incomplete as incomplete:
-        raise Malformed(f"the {coding} body {incomplete}") from None
-
-
-class _Incomplete(Exception):
-    """The compressed body ends too early or too late."""
-
-
-def _inflated(body: memoryview, decompressor: Decompressor, cap: int, hold: Hold) -> bytearray:
-    out = bytearray()
-    for start in range(0, len(body), SLICE):
-        if decompressor.eof:
-            raise _Incomplete("goes on after its end; one frame is allowed")
-        for piece in decompressor.pieces(body[start : start + SLICE]):
-            hold(len(piece))
-            out += piece
-            if len(out) > cap:
-                raise BodyTooLarge(f"the body inflates to more than {cap} bytes", limit="inflated_bytes")
-    if not decompressor.eof:
-        raise _Incomplete("is cut off")
-    if decompressor.unused_data:
-        raise _Incomplete("goes on after its end; one frame is allowed")
+    inflating, out = Inflating(coding), bytearray()
+    for piece in inflating.pieces(body):
+        hold(len(piece))
+        out += piece
+        if len(out) > cap:
+            raise BodyTooLarge(f"the body inflates to more than {cap} bytes", limit="inflated_bytes")
+    inflating.end()
     return out
+
+
+class Inflating:
+    """The undoing of a body's content coding, as far as the body has come."""
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._frame = CODINGS[coding]()
+
+    def pieces(self, compressed: bytes | bytearray) -> Iterator[bytes]:
+        """What comes out of the next bytes, in pieces of at most `PIECE`. Raises `Malformed`."""
+        view = memoryview(compressed)
+        try:
+            for start in range(0, len(view), SLICE):
+                if self._frame.eof:
+                    raise self._incomplete("goes on after its end; one frame is allowed")
+                yield from self._frame.pieces(view[start : start + SLICE])
+        except (zlib.error, zstd.ZstdError) as broken:
+            raise Malformed(f"the body is not valid {self._coding}: {broken}") from None
+
+    def end(self) -> None:
+        """No more bytes come. Raises `Malformed` unless one frame has ended with them."""
+        if not self._frame.eof:
+            raise self._incomplete("is cut off")
+        if self._frame.unused_data:
+            raise self._incomplete("goes on after its end; one frame is allowed")
+
+    def _incomplete(self, found: str) -> Malformed:
+        return Malformed(f"the {self._coding} body {found}")

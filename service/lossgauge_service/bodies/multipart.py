@@ -20,12 +20,13 @@ def read(body: bytearray, parameters: Parameters, limits: Limits) -> Envelope:
     document = parts.pop(DOCUMENT, None)
     if document is None:
         raise Malformed(f"the body has no part {DOCUMENT!r}, which holds the JSON; found {_names(parts)}")
-    check_charset(_charset_of(document))
+    check_charset(charset_of(document.media_type))
     return Envelope(small_document_of(bytes(document.content), limits, f"the part {DOCUMENT!r}"), parts)
 
 
-def _charset_of(part: Part) -> str:
-    _, options = parse_options_header(part.media_type)
+def charset_of(media_type: str) -> str:
+    """The charset that a part's media type names, or that of JSON."""
+    _, options = parse_options_header(media_type)
     return options.get(b"charset", UTF_8.encode()).decode("latin-1")
 
 
@@ -34,18 +35,23 @@ def _names(parts: dict[str, Part]) -> str:
 
 
 def _parts_of(body: bytearray, parameters: Parameters, limits: Limits) -> dict[str, Part]:
-    boundary = parameters.get("boundary")
-    if not boundary:
-        raise Malformed("Content-Type must give the boundary of a multipart body")
     collector = _Collector(body, limits.parts)
     try:
-        parser = MultipartParser(boundary, collector.callbacks())  # type: ignore[arg-type]
+        parser = MultipartParser(boundary_of(parameters), collector.callbacks())  # type: ignore[arg-type]
         parser.write(body)  # type: ignore[arg-type]  # it only slices and searches
     except FormParserError as broken:
         raise Malformed(f"the multipart body is broken: {broken}") from None
     if parser.state != MultipartState.END:
         raise Malformed("the multipart body is cut off: its closing boundary is missing")
     return collector.parts
+
+
+def boundary_of(parameters: Parameters) -> str:
+    """What stands between the parts. Raises `Malformed` where it is not said."""
+    boundary = parameters.get("boundary")
+    if not boundary:
+        raise Malformed("Content-Type must give the boundary of a multipart body")
+    return boundary
 
 
 @dataclass
@@ -95,13 +101,14 @@ class _Collector:
 
     def part_end(self) -> None:
         """A part ends."""
-        name = _name_of(self.headers)
+        name = name_of(self.headers)
         if name in self.parts:
             raise Malformed(f"two parts are named {name[:40]!r}")
-        self.parts[name] = Part(_media_type_of(self.headers), memoryview(self.body)[self.start or 0 : self.end])
+        self.parts[name] = Part(media_type_of(self.headers), memoryview(self.body)[self.start or 0 : self.end])
 
 
-def _name_of(headers: dict[str, bytes]) -> str:
+def name_of(headers: dict[str, bytes]) -> str:
+    """A part's name. Raises `Malformed` where its headers do not give it."""
     disposition, options = parse_options_header(headers.get("content-disposition"))
     if disposition != b"form-data" or not options.get(b"name"):
         raise Malformed('a part must have a name: Content-Disposition: form-data; name="..."')
@@ -113,5 +120,6 @@ def _name_of(headers: dict[str, bytes]) -> str:
         raise Malformed("a part's name must be UTF-8") from None
 
 
-def _media_type_of(headers: dict[str, bytes]) -> str:
+def media_type_of(headers: dict[str, bytes]) -> str:
+    """A part's media type, with its parameters."""
     return headers.get("content-type", b"text/plain").decode("latin-1")

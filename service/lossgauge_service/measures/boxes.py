@@ -47,6 +47,10 @@ class Corners(Measure[BoxPairs], Differentiable):
 
     box_format: BoxFormat
 
+    @property
+    def grows(self) -> bool:
+        return True
+
     def measure(self, sample: Sample, device: torch.device) -> BoxPairs:
         both = [
             self._corners(role, boxes) for role, boxes in (("prediction", sample.prediction), ("target", sample.target))

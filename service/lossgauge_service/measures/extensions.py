@@ -122,6 +122,10 @@ class Extension(Derived[Extensions, Rankings], Differentiable):
     def basis(self) -> Order:
         return Order()
 
+    @property
+    def grows(self) -> bool:
+        return True
+
     def derive(self, found: Rankings) -> Extensions:
         classes = np.empty(len(found.classes), object)
         for place, ranking in enumerate(found.classes):

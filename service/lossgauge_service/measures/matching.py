@@ -44,6 +44,10 @@ class Matching(Derived[MatchSums, ByClass]):
     pairs: int
 
     @property
+    def grows(self) -> bool:
+        return self.pairs > 0
+
+    @property
     def basis(self) -> Layout:
         return self.layout
 

@@ -68,6 +68,10 @@ class Ranked(Derived[Rankings, Rankings]):
     def basis(self) -> Order:
         return Order(self.top)
 
+    @property
+    def grows(self) -> bool:
+        return True
+
     def derive(self, found: Rankings) -> Rankings:
         return found
 

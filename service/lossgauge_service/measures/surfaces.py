@@ -98,6 +98,10 @@ class Borders(Measure[SurfaceRecord]):
     border: Connectivity
     edge_is_border: bool
 
+    @property
+    def grows(self) -> bool:
+        return True
+
     def measure(self, sample: Sample, device: torch.device) -> SurfaceRecord:
         def around(mask: Mask, frame: Frame) -> Elements:
             places = border_of(mask[frame.box], self.border, None if self.edge_is_border else frame.edges)

@@ -64,6 +64,10 @@ class Surfels(Measure[SurfaceRecord]):
     inclusive: bool
     edge_is_border: bool
 
+    @property
+    def grows(self) -> bool:
+        return True
+
     def measure(self, sample: Sample, device: torch.device) -> SurfaceRecord:
         table = measures_of(sample.spacing or (1.0,) * len(sample.shape))
 

@@ -1,65 +1,42 @@
-"""`POST /v1/score/batch`: many pairs, each with its scores or its problem."""
+"""`POST /v1/score/batch`: many pairs, each with its scores or its problem, at once or a line each."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+import time
+from contextlib import aclosing
+from functools import partial
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
-from lossgauge.wire import BatchRequest, BatchResponse, Score
+from lossgauge.wire import BatchRequest, BatchResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lossgauge_service.answers import answer, scores_document
+from lossgauge_service.accepting import accepted
+from lossgauge_service.answers import MEDIA_TYPE, answer, tail, timing_headers
 from lossgauge_service.bodies import Body
-from lossgauge_service.decoding import Item, batch_request
-from lossgauge_service.errors import LossgaugeError
-from lossgauge_service.events import SUCCESS
-from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
+from lossgauge_service.decoding import batch_request
+from lossgauge_service.lines import NDJSON, Lines, Writer, lines_of
+from lossgauge_service.openapi import LINES, MAP_PROBLEMS, body_of, problems
 from lossgauge_service.outcomes import Outcomes
-from lossgauge_service.plan import Plan, plan_for
+from lossgauge_service.plan import plan_for
 from lossgauge_service.routes.examples import BATCH
-from lossgauge_service.samples import Sample
-from lossgauge_service.service import Service
-from lossgauge_service.visits import Visit, visiting
+from lossgauge_service.routes.told_items import Job, Result, Told, outcomes_of
+from lossgauge_service.service import service_of
+from lossgauge_service.visits import Visit, visiting, while_present
 
 router = APIRouter(tags=["scoring"])
-
-
-Result = dict[str, Score] | LossgaugeError
-
-
-@dataclass(frozen=True)
-class Job:
-    """A batch, decoded."""
-
-    asked: BatchRequest
-    plan: Plan
-    items: list[Item]
-
-    @property
-    def samples(self) -> list[Sample]:
-        """The items that can be scored."""
-        return [item.outcome for item in self.items if isinstance(item.outcome, Sample)]
-
-    def results(self, outcomes: Outcomes) -> list[Result]:
-        """Each item's scores or error, from what was computed of the samples, in their order."""
-        left = iter(self.plan.scores(outcomes))
-        return [self._result(item, left) for item in self.items]
-
-    def _result(self, item: Item, left: Iterator[Result]) -> Result:
-        found = item.outcome if isinstance(item.outcome, LossgaugeError) else next(left)
-        return item.told(found) if isinstance(found, LossgaugeError) else found
 
 
 @router.post(
     "/v1/score/batch",
     response_model=BatchResponse,
-    responses=problems(*SCORING_PROBLEMS),
+    responses={200: {"content": LINES}, **problems(*MAP_PROBLEMS)},
     openapi_extra=body_of(BatchRequest, BATCH),
 )
 async def score_batch(request: Request) -> Response:
-    """Score many pairs. A bad item is a problem in its place; its neighbours get their scores."""
+    """Score many pairs. A bad item is a problem in its place; its neighbours get their scores. As lines each goes when it is done."""
+    if accepted(request.headers.get("accept"), (MEDIA_TYPE, NDJSON)) == NDJSON:
+        service = service_of(request)
+        return Lines(request, partial(_in_lines, request), service.problems.told, service.idle_s)
     async with visiting(request) as visit:
         job = await visit.decoded(_decoded)
         outcomes = await visit.scored(job.plan, job.samples)
@@ -76,21 +53,48 @@ def _decoded(visit: Visit, body: Body) -> Job:
 
 
 def _answered(job: Job, outcomes: Outcomes, visit: Visit) -> Response:
-    results = job.results(outcomes)
-    scores = [result if isinstance(result, dict) else None for result in results]
-    summary = {key: one.model_dump() for key, one in job.plan.summary(scores, outcomes.groups).items()}
+    told = Told(job, visit.service.problems)
+    results = told.find(outcomes)
+    summary = _summary(told)
     visit.watch.lap("compute")
-    visit.account.decided(result.code if isinstance(result, LossgaugeError) else SUCCESS for result in results)
-    items = [
-        {"id": item.id, "index": index, **_document(item, result, visit.service)}
-        for index, (item, result) in enumerate(zip(job.items, results, strict=True))
-    ]
-    content = {"items": items, "summary": summary}
+    visit.account.decided(outcomes_of(results))
+    content = {"items": told.documents(results), "summary": summary}
     return answer(content, job.asked, job.plan, visit.service.engine.info, visit.watch)
 
 
-def _document(item: Item, result: Result, service: Service) -> dict[str, Any]:
-    if isinstance(result, LossgaugeError):
-        return {"problem": service.problems.problem_of(result).model_dump(exclude_none=True)}
-    assert isinstance(item.outcome, Sample)
-    return scores_document(result, item.outcome)
+async def _in_lines(request: Request, writer: Writer) -> None:
+    async with visiting(request) as visit:
+        job = await visit.decoded(_decoded)
+        await while_present(request, _written(job, visit, writer))
+
+
+async def _written(job: Job, visit: Visit, writer: Writer) -> None:
+    told = Told(job, visit.service.problems)
+    await writer.start(timing_headers(visit.watch.times()))
+    await _write(told, Outcomes(0, (), {}), visit, writer)
+    async with aclosing(visit.service.batcher.stream(job.plan, job.samples, visit.ticket)) as parts:
+        async for part in parts:
+            await _write(told, part, visit, writer)
+    visit.watch.ended("queue")
+    content = {"summary": await run_sync(_summary, told), **tail(job.asked, job.plan, visit.service.engine.info)}
+    visit.watch.lap("compute")
+    await writer.end("summary", {**content, "timing_ms": visit.watch.times()})
+
+
+async def _write(told: Told, part: Outcomes, visit: Visit, writer: Writer) -> None:
+    """Write the items of a part, and those before the next that can be scored."""
+    results = await run_sync(told.find, part)
+    started = time.perf_counter()
+    lines = await run_sync(_lines, told, results)
+    visit.watch.spend("encode", time.perf_counter() - started)
+    visit.account.decided(outcomes_of(results))
+    await writer.write(lines)
+
+
+def _lines(told: Told, results: list[Result]) -> bytes:
+    return lines_of(told.documents(results))
+
+
+def _summary(told: Told) -> dict[str, object]:
+    summary = told.job.plan.summary(told.scores, told.groups)
+    return {key: one.model_dump() for key, one in summary.items()}

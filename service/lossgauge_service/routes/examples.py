@@ -1,5 +1,6 @@
 """Requests that /docs shows, ready to send."""
 
+import json
 from typing import Any
 
 ASKED = {"task": "binary", "prediction_kind": "probabilities"}
@@ -50,6 +51,15 @@ BATCH: dict[str, Any] = {
         },
     },
 }
+
+STREAM = "".join(
+    f"{json.dumps(line)}\n"
+    for line in (
+        {**ASKED, "metrics": ["dice", "iou"]},
+        {"id": "first", "prediction": PREDICTION, "target": TARGET},
+        {"id": "second", "prediction": PREDICTION, "target": TARGET_IN_BASE64},
+    )
+)
 
 SWEEP: dict[str, Any] = {
     "both": {

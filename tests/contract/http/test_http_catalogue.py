@@ -1,5 +1,6 @@
 """The catalogue, the OpenAPI document and the documentation page."""
 
+import json
 from typing import Any
 
 import httpx
@@ -53,7 +54,23 @@ async def test_bodies_are_documented(client: httpx.AsyncClient, path: str, model
     problems = {
         status for status, answer in operation["responses"].items() if "application/problem+json" in answer["content"]
     }
-    assert problems == {"400", "401", "403", "413", "415", "422", "500", "503", "default"}
+    negotiated = {"406"} if path.endswith("batch") else set()
+    assert problems == {"400", "401", "403", "413", "415", "422", "500", "503", "default"} | negotiated
+
+
+async def test_streams_are_documented(client: httpx.AsyncClient) -> None:
+    """The two routes that answer lines document them; what a stream takes is documented with an example that can be sent."""
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    batch, stream = (paths[f"/v1/score/{name}"]["post"] for name in ("batch", "stream"))
+    lines = stream["responses"]["200"]["content"]
+    assert list(lines) == ["application/x-ndjson"]
+    assert batch["responses"]["200"]["content"]["application/x-ndjson"] == lines["application/x-ndjson"]
+    taken = stream["requestBody"]["content"]
+    assert list(taken) == ["application/x-ndjson", "multipart/form-data"]
+    example = taken["application/x-ndjson"]["example"]
+    answer = await client.post("/v1/score/stream", content=example, headers={"Content-Type": "application/x-ndjson"})
+    assert [json.loads(line)["scores"]["dice"]["value"] for line in answer.text.splitlines()[:-1]] == [0.8, 0.8]
+    assert {"406", "408"} <= stream["responses"].keys()
 
 
 @pytest.mark.parametrize("path", SCORING)

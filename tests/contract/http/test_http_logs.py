@@ -82,6 +82,40 @@ async def test_a_batch_tells_how_many_failed(
     assert [(line["status"], line["pairs"], line["failed_pairs"]) for line in log.requests] == [(200, 3, 1)]
 
 
+@pytest.mark.parametrize("path", ["/v1/score/batch", "/v1/score/stream"])
+async def test_an_answer_of_lines_has_a_line(
+    log: Log, client: httpx.AsyncClient, question: Document, pair: Document, path: str
+) -> None:
+    """The pairs that were told, and those that failed, are counted where they are told one by one too; so is each step's time."""
+    batch = json.dumps({**question, "items": [pair, {}, pair]})
+    stream = "\n".join(map(json.dumps, (question, pair, {}, pair)))
+    body, kind = (batch, "application/json") if path.endswith("batch") else (stream, "application/x-ndjson")
+    answer = await client.post(
+        path, content=body, headers={"Content-Type": kind, "Accept": "application/x-ndjson", "X-Request-Id": "lines-1"}
+    )
+    *_, last = map(json.loads, answer.text.splitlines())
+    [line] = log.requests
+    told = ("request_id", "route", "status", "outcome", "bytes_in", "pairs", "failed_pairs")
+    assert tuple(line[name] for name in told) == ("lines-1", path, 200, "success", len(body), 3, 1)
+    assert all(line[f"{step}_ms"] == last["timing_ms"][step] > 0 for step in STEPS)
+
+
+@pytest.mark.parametrize(
+    ("rest", "pairs", "failed"), [("", 0, 0), ('{}\n{"a": 1}\n--', 3, 3)], ids=["no item", "garbage is no end"]
+)
+async def test_an_answer_that_ends_with_a_problem_says_so(
+    log: Log, client: httpx.AsyncClient, question: Document, rest: str, pairs: int, failed: int
+) -> None:
+    """The outcome of an answer of lines is that of its last line, though its status was told long before."""
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = await client.post("/v1/score/stream", content=f"{json.dumps(question)}\n{rest}", headers=headers)
+    last = json.loads(answer.text.splitlines()[-1])
+    [line] = log.requests
+    outcome = last["problem"]["code"] if last["end"] == "problem" else "success"
+    assert outcome == ("success" if rest else "malformed_body")
+    assert (line["status"], line["outcome"], line["pairs"], line["failed_pairs"]) == (200, outcome, pairs, failed)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "route", "status", "outcome"),
     [

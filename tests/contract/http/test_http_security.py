@@ -51,7 +51,7 @@ READ = [
     "/docs",
     "/openapi.json",
 ]
-SCORING = ["/v1/score", "/v1/score/batch", "/v1/sweep", "/v1/maps"]
+SCORING = ["/v1/score", "/v1/score/batch", "/v1/score/stream", "/v1/sweep", "/v1/maps"]
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -109,7 +109,8 @@ async def test_what_a_key_may_read(guarded: httpx.AsyncClient, path: str) -> Non
 @pytest.mark.parametrize("path", SCORING)
 async def test_who_may_score(guarded: httpx.AsyncClient, path: str, score_request: Document) -> None:
     """Only a key of scope `score` gets as far as the body; one that may read is told what it lacks."""
-    scored = await guarded.post(path, json={}, headers=bearer(SCORER))
+    kind = "application/x-ndjson" if path.endswith("stream") else "application/json"
+    scored = await guarded.post(path, content=b"{}", headers={**bearer(SCORER), "Content-Type": kind})
     assert is_problem(scored, 422, "invalid_parameter")
     refused = await guarded.post(path, json=score_request, headers=bearer(READER))
     assert is_problem(refused, 403, "forbidden")

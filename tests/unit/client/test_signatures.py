@@ -10,6 +10,8 @@ from lossgauge.wire import BatchItem, Question, ScoreRequest
 METHODS = [name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")]
 WITHOUT_EXAMPLE = {"close"}
 DIFFERENT = {"transport", "sleep"}
+STREAMS = {"score_stream"}
+"""Not awaited but read by `async for`; what goes in may come asynchronously too."""
 
 
 def parameters(function: object) -> dict[str, inspect.Parameter]:
@@ -18,12 +20,20 @@ def parameters(function: object) -> dict[str, inspect.Parameter]:
     return {name: about for name, about in inspect.signature(function).parameters.items() if name != "self"}
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in STREAMS])
 def test_sync_and_async_have_the_same_signature(name: str) -> None:
     """A method of the one client is a method of the other, with the same names, order, defaults and types."""
     one, other = inspect.signature(getattr(Client, name)), inspect.signature(getattr(AsyncClient, name))
     assert one == other
     assert inspect.iscoroutinefunction(getattr(AsyncClient, name))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_streams_have_the_same_signature(name: str) -> None:
+    """A stream takes the same, in the same order, with the same defaults; but for the types of what goes in and comes out."""
+    one, other = parameters(getattr(Client, name)), parameters(getattr(AsyncClient, name))
+    assert [*one] == [*other]
+    assert {name for name in one if one[name] != other[name]} == {"items"}
 
 
 def test_neither_client_has_more_methods() -> None:
@@ -46,9 +56,10 @@ def test_score_has_the_contract_s_fields_and_defaults() -> None:
     assert {name: given[name].default for name in with_default} == with_default
 
 
-def test_score_batch_has_the_options_of_score() -> None:
-    """What can be asked of a pair can be asked of a batch, with the same defaults."""
-    pair, batch = parameters(Client.score), parameters(Client.score_batch)
+@pytest.mark.parametrize("method", [Client.score_batch, Client.score_stream])
+def test_score_batch_has_the_options_of_score(method: object) -> None:
+    """What can be asked of a pair can be asked of a batch and of a stream, with the same defaults."""
+    pair, batch = parameters(Client.score), parameters(method)
     options = {
         name: about
         for name, about in pair.items()
