@@ -115,15 +115,21 @@ def _check_about(spec: MetricSpec, question: Question, place: int) -> None:
 
 def _check_regions(spec: MetricSpec, question: Question, place: int) -> None:
     """A region is a mask of labels, whatever was sent."""
-    about = spec.about
-    if "multilabel" not in about.tasks:
-        raise _misfit(f"{spec.name} is for the tasks {', '.join(about.tasks)}; {REGIONS}", place)
-    if "labels" not in about.kinds:
-        raise _misfit(f"{spec.name} takes {' or '.join(about.kinds)}; {REGIONS}", place)
+    _check_masks(spec, spec.name, place)
+    for within, part in spec.parts():
+        _check_masks(part, f"{spec.name}: {part.name}", place, *within)
     if question.prediction_kind != "labels":
         for at in spec.softened():
             raise _misfit(f"{spec.name}: soft takes probabilities; {REGIONS}", place, *at)
 
 
-def _misfit(detail: str, place: int, *at: str | int) -> MetricDoesNotFit:
-    return MetricDoesNotFit(detail, pointer=pointer_to(("metrics", place, *at)))
+def _check_masks(spec: MetricSpec, name: str, *at: str | int) -> None:
+    about = spec.about
+    if "multilabel" not in about.tasks:
+        raise _misfit(f"{name} is for the tasks {', '.join(about.tasks)}; {REGIONS}", *at)
+    if "labels" not in about.kinds:
+        raise _misfit(f"{name} takes {' or '.join(about.kinds)}; {REGIONS}", *at)
+
+
+def _misfit(detail: str, *at: str | int) -> MetricDoesNotFit:
+    return MetricDoesNotFit(detail, pointer=pointer_to(("metrics", *at)))

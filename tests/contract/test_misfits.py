@@ -26,6 +26,12 @@ LABELS: Document = {"task": "multiclass", "prediction_kind": "labels", "num_clas
 MULTILABEL: Document = {**CLASSES, "task": "multilabel", **pair([[[0.5, 0.2]]] * 3, [[[0, 1]]] * 3)}
 DISTANCES = ("hausdorff", "average_surface_distance", "boundary_iou", "centreline_dice")
 OBJECTS = ("instance_fbeta", "instance_precision", "panoptic_quality")
+BALANCED: list[tuple[Document, str]] = [
+    ({"alpha": 0.3, "alpha_mode": "balanced"}, "/alpha"),
+    ({"alpha": 0.3}, "/alpha"),
+    ({"alpha_mode": "balanced"}, "/alpha_mode"),
+    ({}, ""),
+]
 
 MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
     **{f"{name} of probabilities": (SOFT, name, "/metrics/1", ["labels", "'probabilities'"]) for name in OBJECTS},
@@ -84,6 +90,27 @@ MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
         {"name": "bce_dice", "bce": {"name": "cross_entropy", "class_weights": [1, 1, 1]}},
         "/metrics/1/bce/class_weights",
         ["3 entries; 2"],
+    ),
+    **{
+        f"{', '.join(given) or 'nothing'} of a focal loss of classes": (
+            CLASSES,
+            {"name": "focal_loss", **given},
+            f"/metrics/1{at}",
+            ["'balanced' has no meaning"],
+        )
+        for given, at in BALANCED
+    },
+    "a term's alpha": (
+        CLASSES,
+        {"name": "combined_loss", "terms": [{"metric": {"name": "focal_loss", "alpha": 0.3}}]},
+        "/metrics/1/terms/0/metric/alpha",
+        ["focal_loss: alpha_mode 'balanced'"],
+    ),
+    "a part's alpha": (
+        CLASSES,
+        {"name": "focal_dice", "focal": {"name": "focal_loss", "alpha": 0.3}},
+        "/metrics/1/focal/alpha",
+        ["focal_loss: alpha_mode 'balanced'"],
     ),
     "ids of no class": (IDS, {"name": "panoptic_quality", "instance_divisor": 0}, "/metrics/1/instance_divisor", ["0"]),
     "a crowd below 0": (IDS, {"name": "panoptic_quality", "crowd": [1, -1]}, "/metrics/1/crowd/1", ["found -1"]),

@@ -162,7 +162,8 @@ def _focal_misfit(spec: FocalLoss, case: Case) -> Misfit | None:
     if softmax and isinstance(spec.alpha, float) and spec.alpha_mode == "balanced":
         return Misfit(
             "alpha_mode 'balanced' has no meaning for task 'multiclass'; give alpha null, a list per class, alpha_mode "
-            "'constant', or multiclass_mode 'one_vs_rest'"
+            "'constant', or multiclass_mode 'one_vs_rest'",
+            spec.given("alpha", "alpha_mode"),
         )
     if softmax and spec.clip_leak:
         return Misfit(
