@@ -1,7 +1,7 @@
 """From metric specs to the statistics that they need, and from the statistics' sums to scores."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -36,6 +36,19 @@ class Plan:
                 raise _misfit(f"{spec.name}: {misfit.detail}", place, *misfit.at)
             needed |= dict.fromkeys(part.needs(spec, case))
         return tuple(needed)
+
+    def shared_misfit(self, cases: Collection[Case]) -> MetricDoesNotFit | None:
+        """Why none of some samples fits, whatever its axes are and whether it has weights; None where one fits, or might."""
+        found = [self._misfit(one) for case in cases for one in (case, replace(case, weighted=False, axes=2))]
+        shared = {misfit and (misfit.pointer, misfit.detail) for misfit in found}
+        return found[0] if len(shared) == 1 else None
+
+    def _misfit(self, case: Case) -> MetricDoesNotFit | None:
+        try:
+            self.statistics(case)
+        except MetricDoesNotFit as misfit:
+            return misfit
+        return None
 
     def scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:
         """The score of every metric of each sample, by the metric's key, or the sample's error."""

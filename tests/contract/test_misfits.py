@@ -129,6 +129,60 @@ def test_a_metric_that_does_not_fit(caller: httpx.Client, name: str) -> None:
     assert [word for word in words if word not in problem["detail"]] == []
 
 
+SHARED: dict[str, tuple[Document, Any]] = {
+    "a task": (CLASSES, {"name": "focal_loss", "alpha": 0.3}),
+    "a kind": (SOFT, {"name": "panoptic_quality"}),
+    "a number of classes": (CLASSES, {"name": "cross_entropy", "class_weights": [1, 1]}),
+    "a target": ({**SOFT, "target_kind": "probabilities"}, {"name": "hausdorff"}),
+    "regions": (
+        {**CLASSES, "regions": [[1], [2]]},
+        {"name": "combined_loss", "terms": [{"metric": {"name": "brier"}}]},
+    ),
+}
+
+
+def in_batch(asked: Document, metric: Any, *changes: Document) -> Document:
+    """A question asked of a batch of its own pair, changed in some items."""
+    arrays = {role: asked[role] for role in ("prediction", "target")}
+    question = {name: value for name, value in asked.items() if name not in arrays}
+    return {**question, "metrics": ["dice", metric], "items": [{**arrays, **change} for change in changes]}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_metric_that_fits_no_item(caller: httpx.Client, name: str) -> None:
+    """The batch is refused as the pair alone is, an item that cannot be read among the others or not."""
+    asked, metric = SHARED[name]
+    alone = score(caller, in_json({**asked, "metrics": ["dice", metric]}, {}))
+    assert alone.status_code == 422
+    broken = {"target": {"encoding": "list", "data": [[[]]]}}
+    for changes in (({}, {}), ({}, broken)):
+        batch = score(caller, in_json(in_batch(asked, metric, *changes), {}), "/v1/score/batch")
+        assert batch.status_code == 422
+        told = [{key: one.json().get(key) for key in ("code", "detail", "pointer")} for one in (alone, batch)]
+        assert told[0] == told[1]
+
+
+ITEMS_OWN: dict[str, tuple[Any, Document, list[str | None]]] = {
+    "one fits": ("hausdorff", pair([0, 1], [0, 1]), [None, "metric_does_not_fit"]),
+    "the weights of one": (
+        {"name": "hausdorff"},
+        {"weight": {"encoding": "list", "data": [[1, 1]]}},
+        [None, "metric_does_not_fit"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ITEMS_OWN)
+def test_a_metric_that_fits_some_items(caller: httpx.Client, name: str) -> None:
+    """What an item's own arrays make is told in its place: of one among others, and of all where all have such arrays."""
+    metric, change, codes = ITEMS_OWN[name]
+    labels = {**SOFT, "prediction_kind": "labels", **pair([[0, 1]], [[0, 1]])}
+    for changes, expected in ((({}, change), codes), ((change, change), codes[1:] * 2)):
+        answer = score(caller, in_json(in_batch(labels, metric, *changes), {}), "/v1/score/batch")
+        assert answer.status_code == 200
+        assert [item.get("problem", {}).get("code") for item in answer.json()["items"]] == expected
+
+
 SPACINGS: dict[str, tuple[Any, str, list[str]]] = {
     "too few": ([1.0], "/spacing", ["1 entries; the pixels have 2 axes"]),
     "too many": ([1.0, 1, 1], "/spacing", ["3 entries; the pixels have 2 axes"]),

@@ -59,7 +59,10 @@ class Job:
     openapi_extra=body_of(BatchRequest, BATCH),
 )
 async def score_batch(request: Request) -> Response:
-    """Score many pairs. A bad item is a problem in its place; its neighbours get their scores."""
+    """Score many pairs. A bad item is a problem in its place; its neighbours get their scores.
+
+    A metric that fits none of the items for the same reason, whatever their axes and weights, is a problem of the request.
+    """
     async with visiting(request) as visit:
         job = await visit.decoded(_decoded)
         outcomes = await visit.scored(job.plan, job.samples)
@@ -71,6 +74,9 @@ def _decoded(visit: Visit, body: Body) -> Job:
     asked = batch_request(envelope, visit.service.limits)
     plan = plan_for(asked)
     job = Job(asked, plan, visit.decoder(envelope).items(asked))
+    misfit = plan.shared_misfit({sample.case for sample in job.samples})
+    if misfit is not None:
+        raise misfit
     visit.hold(job.samples)
     return job
 
