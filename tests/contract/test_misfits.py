@@ -155,7 +155,8 @@ def test_a_metric_that_fits_no_item(caller: httpx.Client, name: str) -> None:
     alone = score(caller, in_json({**asked, "metrics": ["dice", metric]}, {}))
     assert alone.status_code == 422
     broken = {"target": {"encoding": "list", "data": [[[]]]}}
-    for changes in (({}, {}), ({}, broken)):
+    both: tuple[tuple[Document, Document], ...] = (({}, {}), ({}, broken))
+    for changes in both:
         batch = score(caller, in_json(in_batch(asked, metric, *changes), {}), "/v1/score/batch")
         assert batch.status_code == 422
         told = [{key: one.json().get(key) for key in ("code", "detail", "pointer")} for one in (alone, batch)]
