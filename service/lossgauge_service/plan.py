@@ -1,7 +1,7 @@
 """From metric specs to the statistics that they need, and from the statistics' sums to scores."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -38,6 +38,19 @@ class Plan:
                 raise _misfit(f"{spec.name}: {misfit.detail}", place, *misfit.at)
             needed |= dict.fromkeys(part.needs(spec, case))
         return tuple(needed)
+
+    def shared_misfit(self, cases: Collection[Case]) -> MetricDoesNotFit | None:
+        """Why none of some samples fits, whatever its axes are and whether it has weights; None where one fits, or might."""
+        found = [self._misfit(one) for case in cases for one in (case, replace(case, weighted=False, axes=2))]
+        shared = {misfit and (misfit.pointer, misfit.detail) for misfit in found}
+        return found[0] if len(shared) == 1 else None
+
+    def _misfit(self, case: Case) -> MetricDoesNotFit | None:
+        try:
+            self.statistics(case)
+        except MetricDoesNotFit as misfit:
+            return misfit
+        return None
 
     def scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:
         """The score of every metric of each sample, by the metric's key, or the sample's error."""
@@ -125,15 +138,21 @@ def _check_about(spec: MetricSpec, question: Question, place: int) -> None:
 
 def _check_regions(spec: MetricSpec, question: Question, place: int) -> None:
     """A region is a mask of labels, whatever was sent."""
-    about = spec.about
-    if "multilabel" not in about.tasks:
-        raise _misfit(f"{spec.name} is for the tasks {', '.join(about.tasks)}; {REGIONS}", place)
-    if "labels" not in about.kinds:
-        raise _misfit(f"{spec.name} takes {' or '.join(about.kinds)}; {REGIONS}", place)
+    _check_masks(spec, spec.name, place)
+    for within, part in spec.parts():
+        _check_masks(part, f"{spec.name}: {part.name}", place, *within)
     if question.prediction_kind != "labels":
         for at in spec.softened():
             raise _misfit(f"{spec.name}: soft takes probabilities; {REGIONS}", place, *at)
 
 
-def _misfit(detail: str, place: int, *at: str | int) -> MetricDoesNotFit:
-    return MetricDoesNotFit(detail, pointer=pointer_to(("metrics", place, *at)))
+def _check_masks(spec: MetricSpec, name: str, *at: str | int) -> None:
+    about = spec.about
+    if "multilabel" not in about.tasks:
+        raise _misfit(f"{name} is for the tasks {', '.join(about.tasks)}; {REGIONS}", *at)
+    if "labels" not in about.kinds:
+        raise _misfit(f"{name} takes {' or '.join(about.kinds)}; {REGIONS}", *at)
+
+
+def _misfit(detail: str, *at: str | int) -> MetricDoesNotFit:
+    return MetricDoesNotFit(detail, pointer=pointer_to(("metrics", *at)))

@@ -26,6 +26,12 @@ LABELS: Document = {"task": "multiclass", "prediction_kind": "labels", "num_clas
 MULTILABEL: Document = {**CLASSES, "task": "multilabel", **pair([[[0.5, 0.2]]] * 3, [[[0, 1]]] * 3)}
 DISTANCES = ("hausdorff", "average_surface_distance", "boundary_iou", "centreline_dice")
 OBJECTS = ("instance_fbeta", "instance_precision", "panoptic_quality")
+BALANCED: list[tuple[Document, str]] = [
+    ({"alpha": 0.3, "alpha_mode": "balanced"}, "/alpha"),
+    ({"alpha": 0.3}, "/alpha"),
+    ({"alpha_mode": "balanced"}, "/alpha_mode"),
+    ({}, ""),
+]
 
 MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
     **{f"{name} of probabilities": (SOFT, name, "/metrics/1", ["labels", "'probabilities'"]) for name in OBJECTS},
@@ -85,6 +91,55 @@ MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
         "/metrics/1/bce/class_weights",
         ["3 entries; 2"],
     ),
+    **{
+        f"{', '.join(given) or 'nothing'} of a focal loss of classes": (
+            CLASSES,
+            {"name": "focal_loss", **given},
+            f"/metrics/1{at}",
+            ["'balanced' has no meaning"],
+        )
+        for given, at in BALANCED
+    },
+    "a term's alpha": (
+        CLASSES,
+        {"name": "combined_loss", "terms": [{"metric": {"name": "focal_loss", "alpha": 0.3}}]},
+        "/metrics/1/terms/0/metric/alpha",
+        ["focal_loss: alpha_mode 'balanced'"],
+    ),
+    "a part's alpha": (
+        CLASSES,
+        {"name": "focal_dice", "focal": {"name": "focal_loss", "alpha": 0.3}},
+        "/metrics/1/focal/alpha",
+        ["focal_loss: alpha_mode 'balanced'"],
+    ),
+    "what a preset has beside a smoothing": (
+        CLASSES,
+        {"name": "cross_entropy", "preset": "keras", "label_smoothing": 0.1},
+        "/metrics/1/label_smoothing",
+        ["preset 'keras' has clip", '"clip": null'],
+    ),
+    "what a term's preset has": (
+        CLASSES,
+        {
+            "name": "combined_loss",
+            "preset": "keras",
+            "terms": [{"metric": {"name": "cross_entropy", "label_smoothing": 0.1}}],
+        },
+        "/metrics/1/terms/0/metric/label_smoothing",
+        ["preset 'keras' has clip"],
+    ),
+    "a clip of one's own beside a smoothing": (
+        CLASSES,
+        {"name": "cross_entropy", "preset": "keras", "label_smoothing": 0.1, "clip": [0.1, 0.9]},
+        "/metrics/1/clip",
+        ["clip is given"],
+    ),
+    "class weights beside a smoothing": (
+        CLASSES,
+        {"name": "cross_entropy", "preset": "torch", "label_smoothing": 0.1, "class_weights": [1, 2, 3]},
+        "/metrics/1/class_weights",
+        ["class_weights is given"],
+    ),
     "ids of no class": (IDS, {"name": "panoptic_quality", "instance_divisor": 0}, "/metrics/1/instance_divisor", ["0"]),
     "a crowd below 0": (IDS, {"name": "panoptic_quality", "crowd": [1, -1]}, "/metrics/1/crowd/1", ["found -1"]),
 }
@@ -100,6 +155,61 @@ def test_a_metric_that_does_not_fit(caller: httpx.Client, name: str) -> None:
     problem = answer.json()
     assert (answer.status_code, problem["pointer"]) == (422, pointer)
     assert [word for word in words if word not in problem["detail"]] == []
+
+
+SHARED: dict[str, tuple[Document, Any]] = {
+    "a task": (CLASSES, {"name": "focal_loss", "alpha": 0.3}),
+    "a kind": (SOFT, {"name": "panoptic_quality"}),
+    "a number of classes": (CLASSES, {"name": "cross_entropy", "class_weights": [1, 1]}),
+    "a target": ({**SOFT, "target_kind": "probabilities"}, {"name": "hausdorff"}),
+    "regions": (
+        {**CLASSES, "regions": [[1], [2]]},
+        {"name": "combined_loss", "terms": [{"metric": {"name": "brier"}}]},
+    ),
+}
+
+
+def in_batch(asked: Document, metric: Any, *changes: Document) -> Document:
+    """A question asked of a batch of its own pair, changed in some items."""
+    arrays = {role: asked[role] for role in ("prediction", "target")}
+    question = {name: value for name, value in asked.items() if name not in arrays}
+    return {**question, "metrics": ["dice", metric], "items": [{**arrays, **change} for change in changes]}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_metric_that_fits_no_item(caller: httpx.Client, name: str) -> None:
+    """The batch is refused as the pair alone is, an item that cannot be read among the others or not."""
+    asked, metric = SHARED[name]
+    alone = score(caller, in_json({**asked, "metrics": ["dice", metric]}, {}))
+    assert alone.status_code == 422
+    broken = {"target": {"encoding": "list", "data": [[[]]]}}
+    both: tuple[tuple[Document, Document], ...] = (({}, {}), ({}, broken))
+    for changes in both:
+        batch = score(caller, in_json(in_batch(asked, metric, *changes), {}), "/v1/score/batch")
+        assert batch.status_code == 422
+        told = [{key: one.json().get(key) for key in ("code", "detail", "pointer")} for one in (alone, batch)]
+        assert told[0] == told[1]
+
+
+ITEMS_OWN: dict[str, tuple[Any, Document, list[str | None]]] = {
+    "one fits": ("hausdorff", pair([0, 1], [0, 1]), [None, "metric_does_not_fit"]),
+    "the weights of one": (
+        {"name": "hausdorff"},
+        {"weight": {"encoding": "list", "data": [[1, 1]]}},
+        [None, "metric_does_not_fit"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ITEMS_OWN)
+def test_a_metric_that_fits_some_items(caller: httpx.Client, name: str) -> None:
+    """What an item's own arrays make is told in its place: of one among others, and of all where all have such arrays."""
+    metric, change, codes = ITEMS_OWN[name]
+    labels = {**SOFT, "prediction_kind": "labels", **pair([[0, 1]], [[0, 1]])}
+    for changes, expected in ((({}, change), codes), ((change, change), codes[1:] * 2)):
+        answer = score(caller, in_json(in_batch(labels, metric, *changes), {}), "/v1/score/batch")
+        assert answer.status_code == 200
+        assert [item.get("problem", {}).get("code") for item in answer.json()["items"]] == expected
 
 
 SPACINGS: dict[str, tuple[Any, str, list[str]]] = {

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from lossgauge import metrics as m
+from lossgauge.calls import question as asked_of
 from lossgauge.metrics import MetricSpec
 from lossgauge.metrics.spec import Place
 from lossgauge.presets import PRESETS
 from lossgauge.wire import Question
 from lossgauge_service.engine import Engine
 from lossgauge_service.errors import InvalidParameter, InvalidValues, MetricDoesNotFit
-from lossgauge_service.plan import plan_for
+from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -158,6 +159,10 @@ def test_a_metric_that_no_region_has_is_refused() -> None:
     [
         ({"name": "dice", "soft": True}, "soft"),
         ({"name": "iou", "soft": True}, "soft"),
+        ({"name": "dice_loss", "soft": True}, "soft"),
+        ({"name": "tversky_loss", "soft": True}, "soft"),
+        ({"name": "generalized_dice_loss", "soft": True, "preset": "monai"}, "soft"),
+        ({"name": "combined_loss", "terms": [{"metric": {"name": "iou_loss", "soft": True}}]}, "terms/0/metric/soft"),
         ({"name": "combined_loss", "terms": [{"metric": {"name": "dice", "soft": True}}]}, "terms/0/metric/soft"),
     ],
 )
@@ -186,6 +191,40 @@ def test_a_soft_loss_of_regions_says_that_it_is_of_the_mask(engine: Engine, name
     )
     assert plan.semantics[name]["soft"] is False
     assert plan.semantics["combined_loss"]["terms"][0]["metric"]["soft"] is False
+
+
+@pytest.mark.parametrize(
+    "spec", [m.DiceLoss, m.TverskyLoss, m.Dice], ids=lambda spec: spec.model_fields["name"].default
+)
+def test_a_typed_spec_is_told_to_be_soft_only_where_it_is(spec: type[MetricSpec]) -> None:
+    """The client writes defaults out, but not that a loss is soft by default: of regions that would be asking for it."""
+
+    def asked(metric: MetricSpec) -> Plan:
+        document = asked_of([metric, _sum_of(metric)], task="multiclass", prediction_kind="logits", regions=REGIONS)
+        return plan_for(Question.model_validate(document))
+
+    empty = {"empty": m.Empty(target=0.5)}
+    plain = spec.model_validate(empty)
+    semantics = asked(plain).semantics
+    assert [semantics[plain.name]["soft"], semantics["sum"]["terms"][1]["metric"]["soft"]] == [False, False]
+    assert semantics[plain.name]["empty"] == m.Empty(target=0.5).model_dump()
+    with pytest.raises(MetricDoesNotFit, match="soft takes probabilities; regions"):
+        asked(spec.model_validate({"soft": True}))
+
+
+def _sum_of(metric: MetricSpec) -> m.CombinedLoss:
+    return m.CombinedLoss.model_validate({"key": "sum", "terms": [{"metric": m.IouLoss()}, {"metric": metric}]})
+
+
+@pytest.mark.parametrize("kind", ["labels", "logits"])
+@pytest.mark.parametrize("name", ["cross_entropy", "focal_loss", "unified_focal_loss"])
+def test_a_term_that_no_region_has_is_told_of_regions(kind: str, name: str) -> None:
+    """Within a sum the reason is that of the metric alone, with the term's place: nobody is told of labels that were not sent."""
+    terms = [{"metric": {"name": "dice_loss"}}, {"metric": {"name": name}}]
+    with pytest.raises(MetricDoesNotFit, match=f"combined_loss: {name} .*; regions are scored as masks") as refused:
+        plan_for(_question(kind, metrics=[{"name": "combined_loss", "terms": terms}]))
+    assert refused.value.pointer == "/metrics/0/terms/1/metric"
+    assert "not labels" not in refused.value.detail
 
 
 def test_regions_are_for_classes() -> None:

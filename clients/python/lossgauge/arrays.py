@@ -4,7 +4,7 @@ Nothing of the caller's libraries is imported here: tensors and images are known
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossgauge.encoded import EncodedArray, encoded
+from lossgauge.encoded import MOST_AXES, EncodedArray, encoded
 from lossgauge.encodings import png
 from lossgauge.encodings.base import ArrayRejected, Caps, Encoded
 from lossgauge.encodings.dtypes import NAMES
@@ -20,7 +20,8 @@ from lossgauge.errors import InvalidArgumentError
 
 ArrayLike = Any
 """NumPy arrays, torch, JAX and TensorFlow tensors, PIL images, anything with `__array__` or DLPack, nested lists, paths
-of .npy and .png files, and what `lossgauge.encoded.EncodedLike` names: polygons, run lengths and other encoded arrays."""
+of .npy and .png files, and what `lossgauge.encoded.EncodedLike` names: polygons, run lengths and other encoded arrays, or a
+list of these, all of one size, which is their stack."""
 
 ARRAY_PROTOCOLS = ("__array__", "__array_interface__")
 CONVERSION_FAILURES = (TypeError, ValueError, RuntimeError, BufferError, OverflowError)
@@ -45,6 +46,8 @@ def sendable(value: ArrayLike, pointer: str) -> Sendable:
     """
     if isinstance(value, Encoded | Mapping):
         return encoded(value, pointer)
+    if _holds_encoded(value):
+        return _stacked(value, pointer)
     try:
         found = _from_path(Path(value)) if isinstance(value, str | os.PathLike) else _from_object(value)
     except CONVERSION_FAILURES as error:
@@ -77,6 +80,25 @@ def decoded(file: PngFile, pointer: str) -> NDArray[Any]:
         ) from None
     except ArrayRejected as error:
         raise InvalidArgumentError(error.detail, pointer=pointer) from error
+
+
+def _holds_encoded(value: ArrayLike) -> bool:
+    """Whether a list, or a list of lists, begins with an array that is encoded already."""
+    for _ in range(MOST_AXES):
+        if not isinstance(value, list | tuple) or not value:
+            break
+        value = value[0]
+    return isinstance(value, Encoded | Mapping)
+
+
+def _stacked(values: Sequence[ArrayLike], pointer: str) -> NDArray[Any]:
+    """The arrays of a list, one after the other along a new first axis."""
+    arrays = [array_of(value, f"{pointer}/{place}") for place, value in enumerate(values)]
+    for place, array in enumerate(arrays):
+        if array.shape != arrays[0].shape:
+            found = f"{list(array.shape)}, and {list(arrays[0].shape)} of the first"
+            raise InvalidArgumentError(f"a stack has arrays of one size; found {found}", pointer=f"{pointer}/{place}")
+    return _checked(np.stack(arrays), pointer)
 
 
 def _from_path(path: Path) -> NDArray[Any] | PngFile:

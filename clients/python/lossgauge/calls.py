@@ -1,11 +1,13 @@
 """What the two clients share: a call is made here from arguments, and an answer read here."""
 
+import operator
 import os
 import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, TypeVar
 
 import httpx
@@ -91,7 +93,8 @@ def subject(**options: Any) -> Document:
 def question(metrics: Metrics, **options: Any) -> Document:
     """What is asked of every pair; None stands for the service's default."""
     in_full = options.get("preset") is None
-    return subject(**options) | {"metrics": [_metric(metric, in_full) for metric in _listed(metrics)]}
+    write = _metric if options.get("regions") is None else _metric_of_regions
+    return subject(**options) | {"metrics": [write(metric, in_full) for metric in _listed(metrics)]}
 
 
 def score_call(kind: BodyKind, asked: Document, item: Mapping[str, Any]) -> Call:
@@ -199,6 +202,15 @@ def _metric(metric: MetricLike, in_full: bool) -> Any:
         return metric if isinstance(metric, str) else dict(metric)
     found = type(metric).__qualname__
     raise InvalidArgumentError(f"a metric is a name, a mapping or a spec, not a {found}", pointer="/metrics")
+
+
+def _metric_of_regions(metric: MetricLike, in_full: bool) -> Any:
+    """The same for regions, of which nothing is soft: a default that is soft is left out, for only what is asked for is refused."""
+    document = _metric(metric, in_full)
+    if isinstance(metric, MetricSpec):
+        for *within, name in metric.soft_by_default():
+            reduce(operator.getitem, within, document).pop(name, None)
+    return document
 
 
 def _listed_maps(maps: Maps) -> Iterable[MapLike]:

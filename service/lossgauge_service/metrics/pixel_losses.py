@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from lossgauge.metrics import CrossEntropy, FocalLoss
 from lossgauge.metrics.pixel_loss import PixelLoss
+from lossgauge.presets import PRESETS
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.implementation import Implementation, Misfit
@@ -162,7 +163,8 @@ def _focal_misfit(spec: FocalLoss, case: Case) -> Misfit | None:
     if softmax and isinstance(spec.alpha, float) and spec.alpha_mode == "balanced":
         return Misfit(
             "alpha_mode 'balanced' has no meaning for task 'multiclass'; give alpha null, a list per class, alpha_mode "
-            "'constant', or multiclass_mode 'one_vs_rest'"
+            "'constant', or multiclass_mode 'one_vs_rest'",
+            spec.given("alpha", "alpha_mode"),
         )
     if softmax and spec.clip_leak:
         return Misfit(
@@ -263,16 +265,26 @@ def _entropy_misfit(spec: CrossEntropy, case: Case) -> Misfit | None:
         return Misfit(found, (of_masks[0],))
     beside = [name for name in ("clip", "log_floor", "class_weights") if getattr(spec, name) is not None]
     if multiclass and spec.label_smoothing and beside:
-        found = (
-            f"label_smoothing of task 'multiclass' goes without class_weights, clip and log_floor; {beside[0]} is given"
-        )
-        return Misfit(found, (beside[0],))
+        return _smoothing_misfit(spec, beside[0], case)
     if isinstance(spec.pos_weight, list) and len(spec.pos_weight) != case.classes:
         return _wrong_length("pos_weight", spec.pos_weight, case.classes)
     if spec.class_weights is not None:
         wanted = 2 if case.task == "binary" else case.classes
         return _wrong_length("class_weights", spec.class_weights, wanted) or weighting_misfit(spec, case)
     return weighting_misfit(spec, case)
+
+
+def _smoothing_misfit(spec: CrossEntropy, name: str, case: Case) -> Misfit:
+    """Where the preset says what keeps a loss from being smoothed, it is the smoothing that was asked for."""
+    found = "label_smoothing of task 'multiclass' goes without class_weights, clip and log_floor"
+    if _is_of_preset(spec, name, case):
+        return Misfit(f'{found}; preset {spec.preset!r} has {name}: give "{name}": null', ("label_smoothing",))
+    return Misfit(f"{found}; {name} is given", (name,))
+
+
+def _is_of_preset(spec: CrossEntropy, name: str, case: Case) -> bool:
+    recipe = PRESETS[spec.preset].recipe(spec.name, case.task) if spec.preset else None
+    return recipe is not None and recipe.parameters.get(name) == spec.model_dump(mode="json")[name]
 
 
 def _wrong_length(name: str, given: list[float], wanted: int) -> Misfit | None:

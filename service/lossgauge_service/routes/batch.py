@@ -33,7 +33,10 @@ router = APIRouter(tags=["scoring"])
     openapi_extra=body_of(BatchRequest, BATCH),
 )
 async def score_batch(request: Request) -> Response:
-    """Score many pairs. A bad item is a problem in its place; its neighbours get their scores. As lines each goes when it is done."""
+    """Score many pairs. A bad item is a problem in its place; its neighbours get their scores. As lines each goes when it is done.
+
+    A metric that fits none of the items for the same reason, whatever their axes and weights, is a problem of the request.
+    """
     if accepted(request.headers.get("accept"), (MEDIA_TYPE, NDJSON)) == NDJSON:
         service = service_of(request)
         return Lines(request, partial(_in_lines, request), service.problems.told, service.idle_s)
@@ -48,6 +51,9 @@ def _decoded(visit: Visit, body: Body) -> Job:
     asked = batch_request(envelope, visit.service.limits)
     plan = plan_for(asked)
     job = Job(asked, plan, visit.decoder(envelope).items(asked))
+    misfit = plan.shared_misfit({sample.case for sample in job.samples})
+    if misfit is not None:
+        raise misfit
     visit.hold(job.samples)
     return job
 

@@ -25,6 +25,7 @@ MASK = np.zeros((6, 7), bool)
 MASK[1:5, 2:6] = True
 SQUARE = [[2, 1, 6, 1, 6, 5, 2, 5]]
 KNOWN = pycocotools.encode(np.asfortranarray(MASK.astype(np.uint8)))
+FULL = pycocotools.encode(np.asfortranarray(np.ones((6, 7), np.uint8)))
 TEXT = KNOWN["counts"].decode()
 RUNS = [13, 4, 2, 4, 2, 4, 2, 4, 7]
 ROWS = [9, 4, 3, 4, 3, 4, 3, 4, 8]
@@ -122,6 +123,50 @@ def test_a_stack_is_decoded_so_that_it_can_be_cut() -> None:
         found = client.score_batch(batch, metrics="dice", prediction_kind="labels")
     assert found.column("dice") == pytest.approx([16 / 42, 16 / 42, 26 / 42])
     assert len(service.posts) == 2
+
+
+STACKS: dict[str, Any] = {
+    "pycocotools' dicts": [KNOWN, FULL],
+    "a tuple": (KNOWN, FULL),
+    "an encoding each": [POLYGONS, e.PackbitsArray.of(np.ones_like(MASK))],
+    "an array beside": [KNOWN, np.ones_like(MASK)],
+    "what frPyObjects gives": pycocotools.frPyObjects([SQUARE[0], [0, 0, 7, 0, 7, 6, 0, 6]], 6, 7),
+}
+
+
+@pytest.mark.parametrize("held", STACKS)
+def test_a_list_of_encoded_masks_is_their_stack(held: str) -> None:
+    """Masks of one size stand one after the other along the first axis, in a pair, in a batch, and as lists of lists."""
+    stacked = np.stack([MASK, np.ones_like(MASK)])
+    assert np.array_equal(array_of(STACKS[held], "/target"), stacked)
+    assert np.array_equal(array_of([STACKS[held]] * 3, "/target"), np.stack([stacked] * 3))
+    service = FakeService()
+    with Client(transport=service.transport) as client:
+        client.score(STACKS[held], stacked, metrics="dice", prediction_kind="labels", task="multilabel")
+        client.score_batch({"prediction": STACKS[held], "target": stacked}, metrics="dice", prediction_kind="labels")
+    assert len(service.posts) == 2
+    for document, attachments in map(read, service.posts):
+        assert np.array_equal(array_in(document["prediction"], attachments), stacked)
+
+
+@pytest.mark.parametrize(
+    ("given", "pointer", "found"),
+    [
+        (
+            [KNOWN, {**KNOWN, "size": [7, 6]}, np.ones((6, 6))],
+            "/target/1",
+            r"found \[7, 6\], and \[6, 7\] of the first",
+        ),
+        ([KNOWN, {**KNOWN, "size": [7, 7]}], "/target/1/counts", "42 pixels; 49 are needed"),
+        ([[KNOWN], [KNOWN, KNOWN]], "/target/1", r"found \[2, 6, 7\]"),
+        ([KNOWN, "mask.txt"], "/target/1", "ends in .npy or .png"),
+    ],
+)
+def test_a_stack_that_is_wrong_is_refused_at_its_place(given: Any, pointer: str, found: str) -> None:
+    """The error points to the mask of the list that does not go with the first, or that is none."""
+    with pytest.raises(InvalidArgumentError, match=found) as raised:
+        array_of(given, "/target")
+    assert raised.value.pointer == pointer
 
 
 # ---------------------------------------------------------------------------------------------------------- what does not

@@ -99,9 +99,8 @@ class CombinedLoss(Mix):
     def of_masks(self) -> Self:
         return self._with([term.metric.of_masks() for term in self.terms])
 
-    def softened(self) -> Iterator[Place]:
-        for place, term in zip(self.places(), self.terms, strict=True):
-            yield from ((*place, *at) for at in term.metric.softened())
+    def parts(self) -> Iterator[tuple[Place, MetricSpec]]:
+        return zip(self.places(), [term.metric for term in self.terms], strict=True)
 
     def _with(self, metrics: Sequence[MetricSpec]) -> Self:
         pairs = zip(self.terms, metrics, strict=True)

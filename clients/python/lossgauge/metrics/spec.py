@@ -109,15 +109,31 @@ class MetricSpec(BaseModel):
         """The paths of what leaves class 0 out as the background."""
         return iter(())
 
+    def given(self, *names: str) -> Place:
+        """The path of the first of these parameters that is not left to its default; of none the metric's own."""
+        return next(((name,) for name in names if name in self.model_fields_set), ())
+
+    def parts(self) -> Iterator[tuple[Place, "MetricSpec"]]:
+        """The metrics that stand within this one, each with its path."""
+        return iter(())
+
     def of_masks(self) -> Self:
         """The spec as it is where all there is are masks: nothing is soft."""
         return self.model_copy(update={"soft": False}) if getattr(self, "soft", False) else self
 
     def softened(self) -> Iterator[Place]:
-        """The paths of what takes probabilities where the default is the mask."""
-        field = type(self).model_fields.get("soft")
-        if field is not None and field.default is False and getattr(self, "soft", False):
-            yield ("soft",)
+        """The paths of what is told to take probabilities; what takes them by default is not told to."""
+        return (at for at, is_told in self._soft() if is_told)
+
+    def soft_by_default(self) -> Iterator[Place]:
+        """The paths of what takes probabilities without being told to."""
+        return (at for at, is_told in self._soft() if not is_told)
+
+    def _soft(self) -> Iterator[tuple[Place, bool]]:
+        if getattr(self, "soft", False):
+            yield ("soft",), "soft" in self.model_fields_set
+        for place, part in self.parts():
+            yield from (((*place, *at), is_told) for at, is_told in part._soft())
 
 
 class Frozen(BaseModel):

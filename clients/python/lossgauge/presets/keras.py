@@ -212,6 +212,10 @@ KERAS = Preset(
     ),
     unequalled=(
         Unequalled(
+            function="losses.CategoricalFocalCrossentropy(label_smoothing=..), losses.BinaryFocalCrossentropy(label_smoothing=..)",
+            why="The focal loss of a smoothed target; label_smoothing here is of cross_entropy.",
+        ),
+        Unequalled(
             function="metrics.AUC(curve='PR' or 'PRGAIN')",
             why="An interpolation of its own, or rectangles of the lesser or greater side; average_precision has neither.",
         ),
