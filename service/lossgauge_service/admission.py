@@ -5,6 +5,9 @@ comes when there is no room stands in line, holding nothing, not even a body, as
 else it is refused at once, and told when there should be room. A call that comes back then, under the same `Idempotency-Key`, may
 stand in line however long it is. So an overload delays calls, and starves none. Where nothing else is held, one request of any
 size that the caps allow is taken.
+
+A stream holds some, and waits for more. Where all who hold anything wait so, none would ever go on: then the eldest of them does,
+beyond the budget, by what one stream may hold.
 """
 
 import asyncio
@@ -13,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from threading import Lock
 
 from lossgauge_service.errors import Overloaded
@@ -33,6 +37,9 @@ LINE_S = 10.0
 """The longest that a call stands in line."""
 
 MOST_PROMISES = 10_000
+
+POLL_S = 0.05
+"""How often a stream that waits for room looks whether there is some."""
 
 LATEST = 0.2
 """The share of the latest in a mean."""
@@ -94,6 +101,8 @@ class Admission:
         self._most = Held(most_bytes, most_pairs)
         self._held = Held()
         self._requests = 0
+        self._numbers = count()
+        self._streams: list[Admitted] = []
         self._line: deque[tuple[str | None, asyncio.Future[Admitted]]] = deque()
         self._wait_s = wait_s
         self._now = now
@@ -129,6 +138,34 @@ class Admission:
         if came_back or self._line_s <= SHORT_S:
             return await self._in_line(key)
         raise self._refusal(f"{len(self._line)} calls stand in line for {self._most.pairs} places", key)
+
+    async def room(self, admitted: "Admitted", deadline: float, bytes: int, pairs: int) -> None:
+        """Let a stream hold more as soon as others hold less. Raises `Overloaded` when the deadline passes before."""
+        self._streams.append(admitted)
+        try:
+            while not self._holds(admitted, deadline, bytes, pairs):
+                await asyncio.sleep(POLL_S)
+        finally:
+            self._streams.remove(admitted)
+
+    def _holds(self, admitted: "Admitted", deadline: float, bytes: int, pairs: int) -> bool:
+        try:
+            self.hold(admitted, bytes, pairs)
+        except Overloaded:
+            if self._all_wait_for(admitted):
+                with self._lock:
+                    self._add(admitted.held, bytes, pairs)
+                return True
+            if self._now() > deadline:
+                raise
+            return False
+        return True
+
+    def _all_wait_for(self, admitted: "Admitted") -> bool:
+        """Whether all that is held is held by streams that wait for room, and this is the eldest of these."""
+        waiting = sorted(set(self._streams), key=lambda one: one.number)
+        held = Held(sum(one.held.bytes for one in waiting), sum(one.held.pairs for one in waiting))
+        return waiting[0] is admitted and held == self._held
 
     def hold(self, admitted: "Admitted", bytes: int, pairs: int) -> None:
         """Let a request hold more. For any thread. Raises `Overloaded` where others hold too much."""
@@ -171,7 +208,7 @@ class Admission:
         return self._held.pairs < self._most.pairs and self._held.bytes < self._most.bytes
 
     def _let_in(self, key: str | None) -> "Admitted":
-        admitted = Admitted(self, key)
+        admitted = Admitted(self, key, next(self._numbers))
         admitted.hold(pairs=1)
         self._requests += 1
         return admitted
@@ -210,15 +247,20 @@ class Admission:
 class Admitted:
     """A request that was taken: it may hold more, and releases all at its end."""
 
-    def __init__(self, admission: Admission, key: str | None) -> None:
+    def __init__(self, admission: Admission, key: str | None, number: int) -> None:
         self._admission = admission
         self._over = False
         self.key = key
+        self.number = number
         self.held = Held()
 
     def hold(self, bytes: int = 0, pairs: int = 0) -> None:
         """Hold more. Raises `Overloaded`."""
         self._admission.hold(self, bytes, pairs)
+
+    async def room(self, deadline: float, bytes: int = 0, pairs: int = 0) -> None:
+        """Hold more as soon as others hold less. Raises `Overloaded` when the deadline passes before."""
+        await self._admission.room(self, deadline, bytes, pairs)
 
     def let_go(self, bytes: int = 0, pairs: int = 0) -> None:
         """Hold less, and go on; on the event loop. Below 0 it is more, without asking: for what is small and has to be kept."""

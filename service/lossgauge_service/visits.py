@@ -21,7 +21,7 @@ from lossgauge_service.batching import Ticket
 from lossgauge_service.bodies import Body, Envelope, opened, receive
 from lossgauge_service.decoding import Decoder
 from lossgauge_service.engine.pieces import Pieces
-from lossgauge_service.errors import DeadlineExceeded, InvalidParameter, Overloaded
+from lossgauge_service.errors import DeadlineExceeded, InvalidParameter
 from lossgauge_service.observing import Account, account_of
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan
@@ -32,7 +32,6 @@ TIMEOUT = "X-Request-Timeout-Ms"
 MOST_DIGITS = 9
 IDEMPOTENCY_KEY = "Idempotency-Key"
 MOST_KEY = 128
-POLL_S = 0.05
 
 Made = TypeVar("Made")
 
@@ -83,20 +82,6 @@ class Visit:
     def seconds(self) -> float:
         """How long a result is of use: the request's, or each item's of a stream."""
         return _seconds(self.request, self.service.timeout_s)
-
-    async def room(self, deadline: float, bytes: int = 0, pairs: int = 0) -> None:
-        """Hold more as soon as others hold less. Raises `Overloaded` when the deadline passes before."""
-        while not self._holds(deadline, bytes, pairs):
-            await asyncio.sleep(POLL_S)
-
-    def _holds(self, deadline: float, bytes: int, pairs: int) -> bool:
-        try:
-            self.admitted.hold(bytes, pairs)
-        except Overloaded:
-            if time.monotonic() > deadline:
-                raise
-            return False
-        return True
 
     async def scored(self, plan: Plan, samples: Sequence[Sample]) -> Outcomes:
         """The sums of its samples."""

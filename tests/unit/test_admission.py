@@ -4,7 +4,17 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
-from lossgauge_service.admission import EARLY_S, FORGOTTEN_S, LATEST, LONGEST_S, Admission, Admitted, Held, LinePace
+from lossgauge_service.admission import (
+    EARLY_S,
+    FORGOTTEN_S,
+    LATEST,
+    LONGEST_S,
+    POLL_S,
+    Admission,
+    Admitted,
+    Held,
+    LinePace,
+)
 from lossgauge_service.errors import Overloaded
 
 
@@ -109,6 +119,42 @@ def test_who_comes_back_stands_in_line_before_all_that_are_new(admission: Admiss
         inside[1].release()
         assert (await b).key == "b"
         assert (admission.held.pairs, admission.requests) == (4, 4)
+
+    asyncio.run(main())
+
+
+def test_streams_that_wait_for_each_other_go_on(admission: Admission, clock: Clock) -> None:
+    """Where all that is held is held by who waits for more, the eldest has it, and the others once there is room."""
+
+    async def main() -> None:
+        elder, younger = await admission.admit(), await admission.admit()
+        for one in (elder, younger):
+            one.hold(bytes=500)
+        after = asyncio.create_task(younger.room(clock.now, bytes=400))
+        await asyncio.sleep(0)
+        await elder.room(clock.now, bytes=300)
+        assert (admission.held.bytes, after.done()) == (1300, False)
+        elder.release()
+        await after
+        assert admission.held.bytes == 900
+
+    asyncio.run(main())
+
+
+def test_a_stream_waits_for_those_that_end(admission: Admission, clock: Clock) -> None:
+    """While anybody holds something who will end by themselves, the budget stands: room is waited for until the deadline."""
+
+    async def main() -> None:
+        one, other = await admission.admit(), await admission.admit()
+        one.hold(bytes=500)
+        other.hold(bytes=500)
+        waits = asyncio.create_task(one.room(clock.now, bytes=1))
+        await asyncio.sleep(2 * POLL_S)
+        assert (waits.done(), admission.held.bytes) == (False, 1000)
+        clock.now += 1
+        with pytest.raises(Overloaded):
+            await waits
+        assert admission.held.bytes == 1000
 
     asyncio.run(main())
 

@@ -164,7 +164,7 @@ class Flow:
         async with self._changed:
             await self._changed.wait_for(self._has_room)
         handful = Handful(entries, self._count, time.monotonic() + self._visit.seconds)
-        await self._visit.room(handful.deadline, pairs=len(entries))
+        await self._visit.admitted.room(handful.deadline, pairs=len(entries))
         self._count += len(entries)
         self._items += len(entries)
         self._size += handful.size
@@ -183,7 +183,7 @@ class Flow:
         job = await run_sync(self._decoded, handful, limiter=self._visit.service.decoders)
         self._visit.watch.spend("decode", time.monotonic() - started)
         held = sum(sample.nbytes for sample in job.samples)
-        await self._visit.room(handful.deadline, bytes=held)
+        await self._visit.admitted.room(handful.deadline, bytes=held)
         outcomes = await self._computed(job, handful.deadline)
         told = Told(job, self._visit.service.problems)
         results, share = await self._timed("compute", self._found, told, outcomes)

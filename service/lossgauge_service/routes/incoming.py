@@ -68,7 +68,7 @@ class Incoming:
 
     async def _hold(self, grown: int) -> None:
         if grown > 0:
-            await self._visit.room(time.monotonic() + self._visit.seconds, bytes=grown)
+            await self._visit.admitted.room(time.monotonic() + self._visit.seconds, bytes=grown)
         else:
             self._visit.admitted.let_go(bytes=-grown)
 
