@@ -58,12 +58,14 @@ class Plan:
     def summary(self, scores: Sequence[dict[str, Score] | None], groups: Sequence[Group]) -> dict[str, Summary]:
         """Mean, deviation and pooled score over a batch's items; an item without scores counts as skipped."""
         together = self._pooled(groups)
-        return {spec.answer_key: _summarised(spec, scores, together.get(spec.answer_key)) for spec in self.specs}
+        return {spec.answer_key: _summarised(spec, scores, together[spec.answer_key]) for spec in self.specs}
 
     def _pooled(self, groups: Sequence[Group]) -> dict[str, Score]:
-        """The scores of the items' summed statistics; none where the items are not of one kind."""
-        if len({_kind(group.case) for group in groups}) != 1:
-            return {}
+        """The scores of the items' summed statistics; undefined where there are no sums, or sums of several kinds."""
+        kinds = {_kind(group.case) for group in groups}
+        if len(kinds) != 1:
+            nothing = Score(value=None, undefined="mixed_kinds" if kinds else "no_scores")
+            return {spec.answer_key: nothing for spec in self.specs}
         with np.errstate(over="ignore"):
             together = reduce(Sums.__add__, [group.sums.pooled() for group in groups])
         return self._finished(together, groups[0].case)[0]
@@ -78,18 +80,16 @@ def _kind(case: Case) -> tuple[Any, ...]:
     return case.task, case.kind, case.classes, case.soft
 
 
-def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], together: Score | None) -> Summary:
+def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], together: Score) -> Summary:
     values = [item[spec.answer_key].value for item in scores if item is not None]
     numbers = [value for value in values if value is not None]
     mean, std = mean_and_std(numbers)
-    whole = together.value if together else None
-    reason = together.undefined if together else "mixed_kinds"
     return Summary(
-        value=whole if spec.pooling == "batch" else mean,
+        value=together.value if spec.pooling == "batch" else mean,
         mean=mean,
         std=std,
-        pooled=whole,
-        pooled_undefined=reason if numbers and whole is None else None,
+        pooled=together.value,
+        pooled_undefined=together.undefined,
         counted=len(numbers),
         skipped=len(scores) - len(numbers),
     )

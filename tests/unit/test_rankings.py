@@ -103,7 +103,7 @@ AREAS = (m.RocAuc, m.AveragePrecision)
 def test_an_absent_label_is_by_its_rule(engine: Engine, spec: Any) -> None:
     """By default it leaves the mean, as `formula`, which is 0/0, does; a constant stays in it. So it is alone."""
     case = Case(np.array([[1.0, 0.0], [2.0, -1.0]]), np.array([[1, 0], [0, 0]]), task="multilabel")
-    for rule, mean, reason in (
+    rules: list[tuple[Any, float, str]] = [
         ("undefined", 1.0, "target_empty"),
         ("formula", 1.0, "target_empty"),
         ("skip", 1.0, "skipped"),

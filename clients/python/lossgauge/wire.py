@@ -326,7 +326,8 @@ class Summary(Answer):
     pooled: Number | None = Field(description="The score of the items' summed statistics.")
     pooled_undefined: str | None = Field(
         default=None,
-        description="Why `pooled` is null where there is a mean: the score's own reason, `mixed_kinds` or `several_requests`.",
+        description="Why `pooled` is null: the score's own reason, `mixed_kinds`, `no_scores` where every item is a problem, or"
+        " `several_requests`.",
     )
     counted: int = Field(description="Items in the mean.")
     skipped: int = Field(description="Items that are not: undefined, or problems.")
