@@ -107,7 +107,8 @@ def test_an_absent_label_is_by_its_rule(engine: Engine, spec: Any) -> None:
         ("undefined", 1.0, "target_empty"),
         ("formula", 1.0, "target_empty"),
         ("skip", 1.0, "skipped"),
-    ):
+    ]
+    for rule, mean, reason in rules:
         found = score(engine, spec(empty=m.TargetEmpty(target=rule)), case)
         assert (found.value, found.skipped, found.undefined_classes) == (mean, 1, {"1": reason})
     ruled = spec(empty=m.TargetEmpty(target=0.0))

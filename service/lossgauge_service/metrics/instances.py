@@ -10,7 +10,7 @@ from lossgauge.wire import Score
 
 from lossgauge_service.measures.matching import Matching, MatchSums
 from lossgauge_service.measures.objects import Layout
-from lossgauge_service.metrics.class_averages import average, summed
+from lossgauge_service.metrics.class_averages import average, counted_by, summed
 from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
     Extra,
@@ -120,7 +120,7 @@ def _averaged(
     classes = scored(classes, totals)
     chosen = classes[:, slice(0 if spec.include_background else 1, None)]
     value = _value(spec, found, totals, chosen, formula)
-    return scores_of_classes(value, classes, chosen, nothing, **extras)
+    return scores_of_classes(value, classes, counted_by(spec.average, chosen), nothing, **extras)
 
 
 def _value(spec: Matched, found: Found, totals: TotalSums, chosen: Readings, formula: Formula) -> Readings:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lossgauge_service.measures.histogram import Binned, Bins
 from lossgauge_service.measures.ranking import Ranked
-from lossgauge_service.metrics.class_averages import average
+from lossgauge_service.metrics.class_averages import average, counted_by
 from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.steps import (
     Point,
@@ -160,7 +160,7 @@ def _finish_with(area: Area) -> Callable[[OfRanking, Sums, Case], list[Score]]:
         extras = _extras(spec, area, both, tables[-1], single=case.task == "binary" or spec.average == "micro")
         if case.task == "binary":
             return scores_of(value, nothing, **extras)
-        return scores_of_classes(value, classes, classes, nothing, **extras)
+        return scores_of_classes(value, classes, counted_by(spec.average, classes), nothing, **extras)
 
     return finish
 
