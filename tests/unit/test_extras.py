@@ -196,9 +196,13 @@ def test_only_means_of_classes_count_them(engine: Engine) -> None:
 def test_qualities_of_objects_say_why_they_are_none(engine: Engine) -> None:
     """SQ is the mean of no IoU where nothing is matched; RQ is 0 then, and undefined only where there is no object at all."""
     apart = _extras(engine, m.PanopticQuality(), "binary, labels, no match")
-    assert (apart["sq"], apart["rq"], apart["why"]) == (None, 0.0, {"sq": "no_match"})
+    assert (apart["sq"], apart["rq"], apart["why"]) == (None, 0.0, {"sq": "no_match", "sq_mean": "no_match"})
     nothing = _extras(engine, m.PanopticQuality(), "binary, labels, both empty")
-    assert (nothing["sq"], nothing["rq"], nothing["why"]) == (None, None, {"sq": "both_empty", "rq": "both_empty"})
+    assert (nothing["sq"], nothing["rq"], nothing["why"]) == (
+        None,
+        None,
+        dict.fromkeys(("sq", "rq", "sq_mean", "rq_mean"), "both_empty"),
+    )
     missed = _extras(engine, m.InstanceFBeta(), "binary, labels, the prediction empty")
     assert (missed["precision"], missed["recall"], missed["why"]) == (None, 0.0, {"precision": "prediction_empty"})
     classes = _extras(engine, m.PanopticQuality(), "multiclass, labels, no match")
