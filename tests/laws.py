@@ -88,7 +88,7 @@ def _per_class(spec: MetricSpec) -> bool:
 
 def _one_sided(spec: MetricSpec) -> bool:
     rules = getattr(spec, "empty", None)
-    return rules is not None and rules.target != rules.prediction
+    return rules is not None and hasattr(rules, "prediction") and rules.target != rules.prediction
 
 
 def _smoothed_unequally(spec: MetricSpec) -> bool:
@@ -97,16 +97,13 @@ def _smoothed_unequally(spec: MetricSpec) -> bool:
 
 def _loses_where_both_are_empty(spec: MetricSpec) -> bool:
     rules = getattr(spec, "empty", None)
-    return (
-        rules is not None
-        and spec.about.direction != "higher"
-        and rules.both not in (0.0, "formula", "undefined", "skip")
-    )
+    rule = getattr(rules, "both", getattr(rules, "target", "undefined"))
+    return spec.about.direction != "higher" and rule not in (0.0, "formula", "undefined", "skip")
 
 
 def _by_diagonal(spec: MetricSpec) -> bool:
     rules = getattr(spec, "empty", None)
-    return rules is not None and "image_diagonal" in (rules.both, rules.target, rules.prediction)
+    return isinstance(rules, m.DistanceEmpty) and "image_diagonal" in (rules.both, rules.target, rules.prediction)
 
 
 def _reduced(spec: MetricSpec) -> bool:

@@ -122,7 +122,9 @@ def differences(expected: Expected, found: Score, tolerance: float, floor: float
     wanted = {
         "value": expected.value,
         "undefined": expected.undefined,
-        **({} if expected.undefined in NOTHING else {"per_class": expected.per_class}),
+        **(
+            {} if expected.undefined in NOTHING else {"per_class": expected.per_class, "counted": None, "skipped": None}
+        ),
         "undefined_extras": None,
         **expected.extras,
     }

@@ -74,12 +74,14 @@ class Plan:
     def summary(self, scores: Sequence[dict[str, Score] | None], groups: Sequence[Group]) -> dict[str, Summary]:
         """Mean, deviation and pooled score over a batch's items; an item without scores counts as skipped."""
         together = self._pooled(groups)
-        return {spec.answer_key: _summarised(spec, scores, together.get(spec.answer_key)) for spec in self.specs}
+        return {spec.answer_key: _summarised(spec, scores, together[spec.answer_key]) for spec in self.specs}
 
     def _pooled(self, groups: Sequence[Group]) -> dict[str, Score]:
-        """The scores of the items' summed statistics; none where the items are not of one kind."""
-        if len({kind_of(group.case) for group in groups}) != 1:
-            return {}
+        """The scores of the items' summed statistics; undefined where there are no sums, or sums of several kinds."""
+        kinds = {kind_of(group.case) for group in groups}
+        if len(kinds) != 1:
+            nothing = Score(value=None, undefined="mixed_kinds" if kinds else "no_scores")
+            return {spec.answer_key: nothing for spec in self.specs}
         with np.errstate(over="ignore"):
             together = reduce(Sums.__add__, [group.sums.pooled() for group in groups])
         return self.finished(together, groups[0].case)[0]
@@ -95,11 +97,11 @@ def kind_of(case: Case) -> tuple[Any, ...]:
     return case.task, case.kind, case.classes, case.soft
 
 
-def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], together: Score | None) -> Summary:
+def _summarised(spec: MetricSpec, scores: Sequence[dict[str, Score] | None], together: Score) -> Summary:
     values = [item[spec.answer_key].value for item in scores if item is not None]
     numbers = [value for value in values if value is not None]
     mean, std = mean_and_std(numbers)
-    return summary_of(spec, (mean, std), together or MIXED, len(numbers), len(scores) - len(numbers))
+    return summary_of(spec, (mean, std), together, len(numbers), len(scores) - len(numbers))
 
 
 def summary_of(
@@ -112,7 +114,7 @@ def summary_of(
         mean=mean,
         std=std,
         pooled=together.value,
-        pooled_undefined=together.undefined if counted and together.value is None else None,
+        pooled_undefined=together.undefined if together.value is None else None,
         counted=counted,
         skipped=skipped,
     )

@@ -90,10 +90,6 @@ def _one_against_the_rest(batch: Batch) -> float:
     return float(metrics.roc_auc_score(target, whole, multi_class="ovr"))
 
 
-def _has_positives(case: Case) -> bool:
-    return bool((case.target[case.valid] == 1).any())
-
-
 def _of_several(case: Case) -> bool:
     return of_several_labels(case) and both_sides_of_every_class(case)
 
@@ -123,16 +119,13 @@ PEERS = {
     ("roc_auc", "binary"): Peer(_ranked("roc_auc_score"), PROBABILITIES, ignored=True),
     ("roc_auc", "multiclass"): Peer(_one_against_the_rest, PROBABILITIES, ignored=True, takes=_of_several, rarely=True),
     ("roc_auc", "multilabel"): Peer(_ranked("roc_auc_score"), PROBABILITIES, takes=_of_several, rarely=True),
-    ("average_precision", "binary"): Peer(
-        _ranked("average_precision_score"), PROBABILITIES, ignored=True, takes=_has_positives
-    ),
+    ("average_precision", "binary"): Peer(_ranked("average_precision_score"), PROBABILITIES, ignored=True),
     **{
         ("average_precision", task): Peer(
             _ranked("average_precision_score"),
             PROBABILITIES,
             ignored=task == "multiclass",
-            takes=_of_several,
-            rarely=True,
+            takes=of_several_labels,
         )
         for task in ("multiclass", "multilabel")
     },

@@ -180,10 +180,6 @@ def _of_both_sides(case: Case) -> bool:
     return ignored_is_no_class(case) and both_sides_of_every_class(case)
 
 
-def _has_positives(case: Case) -> bool:
-    return bool((case.target[case.valid] == 1).any())
-
-
 def _is_unsure(case: Case) -> bool:
     """A confidence of 1 has a bin of its own."""
     return bool((case.prediction < 1).all()) and ignored_is_no_class(case)
@@ -213,25 +209,24 @@ PEERS = {
             PROBABILITIES,
             ignored=task != "multilabel",
             tolerance=1e-5,
-            takes=_of_both_sides,
-            rarely=True,
+            takes=ignored_is_no_class,
         )
         for task in TASKS
     },
     ("average_precision", "binary"): Peer(
-        _of("binary", "average_precision"), PROBABILITIES, ignored=True, tolerance=1e-5, takes=_has_positives
+        _of("binary", "average_precision"), PROBABILITIES, ignored=True, tolerance=1e-5, takes=ignored_is_no_class
     ),
-    **{
-        ("average_precision", task): Peer(
-            _of(task, "average_precision"),
-            PROBABILITIES,
-            ignored=task != "multilabel",
-            tolerance=1e-5,
-            takes=_of_both_sides,
-            rarely=True,
-        )
-        for task in ("multiclass", "multilabel")
-    },
+    ("average_precision", "multilabel"): Peer(
+        _of("multilabel", "average_precision"), PROBABILITIES, tolerance=1e-5, takes=ignored_is_no_class
+    ),
+    ("average_precision", "multiclass"): Peer(
+        _of("multiclass", "average_precision"),
+        PROBABILITIES,
+        ignored=True,
+        tolerance=1e-5,
+        takes=_of_both_sides,
+        rarely=True,
+    ),
     **{
         ("calibration_error", task): Peer(
             _of(task, "calibration_error"), PROBABILITIES, ignored=True, tolerance=1e-5, takes=_is_unsure

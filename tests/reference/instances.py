@@ -258,7 +258,7 @@ def _score(
         listed = [[list(pair) for pair in table[0].pairs[: spec.pairs]] for table in tables]
         more["pairs"] = listed[0] if single else listed
     outcomes = [_over(spec, formula, scene.valid, table) for scene, table in zip(scenes, tables, strict=True)]
-    more = told(**more)
+    more = told(**more, **_means(spec, case, tables, extras))
     if single:
         of_thresholds = tally(values[0]) if isinstance(spec, InstancePrecision) else {}
         return Expected(outcomes[0].value, outcomes[0].reason, extras=more | of_thresholds)
@@ -267,6 +267,30 @@ def _score(
     summed = _summed(spec, formula, scenes[first:], tables[first:])
     score = averaged(case, spec.average, ByClass(outcomes, sizes, summed, first))
     return Expected(score.value, score.undefined, score.per_class, score.extras | more)
+
+
+QUALITIES = ("sq", "rq")
+
+
+def _means(
+    spec: Matched, case: Case, tables: list[list[Counts]], extras: Callable[[Counts], dict[str, Any]]
+) -> dict[str, Outcome]:
+    """The qualities' averages over the classes, whatever a rule makes of the score."""
+    if not isinstance(spec, PanopticQuality):
+        return {}
+    parts = [extras(table[0]) for table in tables]
+    if case.task in ("binary", "instances") and case.classes == 1:
+        return {f"{name}_mean": parts[0][name] for name in QUALITIES}
+    first = 0 if spec.include_background else 1
+    counts = [table[0] for table in tables]
+    sizes = [one.tp + one.fn for one in counts]
+    whole = extras(sum(counts[first + 1 :], counts[first])) if counts[first:] else {}
+    found = {}
+    for name in QUALITIES:
+        summed = whole.get(name, Outcome(None, "no_class_defined"))
+        score = averaged(case, spec.average, ByClass([one[name] for one in parts], sizes, summed, first))
+        found[f"{name}_mean"] = Outcome(score.value, score.undefined)
+    return found
 
 
 def _summed(spec: Matched, formula: Formula, scenes: list[Scene], tables: list[list[Counts]]) -> Outcome:

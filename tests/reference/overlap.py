@@ -123,7 +123,9 @@ def mean_iou(spec: MeanIou, case: Case) -> Expected:
     for place, name in enumerate(("foreground", "background") if spec.include_background else ("foreground",)):
         extras[name] = [[pair[place] for pair in pairs] for pairs in sides]
     if case.task != "binary":
-        return Expected(score.value, score.undefined, score.per_class, score.extras | told(**extras))
+        of_sides = tally([one for pairs in sides for pair in pairs for one in pair])
+        counts = of_sides if spec.average in ("macro", "weighted") else {}
+        return Expected(score.value, score.undefined, score.per_class, score.extras | told(**extras) | counts)
     single = told(**{name: lists[0] for name, lists in extras.items()})
     return Expected(score.value, score.undefined, extras=single | tally([one for pair in sides[0] for one in pair]))
 
@@ -142,7 +144,7 @@ def _over_thresholds(spec: MeanIou, regions: list[Region]) -> Outcome:
 
 def _told_side(spec: MeanIou, region: Region) -> list[Outcome]:
     reason = NO_VALID_PIXELS if region.count == 0 else "no_weight" if region.weight == 0 else None
-    return _ious(spec, region) if reason is None else [Outcome(None, reason)] * 2
+    return _ious(spec, region) if reason is None else [Outcome(None, reason)] * (2 if spec.include_background else 1)
 
 
 def _at_threshold(spec: MeanIou, region: Region) -> Outcome:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from lossgauge.metrics import AveragePrecision, LovaszHinge, LovaszSoftmax, RocAuc
 from lossgauge.metrics.ranking import OfRanking
+from lossgauge.metrics.spec import EmptyRule
 from lossgauge_service.errors import MetricDoesNotFit
 
 from tests.reference.averaging import ByClass, averaged
 from tests.reference.case import NO_VALID_PIXELS, NOTHING_TO_SCORE, Case, Expected, Outcome, told
 from tests.reference.confidence import Pixels, ranked, rated
+from tests.reference.region import ruled
 
 # ---------------------------------------------------------------------------------------------------------------- Lovasz
 
@@ -20,7 +22,10 @@ from tests.reference.confidence import Pixels, ranked, rated
 def lovasz_hinge(spec: LovaszHinge, case: Case) -> Expected:
     """The extension of the hinge errors max(0, 1 - x s)."""
     _require_counted(case)
-    return _mean_of(case, [_loss(row, 1 - row.value * np.where(row.positive, 1, -1)) for row in ranked(case)])
+    outcomes = [
+        _unless_empty(spec, row, _loss(row, 1 - row.value * np.where(row.positive, 1, -1))) for row in ranked(case)
+    ]
+    return _mean_of(case, outcomes)
 
 
 def lovasz_softmax(spec: LovaszSoftmax, case: Case) -> Expected:
@@ -28,8 +33,8 @@ def lovasz_softmax(spec: LovaszSoftmax, case: Case) -> Expected:
     _require_counted(case)
     if isinstance(spec.classes, list) and (case.task == "binary" or max(spec.classes) >= case.classes):
         raise MetricDoesNotFit("no such classes")
-    outcomes = [_loss(row, np.abs(row.positive - row.value)) for row in rated(case)]
-    if spec.classes == "present":
+    outcomes = [_unless_empty(spec, row, _loss(row, np.abs(row.positive - row.value))) for row in rated(case)]
+    if spec.classes == "present" and case.task == "multiclass":
         absent = [row.count > 0 and not row.positive.any() for row in rated(case)]
         outcomes = [
             Outcome(None, "target_empty") if no else outcome for no, outcome in zip(absent, outcomes, strict=True)
@@ -40,6 +45,13 @@ def lovasz_softmax(spec: LovaszSoftmax, case: Case) -> Expected:
 def _require_counted(case: Case) -> None:
     if case.weight is not None or case.target_kind == "probabilities":
         raise MetricDoesNotFit("Lovasz losses count pixels")
+
+
+def _unless_empty(spec: LovaszHinge | LovaszSoftmax, row: Pixels, loss: Outcome) -> Outcome:
+    """The loss, or what the rule says of a target of which there are pixels and no positive."""
+    if row.count == 0 or row.positive.any():
+        return loss
+    return ruled(spec.empty.target, "target_empty", loss)
 
 
 def _loss(row: Pixels, errors: Any) -> Outcome:
@@ -68,12 +80,12 @@ def _mean_of(case: Case, outcomes: list[Outcome], chosen: list[int] | None = Non
 
 def roc_auc(spec: RocAuc, case: Case) -> Expected:
     """The weighted share of the pairs in which the positive is ranked above the negative; a tie is half a pair."""
-    return _of_ranking(spec, case, _share_of_pairs, _tied_pairs, needs_negatives=True)
+    return _of_ranking(spec, case, _share_of_pairs, _tied_pairs, spec.no_negatives)
 
 
 def average_precision(spec: AveragePrecision, case: Case) -> Expected:
     """The mean over the positives of the precision of what is ranked at least as high."""
-    return _of_ranking(spec, case, _mean_precision, _precision_bound, needs_negatives=False)
+    return _of_ranking(spec, case, _mean_precision, _precision_bound, None)
 
 
 def _share_of_pairs(row: Pixels) -> float:
@@ -116,26 +128,28 @@ def _of_ranking(
     case: Case,
     formula: Callable[[Pixels], float],
     bound: Callable[[Pixels], float],
-    needs_negatives: bool,
+    no_negatives: EmptyRule | None,
 ) -> Expected:
+    """A score of each class's pixels, or of all together, and its extras. no_negatives: None where it needs none."""
     if case.target_kind == "probabilities":
         raise MetricDoesNotFit("soft targets have no positives and negatives")
     rows = ranked(case) if spec.method == "exact" else [_in_bins(spec, case, row) for row in rated(case)]
     if not case.valid.any():
         return NOTHING_TO_SCORE
 
-    def score(function: Callable[[Pixels], float]) -> Expected:
-        outcomes = [_outcome(case, row, function, needs_negatives) for row in rows]
-        together = _outcome(case, reduce(add, rows), function, needs_negatives)
+    def score(function: Callable[[Pixels], float], target: EmptyRule, negatives: EmptyRule | None) -> Expected:
+        outcomes = [_outcome(case, row, function, target, negatives) for row in rows]
+        together = _outcome(case, reduce(add, rows), function, target, negatives)
         sizes = [row.positives for row in rows]
         return averaged(case, spec.average, ByClass(outcomes, sizes, together))
 
-    found = score(formula)
+    found = score(formula, spec.empty.target, no_negatives)
     extras: dict[str, Any] = {}
     if spec.method == "histogram":
-        of_bound = score(bound)
+        of_bound = score(bound, _certain(spec.empty.target), None if no_negatives is None else _certain(no_negatives))
         extras = told(error_bound=Outcome(of_bound.value, of_bound.undefined))
-    nulls = _nulls_of_curves(spec, case, found, needs_negatives) if spec.curve == "points" else None
+    of_curve = score(lambda row: 0.0, "undefined", None if no_negatives is None else "undefined")
+    nulls = _nulls_of_curves(spec, case, of_curve, no_negatives is not None) if spec.curve == "points" else None
     if nulls:
         extras["undefined_extras"] = extras.get("undefined_extras", {}) | {"curve": nulls}
     return Expected(found.value, found.undefined, found.per_class, found.extras | extras)
@@ -151,15 +165,26 @@ def _nulls_of_curves(spec: OfRanking, case: Case, found: Expected, needs_negativ
     return {place: why for place, why in places.items() if why is not None}
 
 
-def _outcome(case: Case, row: Pixels, function: Callable[[Pixels], float], needs_negatives: bool) -> Outcome:
+def _certain(rule: EmptyRule) -> EmptyRule:
+    """A constant is what it is: nothing of it is in doubt."""
+    return 0.0 if isinstance(rule, float) else rule
+
+
+def _outcome(
+    case: Case,
+    row: Pixels,
+    function: Callable[[Pixels], float],
+    target: EmptyRule,
+    negatives: EmptyRule | None,
+) -> Outcome:
     if row.count == 0:
         return Outcome(None, NO_VALID_PIXELS)
     if row.weight.sum() == 0 and case.task == "multilabel":
         return Outcome(None, "no_weight")
     if row.positives == 0:
-        return Outcome(None, "target_empty")
-    if needs_negatives and row.negatives == 0:
-        return Outcome(None, "no_negatives")
+        return ruled(target, "target_empty", Outcome(None, "target_empty"))
+    if negatives is not None and row.negatives == 0:
+        return ruled(negatives, "no_negatives", Outcome(None, "no_negatives"))
     return Outcome(function(row))
 
 

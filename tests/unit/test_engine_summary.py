@@ -1,6 +1,7 @@
 """What a batch's summary says of its items."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,24 +59,47 @@ def test_pooling_says_which_number_is_the_value(engine: Engine, pooling: str, va
 
 
 def test_a_batch_without_a_score_has_no_mean(engine: Engine) -> None:
-    """Nothing is null, not 0."""
+    """Nothing is null, not 0, and says why."""
     question = asked(m.Dice())
     found = summary(engine, question, masks(question)[2:], missing=1)["dice"]
-    assert found == Summary(value=None, mean=None, std=None, pooled=None, counted=0, skipped=2)
+    nothing: dict[str, Any] = {"value": None, "mean": None, "std": None, "pooled": None, "counted": 0, "skipped": 2}
+    assert found == Summary(**nothing, pooled_undefined="both_empty")
+
+
+@pytest.mark.parametrize("pooling", ["sample", "batch"])
+@pytest.mark.parametrize(
+    ("empty", "pairs", "reason"),
+    [
+        ({"both": "undefined"}, [([0, 0], [0, 0])] * 2, "both_empty"),
+        ({"both": "skip"}, [([0, 0], [0, 0])] * 2, "skipped"),
+        ({"no_match": "undefined"}, [([1, 0], [0, 1])] * 2, "no_match"),
+    ],
+)
+def test_a_null_pooled_score_has_its_reason(
+    engine: Engine, pooling: str, empty: dict[str, str], pairs: list[tuple[list[int], list[int]]], reason: str
+) -> None:
+    """Where no item has a value too; whichever of the two is the summary's value."""
+    question = asked(m.Dice.model_validate({"pooling": pooling, "empty": empty}))
+    found = summary(engine, question, [sample_of(question, *map(np.array, pair)) for pair in pairs])["dice"]
+    assert (found.value, found.pooled, found.pooled_undefined, found.counted) == (None, None, reason, 0)
 
 
 def test_a_batch_of_problems_only(engine: Engine) -> None:
     """No sums at all: still a summary, of nothing."""
     found = summary(engine, asked(m.Dice(pooling="batch")), [], missing=3)["dice"]
-    assert found == Summary(value=None, mean=None, std=None, pooled=None, counted=0, skipped=3)
+    nothing: dict[str, Any] = {"value": None, "mean": None, "std": None, "pooled": None, "counted": 0, "skipped": 3}
+    assert found == Summary(**nothing, pooled_undefined="no_scores")
 
 
 def test_items_of_different_kinds_are_not_pooled(engine: Engine) -> None:
-    """Two and three classes have no sum; the mean there is."""
+    """Two and three classes have no sum, whether or not an item has a value; the mean there is."""
     question = Question(task="multilabel", prediction_kind="labels", metrics=[m.Dice(pooling="batch")])
     samples = [sample_of(question, np.eye(c, 5, dtype=np.uint8), np.eye(c, 5, dtype=np.uint8)) for c in (2, 3)]
     found = summary(engine, question, samples)["dice"]
     assert (found.value, found.pooled, found.mean, found.counted) == (None, None, 1.0, 2)
+    empty = [sample_of(question, *[np.zeros((c, 5), np.uint8)] * 2) for c in (2, 3)]
+    for some in (samples, empty):
+        assert summary(engine, question, some)["dice"].pooled_undefined == "mixed_kinds"
 
 
 def test_precisions_and_weights_are_pooled(engine: Engine) -> None:

@@ -14,6 +14,7 @@ from lossgauge.tasks import TASKS_OF_PIXELS, Task
 from lossgauge.wire import Score
 from lossgauge_service.engine import Engine
 
+from tests.laws import PIXEL_LOSSES
 from tests.reference import Case
 from tests.scoring import asked, score
 from tests.specs import VARIANTS
@@ -86,9 +87,26 @@ def _wrong(spec: MetricSpec, case: Case, score: Score) -> list[str]:
         *_unexplained(score.per_class or [], score.undefined_classes, "per_class"),
         *_unexplained(extras, reasons, "extras"),
         *([] if (score.counted is None) == (score.skipped is None) else ["counted without skipped"]),
-        *(["per_class without counted"] if score.per_class is not None and score.counted is None else []),
+        *(
+            ["a mean that does not say what it counted"]
+            if _is_of_classes(spec, score) and score.counted is None
+            else []
+        ),
+        *(["a count of no mean"] if _is_of_none(spec, score) and score.counted is not None else []),
         *([] if score.undefined_extras != {} and score.undefined_classes != {} else ["reasons of nothing"]),
     ]
+
+
+def _is_of_classes(spec: MetricSpec, score: Score) -> bool:
+    """Whether it is the mean of its classes."""
+    return score.per_class is not None and getattr(spec, "average", None) in ("macro", "weighted")
+
+
+def _is_of_none(spec: MetricSpec, score: Score) -> bool:
+    """Whether it is a value of all pixels together, or none."""
+    return score.per_class is not None and (
+        getattr(spec, "average", None) in ("micro", "none") or spec.name in PIXEL_LOSSES
+    )
 
 
 def _unexplained(value: Any, why: Any, at: str) -> Iterator[str]:
@@ -162,12 +180,29 @@ def _extras(engine: Engine, spec: MetricSpec, name: str) -> dict[str, Any]:
     return {**(found.model_extra or {}), "why": found.undefined_extras, "of": (found.counted, found.skipped)}
 
 
+def test_only_means_of_classes_count_them(engine: Engine) -> None:
+    """One value of all pixels counts no classes; the mean IoU of labels counts the IoUs that it is of, and those that left it."""
+    name = "multilabel, probabilities, an ordinary one"
+    for spec in (m.Dice(average="micro"), m.Dice(average="none"), m.RocAuc(average="micro"), m.Brier(), m.FocalLoss()):
+        assert _extras(engine, spec, name)["of"] == (None, None)
+    assert sum(_extras(engine, m.Dice(), name)["of"]) == 3
+    found = _extras(engine, m.MeanIou(thresholds=[0.5, 0.9]), name)
+    sides = np.array([found["foreground"], found["background"]], float)
+    assert sides.shape == (2, 3, 2)
+    assert found["of"] == (np.isfinite(sides).sum(), np.isnan(sides).sum())
+    assert found["of"][1]
+
+
 def test_qualities_of_objects_say_why_they_are_none(engine: Engine) -> None:
     """SQ is the mean of no IoU where nothing is matched; RQ is 0 then, and undefined only where there is no object at all."""
     apart = _extras(engine, m.PanopticQuality(), "binary, labels, no match")
-    assert (apart["sq"], apart["rq"], apart["why"]) == (None, 0.0, {"sq": "no_match"})
+    assert (apart["sq"], apart["rq"], apart["why"]) == (None, 0.0, {"sq": "no_match", "sq_mean": "no_match"})
     nothing = _extras(engine, m.PanopticQuality(), "binary, labels, both empty")
-    assert (nothing["sq"], nothing["rq"], nothing["why"]) == (None, None, {"sq": "both_empty", "rq": "both_empty"})
+    assert (nothing["sq"], nothing["rq"], nothing["why"]) == (
+        None,
+        None,
+        dict.fromkeys(("sq", "rq", "sq_mean", "rq_mean"), "both_empty"),
+    )
     missed = _extras(engine, m.InstanceFBeta(), "binary, labels, the prediction empty")
     assert (missed["precision"], missed["recall"], missed["why"]) == (None, 0.0, {"precision": "prediction_empty"})
     classes = _extras(engine, m.PanopticQuality(), "multiclass, labels, no match")

@@ -157,6 +157,26 @@ def test_components_are_numbered_by_their_first_pixels(engine: Engine) -> None:
     assert members(score(engine, asked, other))["pairs"] == [[1, 2, pytest.approx(2 / 3)], [2, 1, 1.0]]
 
 
+@pytest.mark.parametrize(
+    ("average", "sq", "rq"),
+    [("macro", 0.75, 1 / 2), ("weighted", 0.75, 1 / 3), ("micro", 0.75, 2 / 5), ("none", None, None)],
+)
+def test_the_qualities_of_classes_have_means(engine: Engine, average: Any, sq: float | None, rq: float | None) -> None:
+    """As the score: SQ of the classes in which a pair is matched, RQ of those that are there; micro of all objects together."""
+    target, guess = np.zeros((3, 1, 16), np.uint8), np.zeros((3, 1, 16), np.uint8)
+    target[0, 0, :4] = guess[0, 0, :3] = 1
+    target[1, 0, [1, 5]] = 1
+    guess[1, 0, 12] = 1
+    case = Case(guess, target, task="multilabel", prediction_kind="labels")
+    found = score(engine, m.PanopticQuality(average=average), case)
+    extras = found.model_extra or {}
+    assert extras["sq"] == [0.75, None, None]
+    assert extras["rq"] == [1.0, 0.0, None]
+    assert (extras["sq_mean"], extras["rq_mean"]) == (sq, None if rq is None else pytest.approx(rq))
+    reasons = found.undefined_extras or {}
+    assert reasons.get("rq_mean") == ("not_averaged" if average == "none" else None)
+
+
 def test_a_batch_is_pooled_by_adding_counts(engine: Engine) -> None:
     """The pooled quality of two images is that of both side by side."""
     question = Question(

@@ -310,10 +310,9 @@ def test_the_gradient_of_a_lovasz_loss_of_labels_is_torch_s(engine: Engine, metr
     logits, target = random.normal(size=(4, 8, 8)), random.integers(0, 2, (4, 8, 8))
     target[1], target[2], target[0, 0] = 0, 9, 9
     found = gradient(engine, metric, {"task": "multilabel", "ignore_index": 9}, logits, target)
-    chosen = [0, 1, 3] if metric == "lovasz_hinge" else [0, 3]
 
     def formula(x: Tensor, t: Tensor, v: Tensor) -> Tensor:
-        rows = [(x[place][t[place] != 9], t[place][t[place] != 9].double()) for place in chosen]
+        rows = [(x[place][t[place] != 9], t[place][t[place] != 9].double()) for place in (0, 1, 3)]
         losses = [
             hinge(*row) if metric == "lovasz_hinge" else extension((row[1] - torch.sigmoid(row[0])).abs(), row[1])
             for row in rows
@@ -321,6 +320,30 @@ def test_the_gradient_of_a_lovasz_loss_of_labels_is_torch_s(engine: Engine, metr
         return torch.stack(losses).mean()
 
     assert close(found, autograd(formula, logits, target, np.ones(1)))
+
+
+@pytest.mark.parametrize(("rule", "share"), [("formula", 1), (0.0, 0), (0.25, 0)])
+def test_a_negative_image_has_the_gradient_of_its_greatest_probability(
+    engine: Engine, rule: float | str, share: int
+) -> None:
+    """A training step on an image without positives moves the likeliest pixel; a constant, the published code's 0 too, moves none."""
+    metric = {"name": "lovasz_softmax", "empty": {"target": rule}}
+    found = gradient(engine, metric, {}, np.array([0.0, -1.0, -3.0]), np.zeros(3, int))
+    assert found.tolist() == pytest.approx([0.25 * share, 0, 0])
+
+
+@pytest.mark.parametrize(("rule", "labels"), [("formula", 2), (0.0, 2), ("skip", 1)])
+def test_a_constant_of_an_absent_label_is_counted_and_has_no_gradient(
+    engine: Engine, rule: float | str, labels: int
+) -> None:
+    """The present label has its share of the mean over all labels that count."""
+    logits, target = np.array([[1.0, -2.0], [0.0, -1.0]]), np.array([[0, 1], [0, 0]])
+    alone = gradient(engine, "lovasz_softmax", {}, logits[0], target[0])
+    asked = {"task": "multilabel"}
+    metric = {"name": "lovasz_softmax", "empty": {"target": rule}}
+    found = gradient(engine, metric, asked, logits, target)
+    assert found[0] == pytest.approx(alone / labels)
+    assert found[1].any() == (rule == "formula")
 
 
 MIXED_TERMS: list[Document] = [

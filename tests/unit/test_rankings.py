@@ -50,16 +50,90 @@ def test_lovasz_hinge_without_positives_is_the_greatest_error(engine: Engine, x:
 
 
 def test_one_channel_of_lovasz_softmax_is_the_foreground(engine: Engine) -> None:
-    """Without positives `all` has the greatest probability, and `present` nothing to say."""
+    """Without positives it is the greatest probability, whichever classes are asked for: what is seen in an empty mask costs."""
     case = Case(np.array([0.25, 0.75]), np.zeros(2, int), prediction_kind="probabilities")
     present, every = score(engine, m.LovaszSoftmax(), case), score(engine, m.LovaszSoftmax(classes="all"), case)
-    assert (present.value, present.undefined, every.value) == (None, "target_empty", 0.75)
+    assert (present.value, every.value) == (0.75, 0.75)
+
+
+RULES = (("formula", 0.75, None), (0.0, 0.0, None), ("undefined", None, "target_empty"), ("skip", None, "skipped"))
+
+
+@pytest.mark.parametrize(("rule", "value", "reason"), RULES)
+@pytest.mark.parametrize("spec", [m.LovaszSoftmax, m.LovaszHinge], ids=lambda spec: spec.__name__)
+def test_a_lovasz_loss_of_an_empty_target_is_by_its_rule(
+    engine: Engine, spec: Any, rule: Any, value: float | None, reason: str | None
+) -> None:
+    """A mask, and a label; the published code's 0 among the rules. A label that is left out leaves the mean."""
+    hinge = spec is m.LovaszHinge
+    logits = np.array([-3.0, -0.25]) if hinge else np.log([1 / 3, 3.0])
+    asked, absent = spec(empty=m.TargetEmpty(target=rule)), np.zeros(2, int)
+    found = score(engine, asked, Case(logits, absent))
+    assert (found.value, found.undefined) == (None if value is None else pytest.approx(value), reason)
+    labels = score(engine, asked, Case(np.stack([logits, logits]), np.array([[0, 1], absent]), task="multilabel"))
+    alone = score(engine, asked, Case(logits, np.array([0, 1]))).value
+    assert labels.value == pytest.approx(np.mean([alone, *([] if value is None else [value])]))
+    assert (labels.counted, labels.skipped) == ((1, 1) if value is None else (2, 0))
+
+
+@pytest.mark.parametrize(
+    ("classes", "rule", "value"), [("present", 0.5, 0.25), ("all", 0.5, 1 / 3), ([0, 2], "skip", 0.25)]
+)
+def test_present_classes_are_those_that_the_target_has(engine: Engine, classes: Any, rule: Any, value: float) -> None:
+    """Of classes `present` leaves an absent one out, whatever the rule; where it counts, the rule says what it is."""
+    p = np.array([[0.75, 0.25], [0.25, 0.75], [0.0, 0.0]])
+    case = Case(p, np.array([0, 1]), task="multiclass", prediction_kind="probabilities")
+    found = score(engine, m.LovaszSoftmax(classes=classes, empty=m.TargetEmpty(target=rule)), case)
+    assert found.value == pytest.approx(value)
+    assert found.undefined_classes == (
+        {"2": "target_empty"} if classes == "present" else {"2": "skipped"} if rule == "skip" else None
+    )
 
 
 @pytest.mark.parametrize("spec", [m.RocAuc(), m.RocAuc(method="histogram"), m.AveragePrecision()])
 def test_one_value_ranks_nothing(engine: Engine, spec: m.MetricSpec) -> None:
     """Where all is tied, the area is 1/2 and the precision the share of the positives: the same by chance here."""
     assert score(engine, spec, Case(np.zeros(10), np.arange(10) % 2)).value == 0.5
+
+
+AREAS = (m.RocAuc, m.AveragePrecision)
+
+
+@pytest.mark.parametrize("spec", AREAS, ids=lambda spec: spec.__name__)
+def test_an_absent_label_is_by_its_rule(engine: Engine, spec: Any) -> None:
+    """By default it leaves the mean, as `formula`, which is 0/0, does; a constant stays in it. So it is alone."""
+    case = Case(np.array([[1.0, 0.0], [2.0, -1.0]]), np.array([[1, 0], [0, 0]]), task="multilabel")
+    rules: list[tuple[Any, float, str]] = [
+        ("undefined", 1.0, "target_empty"),
+        ("formula", 1.0, "target_empty"),
+        ("skip", 1.0, "skipped"),
+    ]
+    for rule, mean, reason in rules:
+        found = score(engine, spec(empty=m.TargetEmpty(target=rule)), case)
+        assert (found.value, found.skipped, found.undefined_classes) == (mean, 1, {"1": reason})
+    ruled = spec(empty=m.TargetEmpty(target=0.0))
+    found = score(engine, ruled, case)
+    assert (found.value, found.per_class, found.counted) == (0.5, [1.0, 0.0], 2)
+    alone = Case(case.prediction[1], case.target[1])
+    assert (score(engine, ruled, alone).value, score(engine, spec(), alone).undefined) == (0.0, "target_empty")
+
+
+def test_a_full_target_is_by_its_own_rule(engine: Engine) -> None:
+    """An area needs negatives: without them it has a rule, as specificity; the precision without them is 1."""
+    full = Case(np.array([1.0, 0.0]), np.ones(2, int))
+    assert score(engine, m.RocAuc(empty=m.TargetEmpty(target=0.0)), full).undefined == "no_negatives"
+    assert score(engine, m.RocAuc(no_negatives="formula"), full).undefined == "no_negatives"
+    assert score(engine, m.RocAuc(no_negatives=0.25), full).value == 0.25
+    assert score(engine, m.AveragePrecision(empty=m.TargetEmpty(target=0.0)), full).value == 1.0
+
+
+@pytest.mark.parametrize("spec", AREAS, ids=lambda spec: spec.__name__)
+def test_a_ruled_area_is_certain_and_has_no_curve(engine: Engine, spec: Any) -> None:
+    """A constant has no error; of no positives there is no curve, whatever the value."""
+    asked = spec(method="histogram", curve="points", empty=m.TargetEmpty(target=0.5))
+    found = score(engine, asked, Case(np.array([1.0, 0.0]), np.zeros(2, int)))
+    assert (found.value, found.model_extra) == (0.5, {"error_bound": 0.0, "curve": None})
+    assert found.undefined_extras == {"curve": "target_empty"}
 
 
 @pytest.mark.parametrize("closed", ["left", "right"])

@@ -96,7 +96,7 @@ def _summary(items: Sequence[Item], key: str, semantics: Mapping[str, Any], whol
         mean=mean,
         std=std,
         pooled=pooled,
-        pooled_undefined=whole.pooled_undefined if whole else "several_requests" if values else None,
+        pooled_undefined=whole.pooled_undefined if whole else "several_requests",
         counted=len(values),
         skipped=len(items) - len(values),
     )

@@ -158,7 +158,7 @@ class BatchResult(Sequence[Item]):
     `summary[key]` has mean, std, pooled, counted and skipped; `semantics` and `asked` are as in `ScoreResult`. A batch
     longer than the service takes at once was sent in several `requests`: mean, std, counted and skipped are those of all
     items all the same, but sums do not travel, so `pooled` (and `value` of a metric with pooling "batch") is None then,
-    and `pooled_undefined` is "several_requests".
+    and `pooled_undefined` is "several_requests"; it says why whenever `pooled` is None.
 
     >>> engine = EngineInfo(version="0.1.0", device="cpu", kernel="eager")
     >>> items = (ScoredItem("a", {"dice": Score(value=0.5)}, 0), FailedItem(1, "b", LossgaugeError("no")))

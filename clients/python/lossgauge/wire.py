@@ -331,7 +331,8 @@ class Summary(Answer):
     pooled_undefined: str | None = Field(
         default=None,
         description=(
-            "Why `pooled` is null where there is a mean: the score's own reason, `mixed_kinds`, `several_requests`, or `streamed`."
+            "Why `pooled` is null: the score's own reason, `mixed_kinds`, `no_scores` where every item is a problem,"
+            " `several_requests`, or `streamed`."
         ),
     )
     counted: int = Field(description="Items in the mean.")

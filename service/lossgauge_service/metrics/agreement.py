@@ -46,7 +46,7 @@ def _finish_with(formula: Formula, whole: Whole) -> Callable[[Any, Sums, Case], 
             return averaged(spec, sums, case, counts, of_class)
         classes = by_rules(spec.empty, counts, lambda reasons: of_class(counts, reasons))
         value = _ruled(spec, whole(spec, sums, case))
-        return scores_of_classes(value, classes, classes, nothing_to_score(sums.totals()))
+        return scores_of_classes(value, classes, None, nothing_to_score(sums.totals()))
 
     return finish
 

@@ -21,10 +21,10 @@ def _finish(spec: Brier, sums: Sums, case: Case) -> list[Score]:
         return scores_of(whole, nothing)
     if case.task == "multilabel":
         labels = scored(ratio(squares, weight, "no_weight"), totals)
-        return scores_of_classes(whole, labels, labels, nothing)
+        return scores_of_classes(whole, labels, None, nothing)
     classes = ratio(squares, weight.sum(-1, keepdims=True), "no_weight")
     share = _share(spec, case)
-    return scores_of_classes(whole.mapped(lambda value: share * value), classes, classes, nothing)
+    return scores_of_classes(whole.mapped(lambda value: share * value), classes, None, nothing)
 
 
 def _share(spec: Brier, case: Case) -> float:

@@ -10,7 +10,7 @@ from lossgauge.wire import Score
 from lossgauge_service.measures.confidences import Sides, as_probabilities
 from lossgauge_service.measures.histogram import Binned, Bins, binned
 from lossgauge_service.measures.ranking import Ranked, Ranking
-from lossgauge_service.metrics.class_averages import average
+from lossgauge_service.metrics.class_averages import average, counted_by
 from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
     Extra,
@@ -88,7 +88,7 @@ def _finish(spec: CalibrationError, sums: Sums, case: Case) -> list[Score]:
         value = _error(spec, _bins(spec, sums, case, True))[:, 0]
     else:
         value = average(spec.average, classes, totals.positive)
-    return scores_of_classes(value, classes, classes, nothing, **_diagram(bins, single=False))
+    return scores_of_classes(value, classes, counted_by(spec.average, classes), nothing, **_diagram(bins, single=False))
 
 
 def _error(spec: CalibrationError, bins: Bins) -> Readings:

@@ -57,7 +57,7 @@ def averaged(spec: ClassAveraged, sums: Sums, case: Case, parts: SomeParts, form
         value = scored(together, summed(totals, taken)) if case.task == "multilabel" else together
     else:
         value = average(spec.average, chosen, parts.targeted[:, taken])
-    return scores_of_classes(value, classes, chosen, nothing)
+    return scores_of_classes(value, classes, counted_by(spec.average, chosen), nothing)
 
 
 def _ruled(spec: ClassAveraged, parts: SomeParts, formula: Formula[SomeParts]) -> Readings:
@@ -69,6 +69,11 @@ def average(how: Average, classes: Readings, sizes: Values) -> Readings:
     if how == "none":
         return undefined(classes.numbers.shape[:-1], "not_averaged")
     return mean(classes, sizes if how == "weighted" else None)
+
+
+def counted_by(how: Average, values: Readings) -> Readings | None:
+    """What an average counts: a value of all together is no mean of theirs, and none has no mean."""
+    return values if how in ("macro", "weighted") else None
 
 
 def summed(parts: Tables, taken: slice) -> Tables:

@@ -10,7 +10,7 @@ from lossgauge.wire import Score
 
 from lossgauge_service.measures.matching import Matching, MatchSums
 from lossgauge_service.measures.objects import Layout
-from lossgauge_service.metrics.class_averages import average, summed
+from lossgauge_service.metrics.class_averages import average, counted_by, summed
 from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import (
     Extra,
@@ -92,12 +92,12 @@ def _misfit_of_masks(spec: Matched, case: Case) -> Misfit | None:
 
 
 def _finish_with(
-    formula: Formula, extras: Callable[[MatchSums, bool], Extras]
+    formula: Formula, extras: Callable[[Any, MatchSums, bool], Extras]
 ) -> Callable[[Any, Sums, Case], list[Score]]:
     def finish(spec: Matched, sums: Sums, case: Case) -> list[Score]:
         table = sums.measured(_key(spec))
         single = case.task == "binary" or (case.task == "instances" and case.classes == 1)
-        more = {**extras(table, single), **_pairs(spec, table, single)}
+        more = {**extras(spec, table, single), **_pairs(spec, table, single)}
         return _averaged(spec, table, case, single, formula, more)
 
     return finish
@@ -120,7 +120,7 @@ def _averaged(
     classes = scored(classes, totals)
     chosen = classes[:, slice(0 if spec.include_background else 1, None)]
     value = _value(spec, found, totals, chosen, formula)
-    return scores_of_classes(value, classes, chosen, nothing, **extras)
+    return scores_of_classes(value, classes, counted_by(spec.average, chosen), nothing, **extras)
 
 
 def _value(spec: Matched, found: Found, totals: TotalSums, chosen: Readings, formula: Formula) -> Readings:
@@ -151,7 +151,7 @@ def _quality(spec: PanopticQuality, found: Found, reasons: Reasons) -> Readings:
     return ratio(found.iou, found.tp + found.fp / 2 + found.fn / 2, reasons)
 
 
-def _of_fbeta(table: MatchSums, single: bool) -> Extras:
+def _of_fbeta(spec: InstanceFBeta, table: MatchSums, single: bool) -> Extras:
     reasons = _lacking(table)
     shares = {
         "precision": ratio(table.tp, table.tp + table.fp, reasons),
@@ -160,27 +160,45 @@ def _of_fbeta(table: MatchSums, single: bool) -> Extras:
     return _at_first({**_counts(table), **shares}, single)
 
 
-def _of_quality(table: MatchSums, single: bool) -> Extras:
-    reasons = _lacking(table)
-    parts = {
-        "sq": ratio(table.iou, table.tp, reasons),
-        "rq": ratio(table.tp, table.tp + table.fp / 2 + table.fn / 2, reasons),
+def _of_quality(spec: PanopticQuality, table: MatchSums, single: bool) -> Extras:
+    found = Found(table.tp, table.fp, table.fn, table.iou)
+    parts = _qualities(found)
+    means = {f"{name}_mean": told(_mean_quality(spec, found, name, single)) for name in parts}
+    return {**_at_first({**parts, **_counts(table)}, single), **means}
+
+
+def _qualities(found: Found) -> dict[str, Readings]:
+    reasons = _lacking(found)
+    return {
+        "sq": ratio(found.iou, found.tp, reasons),
+        "rq": ratio(found.tp, found.tp + found.fp / 2 + found.fn / 2, reasons),
     }
-    return _at_first({**parts, **_counts(table)}, single)
+
+
+def _mean_quality(spec: PanopticQuality, found: Found, name: str, single: bool) -> Readings:
+    """A quality's average over the classes; where there is one, its own."""
+    taken = slice(0 if spec.include_background else 1, None)
+    classes = _qualities(found)[name][..., 0]
+    if single:
+        return classes[:, 0]
+    chosen = classes[:, taken]
+    if spec.average == "micro" and chosen.numbers.size:
+        return _qualities(summed(found, taken))[name][:, 0]
+    return average(spec.average, chosen, (found.tp + found.fn)[:, taken, 0])
 
 
 def _counts(table: MatchSums) -> dict[str, Readings]:
     return {"tp": finite(table.tp), "fp": finite(table.fp), "fn": finite(table.fn)}
 
 
-def _lacking(table: MatchSums) -> Reasons:
+def _lacking(table: MatchSums | Found) -> Reasons:
     """Which map has no object, or that none is matched: why there is nothing to divide by."""
     no_target, no_guess = table.tp + table.fn == 0, table.tp + table.fp == 0
     cases = {"both_empty": no_target & no_guess, "target_empty": no_target, "prediction_empty": no_guess}
     return np.select([*cases.values()], [*cases], "no_match").astype(object)
 
 
-def _of_thresholds(table: MatchSums, single: bool) -> Extras:
+def _of_thresholds(spec: InstancePrecision, table: MatchSums, single: bool) -> Extras:
     return {}
 
 

@@ -16,6 +16,7 @@ from lossgauge_service.metrics.values import (
     finite,
     mean,
     nothing_to_score,
+    ruled,
     scored,
     scores_of,
     scores_of_classes,
@@ -63,10 +64,19 @@ def _by_class(spec: Any, sums: Sums, case: Case) -> Readings:
     extensions = sums.measured(_key(spec, case)).classes
     values = finite(np.array([[one.loss for one in row] for row in extensions]).reshape(extensions.shape))
     classes = scored(values, sums.totals()) if case.task == "multilabel" else values
-    if isinstance(spec, LovaszHinge) or spec.classes != "present":
-        return classes
-    absent = (sums.totals().positive == 0) & classes.defined
-    return classes.unless(absent, "target_empty")
+    absent = _absent(sums) & classes.defined
+    if _leaves_out(spec, case):
+        return classes.unless(absent, "target_empty")
+    return ruled(classes, absent, spec.empty.target, "target_empty")
+
+
+def _absent(sums: Sums) -> NDArray[np.bool_]:
+    return np.asarray(sums.totals().positive == 0)
+
+
+def _leaves_out(spec: LovaszHinge | LovaszSoftmax, case: Case) -> bool:
+    """Whether an absent class is no part of the mean. A mask, and a label, is scored whatever the target has."""
+    return isinstance(spec, LovaszSoftmax) and spec.classes == "present" and case.task == "multiclass"
 
 
 def _chosen(spec: Any, case: Case) -> list[int]:
@@ -84,10 +94,12 @@ def _finish(spec: Any, sums: Sums, case: Case) -> list[Score]:
 
 
 def _slopes(spec: Any, sums: Sums, case: Case) -> Mapping[Measure[Any], NDArray[Any]]:
-    """Of each class its share of the mean."""
+    """Of each class its share of the mean; a constant has none, and is counted."""
     [defined] = np.broadcast_to(_by_class(spec, sums, case).defined, (1, case.classes))
+    [absent] = np.broadcast_to(_absent(sums), (1, case.classes))
     times: Values = np.bincount(_chosen(spec, case), minlength=case.classes) * defined
-    return {_key(spec, case): times / times.sum()}
+    slopes = times / times.sum()
+    return {_key(spec, case): slopes if spec.empty.target == "formula" else np.where(absent, 0.0, slopes)}
 
 
 FAMILY = (

@@ -12,6 +12,7 @@ from lossgauge_service.metrics.class_averages import (
     average,
     averaged,
     background_misfit,
+    counted_by,
     counts_key,
     mask_key,
     summed,
@@ -146,7 +147,7 @@ def _mean_finish(spec: MeanIou, sums: Sums, case: Case) -> list[Score]:
         value = mean(mean(_sides(spec, summed(counts, slice(None)))))
     else:
         value = average(spec.average, classes, totals.positive)
-    return scores_of_classes(value, classes, classes, nothing, **_curves(sides))
+    return scores_of_classes(value, classes, counted_by(spec.average, sides), nothing, **_curves(sides))
 
 
 def _counts(spec: MeanIou, sums: Sums, case: Case) -> CountSums:

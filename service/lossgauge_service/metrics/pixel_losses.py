@@ -328,7 +328,7 @@ def reduced(
     if case.task == "binary":
         return scores_of(value, nothing, **extras)
     classes = _class_values(spec, parts, totals, pixels, case)
-    return scores_of_classes(value, classes, classes, nothing, **extras)
+    return scores_of_classes(value, classes, None, nothing, **extras)
 
 
 def _share(part: Values, whole: Values) -> Readings:

@@ -4,17 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from lossgauge.metrics import AveragePrecision, RocAuc
 from lossgauge.metrics.ranking import OfRanking
+from lossgauge.metrics.spec import EmptyRule
 from lossgauge.wire import Score
 from numpy.typing import NDArray
 
 from lossgauge_service.measures.histogram import Binned, Bins
 from lossgauge_service.measures.ranking import Ranked
-from lossgauge_service.metrics.class_averages import average
+from lossgauge_service.metrics.class_averages import average, counted_by
 from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.steps import (
     Point,
@@ -34,6 +35,7 @@ from lossgauge_service.metrics.values import (
     by_place,
     finite,
     nothing_to_score,
+    ruled,
     scored,
     scores_of,
     scores_of_classes,
@@ -46,6 +48,17 @@ Table = NDArray[np.object_]
 """`Steps`: (samples, classes)."""
 
 
+class Lacking(NamedTuple):
+    """The rules of a target without positives, and without negatives: None of what needs none."""
+
+    positives: EmptyRule
+    negatives: EmptyRule | None
+
+    def mapped(self, change: Callable[[EmptyRule], EmptyRule]) -> "Lacking":
+        """Other rules of the same sides."""
+        return Lacking(change(self.positives), None if self.negatives is None else change(self.negatives))
+
+
 @dataclass(frozen=True)
 class Area:
     """An area under a curve: of steps, how far that of a histogram may be off, and the curve."""
@@ -53,14 +66,14 @@ class Area:
     of: Callable[[Steps], float]
     bound: Callable[[Steps], float]
     curve: Callable[[Steps, int], Point]
-    needs_negatives: bool
+    rules: Callable[[Any], Lacking]
     nulls: Mapping[str, Any] | None = None
     """The reasons of the nulls that a curve has."""
 
 
 ABOVE_ALL = {"thresholds": {"0": "above_all_values"}}
-ROC = Area(roc_area, roc_bound, roc_curve, needs_negatives=True, nulls=ABOVE_ALL)
-PRECISION = Area(precision_area, precision_bound, precision_curve, needs_negatives=False)
+ROC = Area(roc_area, roc_bound, roc_curve, lambda spec: Lacking(spec.empty.target, spec.no_negatives), ABOVE_ALL)
+PRECISION = Area(precision_area, precision_bound, precision_curve, lambda spec: Lacking(spec.empty.target, None))
 
 
 def _misfit(spec: OfRanking, case: Case) -> Misfit | None:
@@ -104,14 +117,22 @@ def _table(rows: list[list[Steps]]) -> Table:
 # ---------------------------------------------------------------------------------------------------------------- finish
 
 
-def _readings(table: Table, area: Area, function: Callable[[Steps], float]) -> Readings:
-    """A number of each steps, undefined where a side that it needs is empty."""
+def _certain(rule: EmptyRule) -> EmptyRule:
+    """How far a value by a rule may be off: a constant is what it is."""
+    return rule if isinstance(rule, str) else 0.0
+
+
+def _readings(table: Table, rules: Lacking, function: Callable[[Steps], float]) -> Readings:
+    """A number of each steps; by the rules where a side that it needs is empty."""
     empty = _where(table, lambda steps: steps.positives == 0)
-    full = _where(table, lambda steps: area.needs_negatives and steps.negatives == 0)
+    full = _where(table, lambda steps: rules.negatives is not None and steps.negatives == 0)
     numbers = np.zeros(table.shape)
     for place in zip(*np.nonzero(~empty & ~full), strict=True):
         numbers[place] = function(table[place])
-    return finite(numbers).unless(full, "no_negatives").unless(empty, "target_empty")
+    found = finite(numbers).unless(full, "no_negatives")
+    if rules.negatives is not None:
+        found = ruled(found, full, rules.negatives, "no_negatives")
+    return ruled(found.unless(empty, "target_empty"), empty, rules.positives, "target_empty")
 
 
 def _where(table: Table, condition: Callable[[Steps], bool]) -> NDArray[np.bool_]:
@@ -126,20 +147,20 @@ def _finish_with(area: Area) -> Callable[[OfRanking, Sums, Case], list[Score]]:
         if spec.average == "micro" and case.task != "binary":
             tables.append(_steps(spec, sums, case, True))
 
-        def both(function: Callable[[Steps], float]) -> tuple[Readings, Readings]:
-            classes = _readings(tables[0], area, function)
+        def both(function: Callable[[Steps], float], rules: Lacking) -> tuple[Readings, Readings]:
+            classes = _readings(tables[0], rules, function)
             if case.task == "binary":
                 return classes[:, 0], classes
             classes = scored(classes, totals) if case.task == "multilabel" else classes
             if spec.average == "micro":
-                return _readings(tables[1], area, function)[:, 0], classes
+                return _readings(tables[1], rules, function)[:, 0], classes
             return average(spec.average, classes, totals.positive), classes
 
-        value, classes = both(area.of)
+        value, classes = both(area.of, area.rules(spec))
         extras = _extras(spec, area, both, tables[-1], single=case.task == "binary" or spec.average == "micro")
         if case.task == "binary":
             return scores_of(value, nothing, **extras)
-        return scores_of_classes(value, classes, classes, nothing, **extras)
+        return scores_of_classes(value, classes, counted_by(spec.average, classes), nothing, **extras)
 
     return finish
 
@@ -147,15 +168,17 @@ def _finish_with(area: Area) -> Callable[[OfRanking, Sums, Case], list[Score]]:
 def _extras(
     spec: OfRanking,
     area: Area,
-    both: Callable[[Callable[[Steps], float]], tuple[Readings, Readings]],
+    both: Callable[[Callable[[Steps], float], Lacking], tuple[Readings, Readings]],
     table: Table,
     single: bool,
 ) -> dict[str, Extra]:
     extras: dict[str, Extra] = {}
+    rules = area.rules(spec)
     if spec.method == "histogram":
-        extras["error_bound"] = told(both(area.bound)[0])
+        extras["error_bound"] = told(both(area.bound, rules.mapped(_certain))[0])
     if spec.curve == "points":
-        value, classes = both(lambda steps: 0.0)
+        # a rule gives a value, and no curve
+        value, classes = both(lambda steps: 0.0, rules.mapped(lambda rule: "undefined"))
         extras["curve"] = _curves(spec, area, table, value[:, None] if single else classes, single)
     return extras
 

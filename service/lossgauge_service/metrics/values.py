@@ -198,11 +198,12 @@ def scores_of(values: Readings, nothing: Reasons, counted: Readings | None = Non
 
 
 def scores_of_classes(
-    values: Readings, classes: Readings, considered: Readings, nothing: Reasons, **extras: Extra
+    values: Readings, classes: Readings, counted: Readings | None, nothing: Reasons, **extras: Extra
 ) -> list[Score]:
-    """Scores averaged over classes, with each class's value and what the average counted."""
+    """Scores of classes together, with each class's value, and where it is a mean what that counted."""
     per_class = told(classes)
-    members = {"per_class": per_class.members, "undefined_classes": per_class.reasons, **_tally(considered)}
+    tally = {} if counted is None else _tally(counted)
+    members = {"per_class": per_class.members, "undefined_classes": per_class.reasons, **tally}
     return _scores(values, nothing, members, extras)
 
 

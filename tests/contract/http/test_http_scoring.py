@@ -188,7 +188,7 @@ async def test_a_batch_of_nothing_but_problems(client: httpx.AsyncClient, questi
         "mean": None,
         "std": None,
         "pooled": None,
-        "pooled_undefined": None,
+        "pooled_undefined": "no_scores",
         "counted": 0,
         "skipped": 2,
     }

@@ -226,6 +226,7 @@ def test_a_cut_batch_without_values_has_no_mean() -> None:
     """Nothing counted: no mean, no std, no division by zero."""
     summary = run_sync(FakeService(limits(items=1)), items(0.0, -1)).summary["dice"]
     assert (summary.mean, summary.std, summary.counted, summary.skipped) == (None, None, 0, 2)
+    assert (summary.pooled, summary.pooled_undefined) == (None, "several_requests")
 
 
 def test_times_add_up() -> None:

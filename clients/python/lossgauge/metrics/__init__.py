@@ -17,6 +17,7 @@ from lossgauge.metrics.ranking import *
 from lossgauge.metrics.spec import BoundaryWeight as BoundaryWeight
 from lossgauge.metrics.spec import Empty as Empty
 from lossgauge.metrics.spec import MetricSpec as MetricSpec
+from lossgauge.metrics.spec import TargetEmpty as TargetEmpty
 from lossgauge.metrics.surface import *
 from lossgauge.metrics.tversky import *
 

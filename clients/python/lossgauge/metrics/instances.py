@@ -21,7 +21,12 @@ COUNTED = {
 }
 PAIRS = {"pairs": "pairs above 0: the matched pairs [target id, prediction id, IoU]."}
 SHARES = {"precision": "TP / (TP + FP).", "recall": "TP / (TP + FN)."}
-QUALITIES = {"sq": "The mean IoU of the matched pairs.", "rq": "The F1 of the objects."}
+QUALITIES = {
+    "sq": "The mean IoU of the matched pairs.",
+    "rq": "The F1 of the objects.",
+    "sq_mean": "Over the classes, as `average` says: micro is of all their objects. Where there is one class, sq.",
+    "rq_mean": "As sq_mean.",
+}
 AT_THRESHOLDS = {"per_threshold": "The value at each threshold; a list per class where there are classes."}
 Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 
@@ -135,8 +140,9 @@ class PanopticQuality(Matched):
     """Panoptic quality: the sum of the matched objects' IoU over TP + FP / 2 + FN / 2, which is SQ times RQ.
 
     SQ is the mean IoU of the matched pairs, RQ their F1. Ignored pixels are the void of the panoptic format.
-    Shapes: as the request's. Range [0, 1]. Extras: `sq`, `rq`, `tp`, `fp`, `fn` (a list per class where there are classes), and
-    `pairs`. Undefined: `both_empty`. Source: Kirillov et al., arXiv:1801.00868, eq. 1.
+    Shapes: as the request's. Range [0, 1]. Extras: `sq`, `rq`, `tp`, `fp`, `fn` (a list per class where there are classes),
+    `sq_mean`, `rq_mean` (of the classes that have one; a mean's PQ is not their product), and `pairs`.
+    Undefined: `both_empty`. Source: Kirillov et al., arXiv:1801.00868, eq. 1.
     """
 
     about: ClassVar[About] = About(

@@ -176,8 +176,8 @@ class MeanIou(MetricSpec):
     """Mean IoU over thresholds: at each, the mean of the foreground's and the background's IoU; then their mean.
 
     Shapes: as the request's. Range [0, 1]. Extras: `per_threshold`, `foreground`, `background`. An IoU that is undefined (a class
-    in neither mask) follows `empty`, and leaves the mean when it has no value; `counted` and `skipped` are of the IoUs (of
-    multilabel: of the labels). Source: the DSB 2018 and Carvana evaluation kernels.
+    in neither mask) follows `empty`, and leaves the mean when it has no value; `counted` and `skipped` are of the IoUs
+    (multilabel: of all labels'). Source: the DSB 2018 and Carvana evaluation kernels.
     """
 
     about: ClassVar[About] = About(

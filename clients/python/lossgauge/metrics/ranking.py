@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lossgauge.metrics.overlap import BINARY_LIKE, Average
-from lossgauge.metrics.spec import SOFT_KINDS, About, Forbidden, MetricSpec
+from lossgauge.metrics.spec import SOFT_KINDS, About, EmptyRule, Forbidden, MetricSpec, TargetEmpty
 from lossgauge.tasks import Task
 
 __all__ = ["AveragePrecision", "LovaszHinge", "LovaszSoftmax", "RocAuc"]
@@ -19,11 +19,21 @@ ClassNumber = Annotated[int, Field(ge=0, le=100_000)]
 ClassList = Annotated[list[ClassNumber], Field(min_length=1, max_length=1000, strict=False)]
 
 
-class LovaszHinge(MetricSpec):
+class OfExtensions(MetricSpec):
+    """The parameters of a Lovasz loss."""
+
+    empty: TargetEmpty = Field(
+        default=TargetEmpty(target="formula"),
+        description="What the loss of a mask, a label, or a class that counts is where the target has none of it. formula: the greatest"
+        " error, which has a gradient.",
+    )
+
+
+class LovaszHinge(OfExtensions):
     """Lovasz hinge: the Lovasz extension of the Jaccard loss, of the hinge errors e = max(0, 1 - x s), s = 1 or -1.
 
     The errors in descending order, each times what its pixel adds to the Jaccard loss of the pixels before it. Without
-    positives it is the greatest error, as in the published code. Per image; `pooling: batch` is the published code's
+    positives it is the greatest error, as in the published code, or what `empty` says. Per image; `pooling: batch` is the published code's
     `per_image=False`. Of logits only: a hinge is of margins, which probabilities have not. Multilabel: the mean over labels.
     Weights and soft targets are refused: the Jaccard loss counts pixels.
     Shapes: as the request's. Range [0, inf). Source: Berman et al., arXiv:1705.08790, algorithm 1.
@@ -40,14 +50,16 @@ class LovaszHinge(MetricSpec):
     name: Literal["lovasz_hinge"] = "lovasz_hinge"
 
 
-class LovaszSoftmax(MetricSpec):
+class LovaszSoftmax(OfExtensions):
     """Lovasz softmax: the Lovasz extension of the Jaccard loss of each class, of the errors |t - p|, and the mean over classes.
 
     p is the softmax's probability; for binary and multilabel the sigmoid's, of the foreground only, as the published code
     treats one channel. Probabilities are taken as they are. Per image; `pooling: batch` is the published code's
     `per_image=False`. Weights and soft targets are refused: the Jaccard loss counts pixels.
-    Shapes: as the request's. Range [0, 1]. Undefined: `target_empty` (`classes` is `present` and the class is not; the published
-    code has 0 where none is). Source: Berman et al., arXiv:1705.08790, eq. 11.
+    A mask, or a label, that the target has not is never left out: its loss is the greatest probability, as the published code's of
+    `all`; `empty` {target: 0} is its 0 of `present`, which has no gradient.
+    Shapes: as the request's. Range [0, 1]. Undefined: `target_empty` (of classes: `classes` is `present` and the class is not).
+    Source: Berman et al., arXiv:1705.08790, eq. 11.
     """
 
     about: ClassVar[About] = About(
@@ -60,8 +72,8 @@ class LovaszSoftmax(MetricSpec):
     name: Literal["lovasz_softmax"] = "lovasz_softmax"
     classes: Literal["present", "all"] | ClassList = Field(
         default="present",
-        description="The classes of the mean: those that the target has, all, or these; of the last two an absent one costs its"
-        " greatest probability.",
+        description="The classes of the mean: those that the target has, all, or these; of the last two an absent one is as `empty` says:"
+        " its greatest probability. Masks and labels count whether present or not.",
     )
 
     @model_validator(mode="after")
@@ -99,6 +111,10 @@ class OfRanking(MetricSpec):
         le=10_000,
         description="Points of the curve; of more, these are chosen, evenly along it, and `area_change` tells what that does.",
     )
+    empty: TargetEmpty = Field(
+        default=TargetEmpty(target="undefined"),
+        description="What the value is of a mask, a label or a class that the target has not. formula: 0/0, undefined.",
+    )
 
     def extras_of(self, task: Task) -> tuple[str, ...]:
         asked = {"error_bound": self.method == "histogram", "curve": self.curve == "points"}
@@ -124,6 +140,9 @@ class RocAuc(OfRanking):
         extras=BOUND_AND_CURVE,
     )
     name: Literal["roc_auc"] = "roc_auc"
+    no_negatives: EmptyRule = Field(
+        default="undefined", description="What the value is where the target has no negative: 0/0."
+    )
 
 
 class AveragePrecision(OfRanking):

@@ -189,3 +189,9 @@ class Empty(Frozen):
         default="formula",
         description="Both have pixels, and none in common; of objects: both have some, and none is matched.",
     )
+
+
+class TargetEmpty(Frozen):
+    """What a value is of a target without positives, as in `Empty`: for what has no mask of the prediction that could be empty."""
+
+    target: EmptyRule = Field(description="The target has no positive, whatever was predicted.")

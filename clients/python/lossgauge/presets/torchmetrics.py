@@ -13,6 +13,8 @@ NOTHING_LEFT = (
     "the reason `no_valid_pixels`."
 )
 
+ALL_IGNORED = "0 where every pixel is ignored too; here null with the reason `no_valid_pixels`."
+BINNED = "thresholds=n is method `histogram` with n - 1 bins."
 MEAN_IOU = " functional.segmentation.mean_iou is `empty` {both: skip} and `pooling` sample."
 GENERALIZED: dict[str, Any] = {
     "soft": False,
@@ -124,19 +126,27 @@ TORCHMETRICS = Preset(
         Recipe(
             metric="roc_auc",
             function="functional.classification.<task>_auroc",
-            parameters={"average": "macro", "pooling": "batch"},
+            parameters={"average": "macro", "empty": {"target": 0.0}, "no_negatives": 0.0, "pooling": "batch"},
             differs=(
-                "0 where the target has one class only, in a mean too; here null, and out of the mean. thresholds=n is method "
-                "`histogram` with n - 1 bins, but for what p = 1 adds: see the defects."
+                f"0 where the target has one class only, in a mean too. {ALL_IGNORED} thresholds=n is method `histogram` with "
+                "n - 1 bins, but for what p = 1 adds: see the defects."
             ),
         ),
         Recipe(
             metric="average_precision",
             function="functional.classification.<task>_average_precision",
+            tasks=ONE_OR_MORE_MASKS,
+            parameters={"average": "macro", "empty": {"target": 0.0}, "pooling": "batch"},
+            differs=f"0 where the target has no positive, in a mean too. {ALL_IGNORED} {BINNED}",
+        ),
+        Recipe(
+            metric="average_precision",
+            function="functional.classification.multiclass_average_precision",
+            tasks=("multiclass",),
             parameters={"average": "macro", "pooling": "batch"},
             differs=(
-                "Of one mask and of labels 0 where the target has no positive, in a mean too; here null, and out of it. "
-                "thresholds=n is method `histogram` with n - 1 bins."
+                "A class that the target has not is NaN and leaves the mean, as here without; where the target has one class only, and "
+                f"with thresholds=n, it is 0 and stays: `empty` {{target: 0}}. {BINNED}"
             ),
         ),
         Recipe(
