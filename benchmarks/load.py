@@ -5,8 +5,9 @@
 Callers score one pair after the other: the panel of focal loss, cross-entropy, dice and IoU, of float32 logits. `small`: 64 x 64.
 `mixed`: sides of 64 to 2048, the small ones more often. `shared`: the service's queue, whose launches hold what waits together;
 `alone`: the same queue with a budget of nothing, so that every request is a launch of its own. The pairs are given to the queue
-itself: HTTP is not timed. No request waits for more than one launch of each that came before it (`waiting.py`): the longest wait of
-the largest requests stands beside that bound, of the longest launch that was seen.
+itself: HTTP is not timed. `sums` ends with what the queue gives; `scores` with what each call makes of it, which calls do not share.
+No request waits for more than one launch of each that came before it (`waiting.py`): the longest wait of the largest requests
+stands beside that bound, of the longest launch that was seen.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -79,42 +81,43 @@ def _sample(rng: np.random.Generator, side: int) -> Sample:
     return sample_of(QUESTION, (rng.normal(size=target.shape) + 2 * target - 1).astype(np.float32), target)
 
 
-async def _load(batcher: Batcher, given: list[Sample], callers: int, load: Load) -> None:
+async def _load(batcher: Batcher, given: list[Sample], callers: int, load: Load, scored: bool) -> None:
     plan, queue = plan_for(QUESTION), iter(given)
     start = time.perf_counter()
-    await asyncio.gather(*(_caller(batcher, plan, queue, load) for _ in range(callers)))
+    await asyncio.gather(*(_caller(batcher, plan, queue, load, scored) for _ in range(callers)))
     load.seconds = time.perf_counter() - start
 
 
-async def _caller(batcher: Batcher, plan: Plan, queue: Iterator[Sample], load: Load) -> None:
+async def _caller(batcher: Batcher, plan: Plan, queue: Iterator[Sample], load: Load, scored: bool) -> None:
     for sample in queue:
         asked = time.perf_counter()
         outcomes = await batcher.run(plan, [sample], Ticket(on_start=partial(_note_wait, load, asked, sample)))
-        plan.scores(outcomes)
+        if scored:
+            plan.scores(outcomes)
 
 
 def _note_wait(load: Load, asked: float, sample: Sample) -> None:
     load.waits.append((time.perf_counter() - asked, sample.elements))
 
 
-def measured(engine: Engine, kind: str, budget: float, callers: int, calls: int) -> Load:
+def measured(engine: Engine, kind: str, scored: bool, budget: float, callers: int, calls: int) -> Load:
     """The load on a queue of its own."""
     load = Load()
     batcher = Batcher(engine, Launches(load.launches), budget)
     try:
-        asyncio.run(_load(batcher, samples(kind, callers * calls), callers, load))
+        asyncio.run(_load(batcher, samples(kind, callers * calls), callers, load, scored))
     finally:
         batcher.close()
     return load
 
 
-def line(kind: str, loads: dict[str, list[Load]], callers: int) -> str:
+def line(name: str, loads: dict[str, list[Load]], callers: int) -> str:
     """The table's line of a kind."""
     rate = {name: statistics.median(load.per_second for load in each) for name, each in loads.items()}
-    shared, goal = loads["shared"], f"{GOAL:g}" if kind == "small" else ""
+    shared, goal = loads["shared"], f"{GOAL:g}" if name.startswith("small") else ""
     wait, longest = max(load.largest_wait for load in shared), max(max(load.launches) for load in shared)
     times = f"{rate['shared'] / rate['alone']:.1f} | {goal} | {wait * 1e3:.0f} ms | {callers * longest * 1e3:.0f} ms"
-    return f"| {kind} | {rate['shared']:.0f} | {rate['alone']:.0f} | {times} |"
+    return f"| {name} | {rate['shared']:.0f} | {rate['alone']:.0f} | {times} |"
 
 
 def main() -> None:
@@ -129,13 +132,14 @@ def main() -> None:
     print(head("Many callers at once", __doc__, ("torch", "numpy")))
     print("| load | shared, calls/s | alone, calls/s | times | goal | the largest waits at most | bound |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    for kind in SIDES:
-        measured(engine, kind, BUDGET, given.callers, given.calls)  # what is compiled is compiled now
+    for kind, scored in product(SIDES, (False, True)):
+        given_load = partial(measured, engine, kind, scored, callers=given.callers, calls=given.calls)
+        given_load(BUDGET)  # what is compiled is compiled now
         loads: dict[str, list[Load]] = {"shared": [], "alone": []}
         for _ in range(given.rounds):
             for name, budget in (("shared", BUDGET), ("alone", 0.0)):
-                loads[name].append(measured(engine, kind, budget, given.callers, given.calls))
-        print(line(kind, loads, given.callers), flush=True)
+                loads[name].append(given_load(budget))
+        print(line(f"{kind}, {'scores' if scored else 'sums'}", loads, given.callers), flush=True)
 
 
 if __name__ == "__main__":
