@@ -20,6 +20,8 @@ from lossgauge_service.statistics import Statistic, Sums
 REGIONS = "regions are scored as masks of labels: a pixel is in a region where its label, or the argmax, is"
 MIXED = Score(value=None, undefined="mixed_kinds")
 """Of items that are not of one kind."""
+NO_SCORES = Score(value=None, undefined="no_scores")
+"""Of items that are all problems."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,7 @@ class Plan:
         """The scores of the items' summed statistics; undefined where there are no sums, or sums of several kinds."""
         kinds = {kind_of(group.case) for group in groups}
         if len(kinds) != 1:
-            nothing = Score(value=None, undefined="mixed_kinds" if kinds else "no_scores")
-            return {spec.answer_key: nothing for spec in self.specs}
+            return {spec.answer_key: MIXED if kinds else NO_SCORES for spec in self.specs}
         with np.errstate(over="ignore"):
             together = reduce(Sums.__add__, [group.sums.pooled() for group in groups])
         return self.finished(together, groups[0].case)[0]

@@ -12,7 +12,7 @@ from lossgauge.spread import Spread
 from lossgauge.wire import Score, Summary
 
 from lossgauge_service.outcomes import Group
-from lossgauge_service.plan import MIXED, Plan, kind_of, summary_of
+from lossgauge_service.plan import MIXED, NO_SCORES, Plan, kind_of, summary_of
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Measure, Statistic, Sums
 
@@ -81,7 +81,7 @@ class Tally:
     def _summary(self, key: str, together: Mapping[str, Score]) -> Summary:
         [spec] = [spec for spec in self._plan.specs if spec.answer_key == key]
         spread = self._spreads[key]
-        pooled = together.get(key, MIXED if self._is_mixed or self._pool is None else STREAMED)
+        pooled = together.get(key, MIXED if self._is_mixed else NO_SCORES if self._pool is None else STREAMED)
         return summary_of(spec, spread.mean_and_std, pooled, spread.counted, self._items - spread.counted)
 
     def _pooled(self) -> dict[str, Score]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from lossgauge import metrics as m
-from lossgauge.metrics.spec import PredictionKind
+from lossgauge.metrics.spec import MetricSpec, PredictionKind
 from lossgauge.wire import Precision, Question, Score
 from lossgauge_service.engine import Engine
 from lossgauge_service.plan import plan_for
@@ -100,9 +100,17 @@ def test_a_very_unbalanced_target_keeps_its_digits(engine: Engine, weighted: boo
 @settings(max_examples=25)
 @given(case=cases(extremes=False))
 def test_float32_agrees_with_float64(engine: Engine, case: Case) -> None:
-    """Any small case agrees to 1e-6, or to 1e-6 of 1."""
+    """Any small case agrees to 1e-6, or to 1e-6 of 1. What lies at the edge of a bin may be in the next one when it is rounded."""
     single, double = asked(engine, VARIANTS, case, "float32"), asked(engine, VARIANTS, case, "float64")
-    assert disagreements(double, single, 1e-6, 1e-6) == {}
+    found = disagreements(double, single, 1e-6, 1e-6)
+    assert {key: where for key, where in found.items() if not _is_at_an_edge(VARIANTS[int(key.split()[0])], case)} == {}
+
+
+def _is_at_an_edge(spec: MetricSpec, case: Case) -> bool:
+    if not isinstance(spec, m.CalibrationError) or case.prediction_kind != "probabilities":
+        return False
+    places = np.asarray(case.prediction, np.float64) * spec.bins
+    return bool((np.abs(places - np.rint(places)) < 1e-5).any())
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.5, 3.0, 5.0])

@@ -21,8 +21,12 @@ class Reading(BaseModel):
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What a handler with the filter writes."""
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What a handler with the filter writes, wherever a server that ran before has sent its lines."""
+    for name in ("uvicorn", "uvicorn.access"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.addFilter(Redaction())

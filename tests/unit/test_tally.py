@@ -129,5 +129,6 @@ def test_a_tally_of_problems(engine: Engine) -> None:
     """Nothing that was scored: counts, and no number."""
     tally = Tally(plan_for(Question(task="binary", prediction_kind="labels", metrics=[m.Dice()])))
     tally.add(Share(3, {}, []))
-    expected = Summary(value=None, mean=None, std=None, pooled=None, counted=0, skipped=3)
+    nothing: dict[str, None] = dict.fromkeys(("value", "mean", "std", "pooled"))
+    expected = Summary(**nothing, pooled_undefined="no_scores", counted=0, skipped=3)
     assert (tally.items, tally.summary()["dice"]) == (3, expected)
