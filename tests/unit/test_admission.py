@@ -183,13 +183,14 @@ def test_what_goes_on_with_less_makes_room_for_the_line(admission: Admission, cl
 
 @pytest.mark.parametrize("late", [-EARLY_S - 0.1, FORGOTTEN_S + 0.1])
 def test_a_promise_has_its_time(admission: Admission, clock: Clock, late: float) -> None:
-    """Long before its time, or long after, a call is one like others; so it is without a key."""
+    """Long before its time, or long after, a call is one like others: it is refused at once, and does not stand in line."""
     for _ in range(4):
         admit(admission)
     clock.wait = 3.0
     told = refused(admission, "a")
     clock.now += told + late
-    refused(admission, "a")
+    with pytest.raises(Overloaded, match="0 calls stand in line"):
+        admit(admission, "a")
 
 
 def test_who_leaves_the_line_keeps_no_room(admission: Admission, clock: Clock) -> None:
