@@ -1,4 +1,4 @@
-"""What all tests share: one engine a run, with the kernel that `LOSSGAUGE_KERNEL` names."""
+"""What all tests share: one engine a run, with the kernel that `LOSSGAUGE_KERNEL` names, and `LAW_EXAMPLES` of each law."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,11 @@ from hypothesis import HealthCheck, settings
 from lossgauge_service.engine import Engine
 
 settings.register_profile(
-    "house", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    "house",
+    deadline=None,
+    max_examples=int(os.environ.get("LAW_EXAMPLES", "25")),
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
 )
 settings.load_profile("house")
 

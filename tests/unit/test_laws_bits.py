@@ -127,14 +127,14 @@ def _spoiled(sample: Sample) -> Sample:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_the_number_of_cores_does_not_change_a_bit(engine: Engine, task: Task, thread_count: int) -> None:
-    """However many threads share the work, the same bits."""
+    """Whether as many threads as there are cores share the work or three more, the same bits: each number is compiled anew."""
     asked = question(task)
     plan, pool = plan_for(asked), samples(asked, weighted=False)
     found = []
-    for threads in (1, 2, 3, 5):
+    for threads in (thread_count, thread_count + 3):
         torch.set_num_threads(threads)
         found.append(bits(plan, engine.run(plan, pool)))
-    assert found[0] == found[1] == found[2] == found[3]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("weighted", [False, True])
