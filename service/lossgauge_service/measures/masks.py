@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from lossgauge_service.cuts import cut_of
 from lossgauge_service.errors import LimitExceeded
-from lossgauge_service.samples import AnyArray, Sample
+from lossgauge_service.samples import AnyArray, Case, Sample
+from lossgauge_service.statistics import Values
 
 Mask = NDArray[np.bool_]
 
@@ -37,11 +38,21 @@ def masks_of(sample: Sample, threshold: float | None, inclusive: bool) -> Masks:
         guess = sample.prediction if sample.prediction.ndim == 1 else sample.prediction.argmax(0)
         prediction, target = np.where(valid, guess, -1) == each, sample.target == each
     else:
-        prediction = (sample.prediction > cut_of(sample.case, threshold, inclusive)) & valid
+        prediction = (sample.prediction > _cut(sample.case, threshold, inclusive)) & valid
         target = sample.target > 0
     shape = (sample.case.classes, *sample.shape)
     one_for_all = np.broadcast_to(valid.reshape(-1, *sample.shape), shape)
     return Masks(_laid_out(prediction, shape), _laid_out(target, shape), _laid_out(one_for_all, shape))
+
+
+def sizes_of(masks: Mask) -> Values:
+    """How many pixels each mask has."""
+    return np.array([np.count_nonzero(mask) for mask in masks], np.float64)
+
+
+def _cut(case: Case, threshold: float | None, inclusive: bool) -> float:
+    """That of the case; of labels an integer, which bytes are compared with as they are."""
+    return 0 if case.kind == "labels" else cut_of(case, threshold, inclusive)
 
 
 def _check_size(sample: Sample) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lossgauge_service.measures.masks import Mask, masks_of
+from lossgauge_service.measures.masks import Mask, masks_of, sizes_of
 from lossgauge_service.measures.nearest import Spacing, nearest
 from lossgauge_service.samples import Sample
 from lossgauge_service.statistics import Measure, Values
@@ -117,10 +117,8 @@ def record_of(sample: Sample, threshold: float | None, inclusive: bool, around: 
     surfaces = np.empty(len(masks.target), object)
     for place, pair in enumerate(zip(masks.prediction, masks.target, strict=True)):
         surfaces[place] = _surfaces(*pair, spacing, around)
-    axes = tuple(range(1, masks.target.ndim))
     both = masks.prediction & masks.target
-    sizes = [np.count_nonzero(mask, axes).astype(np.float64) for mask in (both, masks.prediction, masks.target)]
-    return SurfaceRecord(surfaces, *sizes)
+    return SurfaceRecord(surfaces, *map(sizes_of, (both, masks.prediction, masks.target)))
 
 
 def _surfaces(prediction: Mask, target: Mask, spacing: Spacing, around: Around) -> Surfaces:
@@ -162,28 +160,21 @@ def frame_of(mask: Mask) -> Frame | None:
 
 def border_of(mask: Mask, border: Connectivity, inside: tuple[tuple[bool, bool], ...] | None = None) -> Mask:
     """The pixels with a neighbour outside; beyond a side that `inside` names the mask goes on, beyond any other it ends."""
-    framed = np.pad(mask, 1)
-    for axis, sides in enumerate(inside or ()):
-        for end, goes_on in zip((0, -1), sides, strict=True):
-            framed[_at(axis, end)] |= goes_on
-    return np.asarray(mask & ~(_box_eroded(framed) if border == "full" else _cross_eroded(framed)))
+    inner = mask.copy()
+    for axis, sides in enumerate(inside or ((False, False),) * mask.ndim):
+        # the corners' neighbours too, where an axis finds what those before it have left
+        _erode(inner, inner.copy() if border == "full" else mask, axis, sides)
+    return np.asarray(mask & ~inner)
+
+
+def _erode(inner: Mask, mask: Mask, axis: int, goes_on: tuple[bool, bool]) -> None:
+    """Leave what has both of its neighbours along an axis in the mask."""
+    before, after = _at(axis, slice(None, -1)), _at(axis, slice(1, None))
+    inner[after] &= mask[before]
+    inner[before] &= mask[after]
+    for end, mask_goes_on in zip((0, -1), goes_on, strict=True):
+        inner[_at(axis, end)] &= mask_goes_on
 
 
 def _at(axis: int, place: Any) -> tuple[Any, ...]:
     return (*[slice(None)] * axis, place)
-
-
-def _cross_eroded(framed: Mask) -> Mask:
-    core = (slice(1, -1),) * framed.ndim
-    inner = framed[core].copy()
-    for axis in range(framed.ndim):
-        for part in (slice(None, -2), slice(2, None)):
-            inner &= framed[(*core[:axis], part, *core[axis + 1 :])]
-    return inner
-
-
-def _box_eroded(framed: Mask) -> Mask:
-    for axis in range(framed.ndim):
-        before, here, after = (framed[_at(axis, part)] for part in (slice(None, -2), slice(1, -1), slice(2, None)))
-        framed = before & here & after
-    return framed
