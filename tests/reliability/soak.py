@@ -78,7 +78,7 @@ def _head() -> str:
         "# Reliability, as figures",
         "",
         "What a platform relies on, measured against the running service. The quick forms are tests (`tests/reliability`); other",
-        "rows of it are tests alone: the limits just under and just over (`tests/contract/http/test_http_limits.py`), the number of",
+        "rows of it are tests alone: the limits just under and just over (`tests/contract/http/test_http_limit_table.py`), the number of",
         "launches of requests that wait together, and a caller that leaves before its turn (`tests/unit/test_batching.py`).",
         "",
         f"Measured {datetime.date.today()} by `{' '.join(['scripts/soak', *sys.argv[1:]])}` on {platform.machine()}, "
