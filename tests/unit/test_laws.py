@@ -26,7 +26,6 @@ from tests.scoring import Precision, asked, disagreements, finished, fitting, ke
 from tests.specs import VARIANTS
 from tests.strategies import CERTAIN_LOGITS, cases
 
-SOME = settings(max_examples=30)
 SEEDS = st.integers(0, 2**32 - 1)
 NEW_FILE = "a new file of specs is a family: tests/laws.py has to name it, and to say which laws hold for it"
 
@@ -76,7 +75,6 @@ def each_array(case: Case, change: Any) -> Case:
     return replace(case, prediction=change(case.prediction), target=change(case.target), weight=weight)
 
 
-@SOME
 @given(case=cases(), seed=SEEDS)
 def test_the_order_of_pixels_does_not_matter(engine: Engine, case: Case, seed: int) -> None:
     """An image with its pixels permuted has the same scores."""
@@ -91,7 +89,6 @@ def test_the_order_of_pixels_does_not_matter(engine: Engine, case: Case, seed: i
     assert disagreements(asked(engine, specs, case), asked(engine, specs, each_array(case, permuted))) == {}
 
 
-@SOME
 @given(case=cases(), widths=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=4))
 def test_ignored_padding_does_not_matter(engine: Engine, case: Case, widths: list[tuple[int, int]]) -> None:
     """An image in a frame of ignored pixels has the same scores."""
@@ -108,7 +105,6 @@ def test_ignored_padding_does_not_matter(engine: Engine, case: Case, widths: lis
     assert disagreements(asked(engine, specs, whole), asked(engine, specs, framed)) == {}
 
 
-@SOME
 @given(case=cases(), data=st.data())
 def test_tiles_add_up(engine: Engine, case: Case, data: st.DataObject) -> None:
     """The sums of an image's two parts, wherever it is cut, are added up to the scores of the whole."""
@@ -133,7 +129,6 @@ def _whole_and_added(engine: Engine, case: Case, parts: list[Case]) -> tuple[Map
 # --------------------------------------------------------------------------------------------------------------- classes
 
 
-@SOME
 @given(case=cases(tasks=("multiclass", "multilabel")), seed=SEEDS)
 def test_renaming_classes_permutes_their_values(engine: Engine, case: Case, seed: int) -> None:
     """Under new names for its classes a score has the same value, and the classes' values change places."""
@@ -174,7 +169,6 @@ def _in_order(score: Score, order: AnyArray) -> Score:
 # ---------------------------------------------------------------------------------------------------------- both together
 
 
-@SOME
 @given(case=cases(kinds=("labels",), soft_targets=False, ignored=False))
 def test_symmetric_scores_do_not_ask_which_is_the_target(engine: Engine, case: Case) -> None:
     """Two masks that change places have the same score."""
@@ -188,7 +182,6 @@ def _values(scores: Mapping[str, Score]) -> dict[str, Score]:
     return {key: Score(value=score.value) for key, score in scores.items()}
 
 
-@SOME
 @given(case=cases(kinds=("labels",), soft_targets=False, ignored=False))
 def test_precision_of_swapped_masks_is_recall(engine: Engine, case: Case) -> None:
     """What the one divides by the other's mask, the other divides by the one's."""
@@ -198,7 +191,6 @@ def test_precision_of_swapped_masks_is_recall(engine: Engine, case: Case) -> Non
     assert (there.value, there.per_class) == (back.value, back.per_class)
 
 
-@SOME
 @given(case=cases(weights=False, soft_targets=False, ignored=False))
 def test_a_perfect_prediction_is_best(engine: Engine, case: Case) -> None:
     """No prediction scores better than the target itself, in the direction that the catalogue tells."""
@@ -236,7 +228,6 @@ def _is_worse(spec: MetricSpec, value: float, other: float) -> bool:
 # ---------------------------------------------------------------------------------------------------------------- values
 
 
-@SOME
 @given(case=cases(), precision=st.sampled_from(("float64", "float32")))
 def test_scores_lie_in_their_range(engine: Engine, case: Case, precision: Precision) -> None:
     """Every value, and every class's, is in the interval that the catalogue tells."""
@@ -259,7 +250,6 @@ def _is_within(spec: MetricSpec, score: Score, slack: float) -> bool:
     return all(low - slack <= number <= high + slack for number in numbers)
 
 
-@SOME
 @given(case=cases(kinds=("logits",), extremes=False))
 def test_logits_agree_with_their_probabilities(engine: Engine, case: Case) -> None:
     """Logits score as the sigmoid or softmax of them does."""
@@ -280,7 +270,6 @@ def _probability(case: Case, x: AnyArray) -> AnyArray:
     return np.asarray(e / e.sum(0))
 
 
-@SOME
 @given(case=cases(kinds=("logits",)), precision=st.sampled_from(("float64", "float32")), data=st.data())
 def test_certain_logits_stay_finite(engine: Engine, case: Case, precision: Precision, data: st.DataObject) -> None:
     """Logits of +-1e4, right or wrong, never make a score infinite."""

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import torch
+from lossgauge_service import admission
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.blocks import Kernel
 from lossgauge_service.engine.kernels import Kernels
@@ -162,8 +163,9 @@ async def test_dropped(serving: Any, held: Held, score_request: Document) -> Non
     assert found("queue_duration_seconds_count", route=SCORE) == 6
 
 
-async def test_rejected(serving: Any, held: Held, score_request: Document) -> None:
+async def test_rejected(serving: Any, held: Held, score_request: Document, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is not taken is counted by why: too much waits, or the service is being stopped."""
+    monkeypatch.setattr(admission, "LINE_S", 0.2)
     async with serving(held, pending_pairs=1) as client:
         first = asyncio.create_task(client.post(SCORE, json=score_request))
         await until(lambda: held.launches == [1])
