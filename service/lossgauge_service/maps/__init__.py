@@ -36,8 +36,7 @@ class Mapped:
 
 def question_of(request: Subject, *specs: MetricSpec) -> Question:
     """What a request of maps says, as the question that a sample and a plan are made of."""
-    told = {name: getattr(request, name) for name in Subject.model_fields}
-    return Question.model_construct(**told, metrics=list(specs))
+    return Question.model_construct(**request.said(), metrics=list(specs))
 
 
 def plans_of(request: MapRequest) -> list[Plan | None]:
