@@ -11,7 +11,7 @@ from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Question, Score, Subject
 
 from lossgauge_service.engine import Engine
-from lossgauge_service.engine.pieces import Pieces, finished
+from lossgauge_service.engine.pieces import Pieces
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.maps.layout import as_sent, of_pixels, rounded
 from lossgauge_service.maps.mistakes import mistakes
@@ -65,11 +65,6 @@ def _check_losses(plan: Plan, request: MapRequest, pointer: str) -> None:
     allowed = (other for other, part in IMPLEMENTATIONS.items() if part.losses and request.task in other.about.tasks)
     names = sorted(other.model_fields["name"].default for other in allowed)
     raise MetricDoesNotFit(f"{told}; allowed of task {request.task!r}: {', '.join(names)}", pointer=pointer)
-
-
-def mapped(engine: Engine, request: MapRequest, plans: Sequence[Plan | None], sample: Sample) -> list[Mapped]:
-    """What `maps_in_pieces` finds, at once."""
-    return finished(maps_in_pieces(engine, request, plans, sample))
 
 
 def maps_in_pieces(
