@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from lossgauge.mapping import AnyMap, ErrorMap, GradientMap, LossMap, MapRequest
@@ -106,10 +105,11 @@ def _computed(engine: Engine, one: LossMap | GradientMap, plan: Plan, sample: Sa
     if isinstance(scores, LossgaugeError):
         raise scores
     [score] = scores.values()
-    make = (
-        partial(_loss, whole=outcomes.groups[0].sums) if isinstance(one, LossMap) else partial(_gradient, score=score)
-    )
-    array = yield from make(engine, plan, sample)
+    array: AnyArray | None
+    if isinstance(one, LossMap):
+        array = yield from _loss(engine, plan, sample, outcomes.groups[0].sums)
+    else:
+        array = yield from _gradient(engine, plan, sample, score)
     reason = NO_DERIVATIVE if array is None and score.value is not None else score.undefined
     return Mapped(one, array, reason, plan.specs[0], None if score.value is None else float(score.value))
 
