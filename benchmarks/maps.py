@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from lossgauge.mapping import MapRequest
 from lossgauge_service.engine import Engine
-from lossgauge_service.maps import mapped, plans_of, question_of
+from lossgauge_service.engine.pieces import finished
+from lossgauge_service.maps import maps_in_pieces, plans_of, question_of
 from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
 from torch import Tensor
@@ -51,7 +52,7 @@ def ours(engine: Engine, task: str, kind: str, metric: Any, prediction: Array, t
 
     def run() -> Array:
         sample = sample_of(question_of(request), prediction, target)
-        [found] = mapped(engine, request, plans_of(request), sample)
+        [found] = finished(maps_in_pieces(engine, request, plans_of(request), sample))
         if found.array is None:
             raise RuntimeError(f"{kind} of {metric}: {found.undefined}")
         return found.array

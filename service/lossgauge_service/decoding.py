@@ -30,7 +30,7 @@ REJECTIONS: dict[str, type[LossgaugeError]] = {
 }
 ROLES = ("/prediction", "/target", "/weight")
 MOST_ID_CHARACTERS = 200
-Asked = TypeVar("Asked", bound=Subject)
+Request = TypeVar("Request", bound=Subject)
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,9 @@ class Decoder:
         """The same; of two masks that travel as bits the bits, packed."""
         if not may_be_packed(question) or pair.weight is not None:
             return self.sample(question, pair)
-        prediction, target = self._compact(pair.prediction, "/prediction"), self._compact(pair.target, "/target")
-        if isinstance(prediction, Bits) and isinstance(target, Bits) and _fit(prediction, target):
+        prediction = self._array_or_bits(pair.prediction, "/prediction")
+        target = self._array_or_bits(pair.target, "/target")
+        if isinstance(prediction, Bits) and isinstance(target, Bits) and _are_a_pair(prediction, target):
             return sample_of_bits(question, prediction, target)
         return self._checked(question, array_of(prediction), array_of(target), None)
 
@@ -126,15 +127,15 @@ class Decoder:
         """An item that is decoded by itself; `at` points to it."""
         return self._item(question, document, at, Room(self.limits.decoded_bytes))
 
-    def _item(self, question: Question, document: Any, at: str, room: "Room") -> Item:
+    def _item(self, question: Question, document: Any, at: str, room: Room) -> Item:
         try:
             item = validated(BatchItem, document, at)
             room.check(at)
-            sample = self.compact_sample(_asked_of(question, item), item)
+            sample = self.compact_sample(_question_about(question, item), item)
             room.take(sample)
             return Item(item.id, sample, at)
         except LossgaugeError as error:
-            return Item(_id_in(document), error, at, own=_own(document))
+            return Item(_id_in(document), error, at, own=_own_pointers(document))
 
     def _stacked(self, request: BatchRequest) -> list[Item]:
         prediction, target, weight = self._arrays(request)
@@ -162,46 +163,46 @@ class Decoder:
         return self._array(pair.prediction, "/prediction"), self._array(pair.target, "/target"), weight
 
     def _array(self, array: Array, at: str) -> AnyArray:
-        with _rejections(at):
+        with _pointing_to(at):
             return array.decode(self.attachments, self.caps)
 
-    def _compact(self, array: Array, at: str) -> AnyArray | Bits:
-        with _rejections(at):
+    def _array_or_bits(self, array: Array, at: str) -> AnyArray | Bits:
+        with _pointing_to(at):
             return array.decode_compact(self.attachments, self.caps)
 
 
-def _fit(prediction: Bits, target: Bits) -> bool:
+def _are_a_pair(prediction: Bits, target: Bits) -> bool:
     """Whether two masks are a pair; where they are none, it is told as of any other arrays."""
     return prediction.shape == target.shape and len(prediction.packed) > 0
 
 
 def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
     """The request of one pair."""
-    return _asked(ScoreRequest, envelope.document, limits)
+    return _request(ScoreRequest, envelope.document, limits)
 
 
 def map_request(envelope: Envelope, limits: Limits) -> MapRequest:
     """The request of one pair's maps."""
-    return _asked(MapRequest, envelope.document, limits)
+    return _request(MapRequest, envelope.document, limits)
 
 
 def batch_request(envelope: Envelope, limits: Limits) -> BatchRequest:
     """The request of a batch; its items are not read yet."""
     _check_length(envelope.document, "items", limits.items)
-    return _asked(BatchRequest, envelope.document, limits)
+    return _request(BatchRequest, envelope.document, limits)
 
 
 def stream_request(document: dict[str, Any], limits: Limits) -> StreamRequest:
     """The question of a stream."""
-    return _asked(StreamRequest, document, limits)
+    return _request(StreamRequest, document, limits)
 
 
 def sweep_request(envelope: Envelope, limits: Limits) -> SweepRequest:
     """The request of a sweep."""
-    return _asked(SweepRequest, envelope.document, limits)
+    return _request(SweepRequest, envelope.document, limits)
 
 
-def _asked(model: type[Asked], document: dict[str, Any], limits: Limits) -> Asked:
+def _request(model: type[Request], document: dict[str, Any], limits: Limits) -> Request:
     _check_length(document, "metrics", limits.metrics)
     request = validated(model, document)
     _check_count("classes", request.num_classes or 0, limits.classes, "/num_classes")
@@ -245,12 +246,12 @@ def _ids_for(count: int, ids: list[str] | None) -> list[str | None]:
     return [*ids]
 
 
-def _asked_of(question: Question, item: BatchItem) -> Question:
+def _question_about(question: Question, item: BatchItem) -> Question:
     """The question with what an item says for itself."""
     return question if item.spacing is None else question.model_copy(update={"spacing": item.spacing})
 
 
-def _own(document: Any) -> tuple[str, ...]:
+def _own_pointers(document: Any) -> tuple[str, ...]:
     given = isinstance(document, dict) and document.get("spacing") is not None
     return (*ROLES, "/spacing") if given else ROLES
 
@@ -261,7 +262,7 @@ def _id_in(document: Any) -> str | None:
 
 
 @contextmanager
-def _rejections(at: str) -> Iterator[None]:
+def _pointing_to(at: str) -> Iterator[None]:
     """An array that is rejected is an error at its place."""
     try:
         yield

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,14 @@ NO_SCORES = Score(value=None, undefined="no_scores")
 
 @dataclass(frozen=True)
 class Plan:
-    """The metrics of a request, their defaults written out, and their implementations."""
+    """The metrics of a request, their defaults written out."""
 
     specs: tuple[MetricSpec, ...]
-    implementations: tuple[Implementation[Any], ...]
+
+    @cached_property
+    def implementations(self) -> tuple[Implementation[Any], ...]:
+        """That of each metric."""
+        return tuple(IMPLEMENTATIONS[type(spec)] for spec in self.specs)
 
     def statistics(self, case: Case) -> tuple[Statistic, ...]:
         """The union of what the metrics need, each once. Raises `MetricDoesNotFit`, pointing to /metrics/i or within it."""
@@ -128,7 +132,7 @@ def plan_for(question: Question) -> Plan:
         (_check_about if question.regions is None else _check_regions)(spec, question, place)
     if question.regions is not None and question.prediction_kind != "labels":
         specs = tuple(spec.of_masks() for spec in specs)
-    return Plan(specs, tuple(IMPLEMENTATIONS[type(spec)] for spec in specs))
+    return Plan(specs)
 
 
 def _check_about(spec: MetricSpec, question: Question, place: int) -> None:

@@ -196,23 +196,18 @@ class Differentiable(ABC):
         """
 
 
-Found = TypeVar("Found")
-
-
-class Basis(ABC, Generic[Found]):
-    """What measures may have in common, found from a whole sample: a frozen dataclass of what decides it, and how it is found."""
-
-    @abstractmethod
-    def find(self, sample: Sample, device: torch.device) -> Found:
-        """What is found. Raises `LossgaugeError` where it cannot be."""
+Found = TypeVar("Found", bound=tuple[Any, ...])
 
 
 class Derived(Measure[Record], Generic[Record, Found]):
-    """A measure of what is found first: once a sample, for all measures of the same basis."""
+    """A measure of what another finds: once a sample, for all that are derived from the same one.
+
+    What is not asked for itself, only derived from, is never stacked: its record may hold anything.
+    """
 
     @property
     @abstractmethod
-    def basis(self) -> Basis[Found]:
+    def basis(self) -> Measure[Found]:
         """What it is derived from."""
 
     @abstractmethod
@@ -220,7 +215,7 @@ class Derived(Measure[Record], Generic[Record, Found]):
         """The record. Raises `LossgaugeError` where there is none."""
 
     def measure(self, sample: Sample, device: torch.device) -> Record:
-        return self.derive(self.basis.find(sample, device))
+        return self.derive(self.basis.measure(sample, device))
 
 
 PixelStatistic = Totals | Moments | Squares | Entropy | Counts | Pairs

@@ -41,7 +41,7 @@ from lossgauge.sweeps import (
     SweepRequest,
     ThresholdRow,
 )
-from lossgauge.wire import Question, Score, Subject
+from lossgauge.wire import Question, Score
 
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.metrics import IMPLEMENTATIONS
@@ -76,7 +76,7 @@ class Sweeping:
     @cached_property
     def plan(self) -> Plan:
         """The columns at the request's threshold; the counts at each threshold, and the loss at each gamma, once."""
-        return _plan_of([*self.columns.specs, *self._masks, *self._losses])
+        return Plan((*self.columns.specs, *self._masks, *self._losses))
 
     @property
     def _masks(self) -> list[Thresholded]:
@@ -105,7 +105,7 @@ class Sweeping:
     def _threshold_rows(self, sums: Sums, case: Case, auc: Score | None) -> list[ThresholdRow]:
         masks = self._masks
         columns = [spec for spec in self.columns.specs if isinstance(spec, Thresholded)]
-        first = _plan_of([spec.model_copy(update={"threshold": masks[0].threshold}) for spec in columns])
+        first = Plan(tuple(spec.model_copy(update={"threshold": masks[0].threshold}) for spec in columns))
         scores = _finished(first, _rows_of(masks, sums, case), case)
         pairs = zip(self.swept.thresholds or [], scores, strict=True)
         return [ThresholdRow(threshold=threshold, **_mask_numbers(row, auc)) for threshold, row in pairs]
@@ -131,8 +131,7 @@ def sweeping(request: SweepRequest) -> Sweeping:
         # a soft target has no positives to rank
         *([RocAuc(average=how)] if swept.auc and request.target_kind == "labels" else []),
     ]
-    subject = {name: getattr(request, name) for name in Subject.model_fields}
-    question = Question(**subject, metrics=columns)
+    question = Question(**request.said(), metrics=columns)
     return Sweeping(swept, question, plan_for(question))
 
 
@@ -143,10 +142,6 @@ def _of_the_grid(error: MetricDoesNotFit) -> MetricDoesNotFit:
     """What keeps a cell's loss from fitting, as the grid's: its parameters are the same in every cell."""
     _, _, _, *parameter = (error.pointer or "").split("/")
     return MetricDoesNotFit(error.detail, pointer="/".join(["/sweep/focal", *parameter]))
-
-
-def _plan_of(specs: Sequence[MetricSpec]) -> Plan:
-    return Plan(tuple(specs), tuple(IMPLEMENTATIONS[type(spec)] for spec in specs))
 
 
 def _rows_of(specs: Sequence[MetricSpec], sums: Sums, case: Case) -> Sums:

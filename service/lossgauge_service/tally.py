@@ -93,12 +93,8 @@ class Tally:
 
 def bounded(plan: Plan, case: Case) -> Plan:
     """The plan of those metrics whose statistics do not grow with the data."""
-    pairs = [
-        (spec, part)
-        for spec, part in zip(plan.specs, plan.implementations, strict=True)
-        if not any(_grows(statistic) for statistic in part.needs(spec, case))
-    ]
-    return Plan(tuple(spec for spec, _ in pairs), tuple(part for _, part in pairs))
+    pairs = zip(plan.specs, plan.implementations, strict=True)
+    return Plan(tuple(spec for spec, part in pairs if not any(map(_grows, part.needs(spec, case)))))
 
 
 def share_of(plan: Plan, scores: Sequence[Mapping[str, Score] | None], groups: Sequence[Group]) -> Share:

@@ -17,6 +17,7 @@ from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Sample, sample_of, unpacked
 from lossgauge_service.settings import Settings
+from lossgauge_service.statistics import Counts, Entropy, Moments, Pairs, PixelStatistic, Sums, Totals
 from numpy.typing import NDArray
 
 from tests.scoring import fitting, keyed, scores_of
@@ -45,6 +46,18 @@ def decoded(asked: ScoreRequest, attachments: Attachments | None = None) -> Samp
     return Decoder(attachments or {}, SETTINGS.caps, SETTINGS.limits).compact_sample(asked, asked)
 
 
+def sums_of(samples: list[Sample]) -> Sums:
+    """What is counted of them."""
+    return Sums(np.zeros(len(samples)), counted([Totals(), Counts()], samples))
+
+
+@pytest.mark.parametrize("statistic", [Moments(), Entropy(), Pairs()], ids=lambda key: type(key).__name__)
+def test_nothing_else_is_counted(statistic: PixelStatistic) -> None:
+    """A statistic that masks of labels have no count of is refused: the counts are never given in its place."""
+    with pytest.raises(AssertionError, match=r"not counted|no pairs"):
+        counted([statistic], [decoded(asked_of(*pair_of((5, 13))))])
+
+
 @pytest.mark.parametrize("pixels", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
 @pytest.mark.parametrize("ignored", [False, True], ids=["whole", "ignored"])
 def test_bytes_are_counted_as_they_are_one_by_one(pixels: int, ignored: bool) -> None:
@@ -52,16 +65,16 @@ def test_bytes_are_counted_as_they_are_one_by_one(pixels: int, ignored: bool) ->
     rng = np.random.default_rng(pixels)
     p, t = rng.integers(0, 2, (3, 2, pixels), np.int8), rng.integers(-ignored, 2, (3, 2, pixels), np.int8)
     question = Question(task="multilabel", prediction_kind="labels", ignore_index=-1, metrics=[m.Dice()])
-    found = counted([sample_of(question, *pair) for pair in zip(p, t, strict=True)])
+    found = sums_of([sample_of(question, *pair) for pair in zip(p, t, strict=True)])
     for name, places in {
         "tp": (p == 1) & (t == 1),
         "fp": (p == 1) & (t == 0),
         "fn": (p == 0) & (t == 1),
         "tn": (p == 0) & (t == 0),
     }.items():
-        assert getattr(found.counts, name).tolist() == places.sum(-1).tolist(), name
+        assert getattr(found.counts(Counts()), name).tolist() == places.sum(-1).tolist(), name
     for name, places in {"valid": t >= 0, "positive": t == 1, "negative": t == 0}.items():
-        assert getattr(found.totals, name).tolist() == places.sum(-1).tolist(), name
+        assert getattr(found.totals(), name).tolist() == places.sum(-1).tolist(), name
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -103,7 +116,7 @@ def test_parts_of_bits_stay_packed() -> None:
     assert sample.case.packed
     assert (unpacked(sample).prediction[0] == prediction.reshape(-1)).all()
     assert (unpacked(sample).target[0] == target.reshape(-1)).all()
-    assert counted([sample]).counts.tp.tolist() == [[(prediction & target).sum()]]
+    assert sums_of([sample]).counts(Counts()).tp.tolist() == [[(prediction & target).sum()]]
 
 
 UNPACKED: dict[str, dict[str, Any]] = {

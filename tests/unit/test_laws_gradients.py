@@ -10,6 +10,7 @@ from lossgauge.metrics.spec import PredictionKind
 from lossgauge.tasks import Task
 from lossgauge.wire import Question, Score, TargetKind
 from lossgauge_service.engine import Engine
+from lossgauge_service.engine.pieces import finished
 from lossgauge_service.errors import MetricDoesNotFit
 from lossgauge_service.maps.layout import as_sent
 from lossgauge_service.plan import plan_for
@@ -105,7 +106,7 @@ def failure(engine: Engine, spec: MetricSpec, scene: Scene) -> str | None:
     direction = np.random.default_rng(5).normal(size=x.shape)
     if scene.kind == "probabilities":
         direction *= x * (1 - x)
-    gradient = as_sent(engine.gradient(plan, sample(x)), sample(x))
+    gradient = as_sent(finished(engine.gradient_in_pieces(plan, sample(x))), sample(x))
     moved = [factor * (value(x + times * STEP * direction) or 0.0) for times, factor in DIFFERENCE.items()]
     expected, found = sum(moved) / STEP, (gradient * direction).sum()
     scale = np.abs(gradient * direction).sum()
@@ -151,7 +152,7 @@ def test_a_gradient_of_boxes_is_the_derivative_of_the_score(engine: Engine, spec
         sample = sample_of(question, prediction, target)
         return value_of(scores_of(engine, plan, [sample])[0][spec.answer_key]) or 0.0
 
-    found = engine.gradient(plan, sample_of(question, boxes[0], target))
+    found = finished(engine.gradient_in_pieces(plan, sample_of(question, boxes[0], target)))
     for place in np.ndindex(boxes[0].shape):
         step = np.zeros(boxes[0].shape)
         step[place] = STEP

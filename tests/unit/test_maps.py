@@ -8,8 +8,9 @@ import pytest
 import torch
 from lossgauge.mapping import MapRequest
 from lossgauge_service.engine import Engine
+from lossgauge_service.engine.pieces import finished
 from lossgauge_service.errors import MetricDoesNotFit
-from lossgauge_service.maps import Mapped, mapped, plans_of, question_of
+from lossgauge_service.maps import Mapped, maps_in_pieces, plans_of, question_of
 from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -28,7 +29,7 @@ def maps_of(engine: Engine, asked: Document, *arrays: Any) -> list[Mapped]:
         {"task": "binary", "prediction_kind": "logits", "prediction": NOTHING, "target": NOTHING} | asked
     )
     sample = sample_of(question_of(request), *(np.array(array) for array in arrays))
-    return mapped(engine, request, plans_of(request), sample)
+    return finished(maps_in_pieces(engine, request, plans_of(request), sample))
 
 
 def gradient(engine: Engine, metric: Any, asked: Document, *arrays: Any) -> NDArray[Any]:

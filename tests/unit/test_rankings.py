@@ -10,11 +10,11 @@ from lossgauge.wire import Question
 from lossgauge_service.engine import Engine
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.measures.confidences import Column
-from lossgauge_service.measures.ranking import sorted_on
+from lossgauge_service.measures.ranking import Ranked, sorted_on
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Case as SampleCase
 from lossgauge_service.samples import sample_of
-from lossgauge_service.statistics import Derived
+from lossgauge_service.statistics import Derived, Measure
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -244,4 +244,6 @@ def test_losses_and_areas_of_an_order_sort_once() -> None:
     statistics = plan_for(Question(task="binary", prediction_kind="logits", metrics=asked)).statistics(
         SampleCase("binary", "logits", 1)
     )
-    assert len({key.basis for key in statistics if isinstance(key, Derived)}) == 1
+    measures = [key for key in statistics if isinstance(key, Measure)]
+    assert {key.basis if isinstance(key, Derived) else key for key in measures} == {Ranked()}
+    assert len(measures) > 1

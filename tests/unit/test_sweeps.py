@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lossgauge.metrics import BoundaryWeight
 from lossgauge.sweeps import SHARED, Cell, FocalGrid, Sweep, SweepRequest
-from lossgauge.wire import Question, Subject
+from lossgauge.wire import Question
 from lossgauge_service.engine.kernels import COMPILED_CLASSES, COMPILED_ROWS
 from lossgauge_service.engine.loads import shared_out
 from lossgauge_service.engine.passes import Pass
@@ -123,8 +123,7 @@ def test_every_cell_is_finished_with_its_own_gamma(name: str) -> None:
         cells = sweep.tables(Outcomes(1, (Group(case, (0,), sums),), {})).cells or []
         losses = [grid.loss(alpha, gamma) for alpha in ALPHAS for gamma in GAMMAS]
         keyed: list[Any] = [loss.model_copy(update={"key": str(place)}) for place, loss in enumerate(losses)]
-        subject = {name: getattr(request, name) for name in Subject.model_fields}
-        [scores] = finished(plan_for(Question(**subject, metrics=keyed)), sums, case)
+        [scores] = finished(plan_for(Question(**request.said(), metrics=keyed)), sums, case)
         expected = [
             (score.value, *((score.model_extra or {}).get(part) for part in ("positive", "negative", "positive_share")))
             for score in scores.values()

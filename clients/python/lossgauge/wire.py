@@ -96,6 +96,10 @@ class Subject(Message):
         description="Unions of classes (multiclass): each region is scored as a mask of labels, in place of the classes.",
     )
 
+    def said(self) -> dict[str, Any]:
+        """What it says of its arrays, by name, whatever else the request asks."""
+        return {name: getattr(self, name) for name in Subject.model_fields}
+
     @model_validator(mode="after")
     def _labels_need_a_number_of_classes(self) -> Self:
         if self.task == "multiclass" and self.prediction_kind == "labels" and self.num_classes is None:

@@ -20,7 +20,7 @@ from lossgauge_service.engine.gradients import check_smooth, gradient_of
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.measuring import measured
 from lossgauge_service.engine.passes import Passed, passes_of, run_pass, tables_of
-from lossgauge_service.engine.pieces import Pieces, finished
+from lossgauge_service.engine.pieces import Pieces
 from lossgauge_service.engine.staging import Part, Staged, staged
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.measures import nearest
@@ -83,10 +83,6 @@ class Engine:
     def check_gradient(self, plan: Plan, sample: Sample) -> None:
         """Raises `MetricDoesNotFit` where the plan's metric has no gradient with respect to the sample's prediction."""
         check_smooth(plan.specs[0], plan.implementations[0], plan.statistics(sample.case), sample.case)
-
-    def gradient(self, plan: Plan, sample: Sample) -> Values:
-        """What `gradient_in_pieces` finds, at once."""
-        return finished(self.gradient_in_pieces(plan, sample))
 
     def gradient_in_pieces(self, plan: Plan, sample: Sample) -> Pieces[Values]:
         """d score / d prediction, (classes, pixels) or (boxes, 4), of a plan of one metric and a sample that has a score.

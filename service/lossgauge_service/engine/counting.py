@@ -1,4 +1,4 @@
-"""Masks of labels, counted as the bytes and the bits that they are: no kernel reads them."""
+"""What is counted without a kernel: masks of labels, as the bytes and the bits that they are, and pairs of classes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossgauge_service.samples import AnyArray, Sample
-from lossgauge_service.statistics import Counts, CountSums, Statistic, Totals, TotalSums, Values
+from lossgauge_service.statistics import (
+    Counts,
+    CountSums,
+    Pairs,
+    PairSums,
+    PixelStatistic,
+    Statistic,
+    Sum,
+    Totals,
+    TotalSums,
+    Values,
+)
 
 BLOCK = 2**17
 """Bytes of a block: what is made of it stays in a core's cache."""
@@ -25,11 +36,45 @@ class Sizes(NamedTuple):
     valid: int
 
 
-class Counted(NamedTuple):
-    """What is known of masks of labels, (samples, classes) each."""
+class Overlaps(NamedTuple):
+    """The sizes of masks, (samples, classes) each."""
 
-    totals: TotalSums
-    counts: CountSums
+    both: Values
+    predicted: Values
+    targeted: Values
+    valid: Values
+
+    @property
+    def totals(self) -> TotalSums:
+        """What the targets have."""
+        return TotalSums(self.valid, self.targeted, self.valid - self.targeted)
+
+    @property
+    def counts(self) -> CountSums:
+        """How many pixels are right and wrong."""
+        fp, fn = self.predicted - self.both, self.targeted - self.both
+        return CountSums(self.both, fp, fn, self.valid - self.targeted - fp)
+
+
+class Confusions(NamedTuple):
+    """The confusion matrices of maps of classes (samples, classes, classes), and how many pixels of each class count."""
+
+    matrices: Values
+    valid: Values
+
+    @property
+    def totals(self) -> TotalSums:
+        """What the targets have."""
+        return TotalSums(self.valid, self.matrices.sum(2), np.zeros_like(self.valid))
+
+    @property
+    def counts(self) -> CountSums:
+        """How much is right and wrong."""
+        # sums alone: a small count of weights is not what is left of a large one
+        others = 1 - np.eye(self.matrices.shape[-1])
+        wrong = self.matrices * others
+        rest = np.einsum("nij,ci,cj->nc", self.matrices, others, others, optimize=True)
+        return CountSums(self.matrices.diagonal(axis1=1, axis2=2).copy(), wrong.sum(1), wrong.sum(2), rest)
 
 
 def countable(statistics: Iterable[Statistic]) -> bool:
@@ -37,16 +82,33 @@ def countable(statistics: Iterable[Statistic]) -> bool:
     return all(isinstance(key, Totals | Counts) and key.weight is None for key in statistics)
 
 
-def counted(samples: Sequence[Sample]) -> Counted:
-    """The totals and the counts of samples of one case, whose predictions are masks of labels without weights."""
+def counted(statistics: Iterable[PixelStatistic], samples: Sequence[Sample]) -> dict[Statistic, Sum]:
+    """The sums of samples of one case, whose predictions are labels: maps of classes, or masks without weights."""
+    found = _confusions(samples) if samples[0].case.task == "multiclass" else _overlaps(samples)
+    return {key: _sum(key, found) for key in statistics}
+
+
+def guessed_pairs(samples: Sequence[Sample]) -> PairSums:
+    """The pairs of classes of samples whose predictions are scores: the class with the highest is the guess."""
+    return PairSums(np.stack([_matrix(sample.prediction.argmax(0), sample) for sample in samples]))
+
+
+def _sum(key: PixelStatistic, found: Overlaps | Confusions) -> Sum:
+    if isinstance(key, Totals):
+        return found.totals
+    if isinstance(key, Counts):
+        return found.counts
+    assert isinstance(key, Pairs), f"{key} is not counted"
+    assert isinstance(found, Confusions), "masks have no pairs of classes"
+    return PairSums(found.matrices)
+
+
+# ----------------------------------------------------------------------------------------------------------------- masks
+
+
+def _overlaps(samples: Sequence[Sample]) -> Overlaps:
     rows = [_packed_sizes(sample) if sample.case.packed else _all_sizes(sample) for sample in samples]
-    both, predicted, targeted, valid = np.moveaxis(np.array(rows, np.float64), -1, 0)
-    return _records(both, predicted, targeted, valid)
-
-
-def _records(both: Values, predicted: Values, targeted: Values, valid: Values) -> Counted:
-    fp, fn = predicted - both, targeted - both
-    return Counted(TotalSums(valid, targeted, valid - targeted), CountSums(both, fp, fn, valid - targeted - fp))
+    return Overlaps(*np.moveaxis(np.array(rows, np.float64), -1, 0))
 
 
 def _all_sizes(sample: Sample) -> list[Sizes]:
@@ -89,3 +151,23 @@ def _words(packed: AnyArray) -> NDArray[np.uint64]:
 
 def _ones(words: NDArray[np.uint64]) -> int:
     return int(np.bitwise_count(words).sum(dtype=np.int64))
+
+
+# ------------------------------------------------------------------------------------------------------------------ maps
+
+
+def _confusions(samples: Sequence[Sample]) -> Confusions:
+    matrices = np.stack([_matrix(sample.prediction, sample) for sample in samples])
+    return Confusions(matrices, np.stack([_class_sizes(sample) for sample in samples]))
+
+
+def _matrix(guess: AnyArray, sample: Sample) -> Values:
+    """The weight of each pair of classes: rows the target's, columns the prediction's."""
+    classes, valid = sample.case.classes, sample.target >= 0
+    place = sample.target[valid].astype(np.int64) * classes + guess[valid]
+    weight = None if sample.weight is None else sample.weight[valid]
+    return np.bincount(place, weight, classes**2).reshape(classes, classes).astype(np.float64)
+
+
+def _class_sizes(sample: Sample) -> Values:
+    return np.bincount(sample.target[sample.target >= 0], minlength=sample.case.classes).astype(np.float64)

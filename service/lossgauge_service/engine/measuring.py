@@ -11,7 +11,7 @@ import torch
 from lossgauge_service.engine.blocks import Blocks
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.samples import Sample
-from lossgauge_service.statistics import Basis, Derived, Measure, Statistic
+from lossgauge_service.statistics import Derived, Measure, Statistic
 
 Records = dict[Statistic, Any]
 
@@ -45,15 +45,13 @@ def _records(keys: Sequence[Measure[Any]], blocks: Blocks, sample: Sample) -> Re
 
 
 def _found(keys: Sequence[Measure[Any]], sample: Sample, device: torch.device) -> Records:
-    found = {basis: basis.find(sample, device) for basis in _bases(keys)}
-    return {
-        key: key.derive(found[key.basis]) if isinstance(key, Derived) else key.measure(sample, device) for key in keys
-    }
+    found = {basis: basis.measure(sample, device) for basis in dict.fromkeys(map(_basis, keys))}
+    return {key: key.derive(found[key.basis]) if isinstance(key, Derived) else found[key] for key in keys}
 
 
-def _bases(keys: Sequence[Measure[Any]]) -> dict[Basis[Any], None]:
-    """Each once, in the order of the keys."""
-    return dict.fromkeys(key.basis for key in keys if isinstance(key, Derived))
+def _basis(key: Measure[Any]) -> Measure[Any]:
+    """What is measured for a key: itself, where it is not derived."""
+    return key.basis if isinstance(key, Derived) else key
 
 
 def _stacked(records: Sequence[Any]) -> Any:

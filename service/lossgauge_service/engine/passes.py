@@ -9,12 +9,12 @@ import numpy as np
 from lossgauge.metrics import BoundaryWeight
 
 from lossgauge_service.cuts import cut_of
-from lossgauge_service.engine.counting import counted
+from lossgauge_service.engine.counting import counted, guessed_pairs
 from lossgauge_service.engine.expressions import Variant
 from lossgauge_service.engine.kernels import Kernels
 from lossgauge_service.engine.loads import Key, Load, clip_of
 from lossgauge_service.engine.tiles import Ledger, Row, Tiles, class_tiles, row_tiles
-from lossgauge_service.samples import AnyArray, Case, Sample, case_one_vs_rest, one_vs_rest
+from lossgauge_service.samples import Case, Sample, case_one_vs_rest, one_vs_rest
 from lossgauge_service.statistics import (
     Counts,
     CountSums,
@@ -23,7 +23,6 @@ from lossgauge_service.statistics import (
     Moments,
     MomentSums,
     Pairs,
-    PairSums,
     PixelStatistic,
     Squares,
     SquareSums,
@@ -144,44 +143,32 @@ def _tiles(the_pass: Pass, samples: Sequence[Sample]) -> list[Tiles]:
 
 def run_pass(laid: Laid, kernels: Kernels) -> Passed:
     """The sums of each sample, and what the pass saw of its values."""
-    classes = laid.the_pass.case.task == "multiclass"
-    if laid.the_pass.counts_labels:
-        return (_label_maps if classes else _label_masks)(laid.the_pass, laid.samples)
-    return (_classes if classes else _masks)(laid, kernels)
+    the_pass, samples = laid.the_pass, laid.samples
+    if the_pass.counts_labels:
+        # labels have been checked, and have no extremes to be
+        return Passed(counted(the_pass.statistics, samples), np.zeros(len(samples)), np.zeros(len(samples)))
+    columns = (_class_columns if the_pass.case.task == "multiclass" else _mask_columns)(laid, kernels)
+    tables = tables_of(the_pass, columns)
+    tables |= {key: guessed_pairs(samples) for key in the_pass.statistics if isinstance(key, Pairs)}
+    return Passed(tables, columns["low"].min(1), columns["high"].max(1))
 
 
 def tables_of(the_pass: Pass, columns: Columns) -> dict[Statistic, Sum]:
     """The sums of what is summed of values (not of labels, and no pairs) from columns of any number of rows."""
-    if the_pass.case.task == "multiclass":
-        return {key: _class_sum(the_pass, (), key, columns) for key in the_pass.statistics}
-    return {key: _mask_sum(the_pass, key, columns) for key in the_pass.statistics}
+    sums = _class_sum if the_pass.case.task == "multiclass" else _mask_sum
+    return {key: sums(the_pass, key, columns) for key in the_pass.statistics if not isinstance(key, Pairs)}
 
 
 # ----------------------------------------------------------------------------------------------------------------- masks
 
 
-def _masks(laid: Laid, kernels: Kernels) -> Passed:
+def _mask_columns(laid: Laid, kernels: Kernels) -> Columns:
     the_pass = laid.the_pass
     shape = len(laid.samples), the_pass.case.classes
     ledger = Ledger(shape[0] * shape[1])
     for tiles in laid.tiles:
         ledger.enter(tiles.owners, kernels.rows(tiles, the_pass.load, the_pass.variant))
-    columns = {key: values.reshape(shape) for key, values in ledger.columns.items()}
-    tables: dict[Statistic, Sum] = {key: _mask_sum(the_pass, key, columns) for key in the_pass.statistics}
-    return Passed(tables, columns["low"].min(1), columns["high"].max(1))
-
-
-def _label_masks(the_pass: Pass, samples: Sequence[Sample]) -> Passed:
-    found = counted(samples)
-    tables: dict[Statistic, Sum] = {
-        key: found.totals if isinstance(key, Totals) else found.counts for key in the_pass.statistics
-    }
-    return _of_labels(tables, len(samples))
-
-
-def _of_labels(tables: dict[Statistic, Sum], samples: int) -> Passed:
-    """Labels have been checked, and have no extremes to be."""
-    return Passed(tables, np.zeros(samples), np.zeros(samples))
+    return {key: values.reshape(shape) for key, values in ledger.columns.items()}
 
 
 def _mask_rows(sample: Sample, boundary: BoundaryWeight | None) -> list[Row]:
@@ -199,7 +186,7 @@ def _mask_sum(the_pass: Pass, key: PixelStatistic, columns: Columns) -> Sum:
         return _named(SquareSums, columns) if the_pass.case.soft else _hard_squares(columns, columns["positive"])
     if isinstance(key, Entropy):
         return EntropySums(columns[the_pass.column(key, "+")], columns[the_pass.column(key, "-")])
-    assert isinstance(key, Counts)
+    assert isinstance(key, Counts), f"{key} is not a sum over masks"
     return CountSums(*_hits(the_pass, the_pass.cut(key), columns))
 
 
@@ -230,17 +217,15 @@ def _hits(the_pass: Pass, cut: float, columns: Columns) -> tuple[Values, Values,
 # --------------------------------------------------------------------------------------------------------------- classes
 
 
-def _classes(laid: Laid, kernels: Kernels) -> Passed:
-    the_pass, samples = laid.the_pass, laid.samples
-    ledger = Ledger(len(samples))
+def _class_columns(laid: Laid, kernels: Kernels) -> Columns:
+    the_pass = laid.the_pass
+    ledger = Ledger(len(laid.samples))
     for tiles in laid.tiles:
         ledger.enter(tiles.owners, kernels.classes(tiles, the_pass.load, the_pass.variant))
-    columns = ledger.columns
-    tables: dict[Statistic, Sum] = {key: _class_sum(the_pass, samples, key, columns) for key in the_pass.statistics}
-    return Passed(tables, columns["low"].min(1), columns["high"].max(1))
+    return ledger.columns
 
 
-def _class_sum(the_pass: Pass, samples: Sequence[Sample], key: PixelStatistic, columns: Columns) -> Sum:
+def _class_sum(the_pass: Pass, key: PixelStatistic, columns: Columns) -> Sum:
     weight = columns["weight"]
     if isinstance(key, Totals):
         return TotalSums(columns["count"], weight, np.zeros_like(weight))
@@ -251,48 +236,11 @@ def _class_sum(the_pass: Pass, samples: Sequence[Sample], key: PixelStatistic, c
     if isinstance(key, Entropy):
         loss = columns[the_pass.column(key, "")]
         return EntropySums(loss, np.zeros_like(loss))
-    if isinstance(key, Pairs):
-        return PairSums(np.stack([_matrix(sample.prediction.argmax(0), sample) for sample in samples]))
+    assert isinstance(key, Counts), f"{key} is not a sum over classes"
     if the_pass.variant.fractional:
         return CountSums(columns["hit"], columns["fp"], columns["fn"], columns["tn"])
-    return _counted(columns["hit"], columns["guess"], weight)
+    return _guesses(columns["hit"], columns["guess"], weight)
 
 
-def _counted(hit: Values, guess: Values, target: Values) -> CountSums:
+def _guesses(hit: Values, guess: Values, target: Values) -> CountSums:
     return CountSums(hit, guess - hit, target - hit, target.sum(-1, keepdims=True) - guess - target + hit)
-
-
-def _matrix(guess: AnyArray, sample: Sample) -> Values:
-    """The weight of each pair of classes: rows the target's, columns the prediction's."""
-    classes, valid = sample.case.classes, sample.target >= 0
-    place = sample.target[valid].astype(np.int64) * classes + guess[valid]
-    weight = None if sample.weight is None else sample.weight[valid]
-    return np.bincount(place, weight, classes**2).reshape(classes, classes).astype(np.float64)
-
-
-def _label_maps(the_pass: Pass, samples: Sequence[Sample]) -> Passed:
-    """The totals, the counts and the pairs of two label maps, from their confusion matrices."""
-    matrices = np.stack([_matrix(sample.prediction, sample) for sample in samples])
-    valid = np.stack([_class_sizes(sample) for sample in samples])
-    tables: dict[Statistic, Sum] = {key: _pair_sum(key, matrices, valid) for key in the_pass.statistics}
-    return _of_labels(tables, len(samples))
-
-
-def _class_sizes(sample: Sample) -> Values:
-    return np.bincount(sample.target[sample.target >= 0], minlength=sample.case.classes).astype(np.float64)
-
-
-def _pair_sum(key: PixelStatistic, matrices: Values, valid: Values) -> Sum:
-    if isinstance(key, Totals):
-        return TotalSums(valid, matrices.sum(2), np.zeros_like(valid))
-    if isinstance(key, Pairs):
-        return PairSums(matrices)
-    return _counts_of_pairs(matrices)
-
-
-def _counts_of_pairs(matrices: Values) -> CountSums:
-    # sums alone: a small count of weights is not what is left of a large one
-    others = 1 - np.eye(matrices.shape[-1])
-    wrong = matrices * others
-    rest = np.einsum("nij,ci,cj->nc", matrices, others, others, optimize=True)
-    return CountSums(matrices.diagonal(axis1=1, axis2=2).copy(), wrong.sum(1), wrong.sum(2), rest)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from lossgauge.mapping import AnyMap, ErrorMap, GradientMap, LossMap, MapRequest
@@ -11,7 +10,7 @@ from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Question, Score, Subject
 
 from lossgauge_service.engine import Engine
-from lossgauge_service.engine.pieces import Pieces, finished
+from lossgauge_service.engine.pieces import Pieces
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.maps.layout import as_sent, of_pixels, rounded
 from lossgauge_service.maps.mistakes import mistakes
@@ -36,8 +35,7 @@ class Mapped:
 
 def question_of(request: Subject, *specs: MetricSpec) -> Question:
     """What a request of maps says, as the question that a sample and a plan are made of."""
-    told = {name: getattr(request, name) for name in Subject.model_fields}
-    return Question.model_construct(**told, metrics=list(specs))
+    return Question.model_construct(**request.said(), metrics=list(specs))
 
 
 def plans_of(request: MapRequest) -> list[Plan | None]:
@@ -66,11 +64,6 @@ def _check_losses(plan: Plan, request: MapRequest, pointer: str) -> None:
     allowed = (other for other, part in IMPLEMENTATIONS.items() if part.losses and request.task in other.about.tasks)
     names = sorted(other.model_fields["name"].default for other in allowed)
     raise MetricDoesNotFit(f"{told}; allowed of task {request.task!r}: {', '.join(names)}", pointer=pointer)
-
-
-def mapped(engine: Engine, request: MapRequest, plans: Sequence[Plan | None], sample: Sample) -> list[Mapped]:
-    """What `maps_in_pieces` finds, at once."""
-    return finished(maps_in_pieces(engine, request, plans, sample))
 
 
 def maps_in_pieces(
@@ -112,10 +105,11 @@ def _computed(engine: Engine, one: LossMap | GradientMap, plan: Plan, sample: Sa
     if isinstance(scores, LossgaugeError):
         raise scores
     [score] = scores.values()
-    make = (
-        partial(_loss, whole=outcomes.groups[0].sums) if isinstance(one, LossMap) else partial(_gradient, score=score)
-    )
-    array = yield from make(engine, plan, sample)
+    array: AnyArray | None
+    if isinstance(one, LossMap):
+        array = yield from _loss(engine, plan, sample, outcomes.groups[0].sums)
+    else:
+        array = yield from _gradient(engine, plan, sample, score)
     reason = NO_DERIVATIVE if array is None and score.value is not None else score.undefined
     return Mapped(one, array, reason, plan.specs[0], None if score.value is None else float(score.value))
 

@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import dataclass
-from functools import partial
 from math import ceil, sqrt
 
 import numpy as np
@@ -45,14 +44,10 @@ def picture(one: Mapped, sample: Sample) -> bytes:
     if isinstance(one.asked, ErrorMap):
         return _with_names(panels, CLASS_MISTAKES if noun == "class" else MISTAKES, noun)
     ignored = np.broadcast_to((sample.target < 0).reshape(-1, *sample.shape), (len(panels), *sample.shape))
-    show = partial(_with_scale, panels, ignored, noun)
     assert one.spec is not None
     if isinstance(one.asked, GradientMap):
-        most = _most(np.abs(one.array))
-        told = f"d {one.spec.name} / d {sample.case.kind}: {-most:.4g} to {most:.4g}"
-        return show(-most, most, BOTH_WAYS, told)
-    most = _most(one.array)
-    return show(0.0, most, HEAT, f"{one.spec.name} of each pixel: 0 to {most:.4g}")
+        return _with_scale(panels, ignored, noun, _of_gradient(one.array, one.spec.name, sample.case.kind))
+    return _with_scale(panels, ignored, noun, _of_loss(one.array, one.spec.name))
 
 
 def _panels(array: AnyArray, sample: Sample) -> list[AnyArray]:
@@ -61,11 +56,6 @@ def _panels(array: AnyArray, sample: Sample) -> list[AnyArray]:
     if sample.case.axes != 2:
         raise NotAcceptable(f"image/png shows pixels in two axes; these have {sample.case.axes}")
     return [array] if array.ndim == 2 else [*np.moveaxis(array, sample.channel_axis, 0)]
-
-
-def _most(values: AnyArray) -> float:
-    """The largest finite value, where the scale ends; 1 where all are 0."""
-    return float(values.max(where=np.isfinite(values), initial=0.0)) or 1.0
 
 
 def _with_names(panels: list[AnyArray], names: dict[int, tuple[str, Colour]], noun: str) -> bytes:
@@ -81,34 +71,53 @@ def _with_names(panels: list[AnyArray], names: dict[int, tuple[str, Colour]], no
     return _file(image, ", ".join(f"{name}: rgb{colour}" for name, colour in names.values()))
 
 
-def _with_scale(
-    panels: list[AnyArray],
-    ignored: NDArray[np.bool_],
-    noun: str,
-    low: float,
-    high: float,
-    stops: tuple[Colour, ...],
-    told: str,
-) -> bytes:
-    coloured = [_coloured(panel, low, high, stops) for panel in panels]
+@dataclass(frozen=True)
+class Scale:
+    """The colours of values from low to high, and what is told of them."""
+
+    low: float
+    high: float
+    stops: tuple[Colour, ...]
+    told: str
+
+    def coloured(self, values: AnyArray) -> Pixels:
+        """Colours between the stops; what is infinite has the last one."""
+        share = np.clip((values.astype(np.float64) - self.low) / (self.high - self.low), 0, 1) * (len(self.stops) - 1)
+        channels = [np.interp(share, range(len(self.stops)), channel) for channel in zip(*self.stops, strict=True)]
+        return np.stack(channels, -1).round().astype(np.uint8)
+
+    def ramp(self, width: int) -> Pixels:
+        """All its colours, from low to high, a line high."""
+        return self.coloured(np.linspace(self.low, self.high, width)[None].repeat(LINE - GAP, 0))
+
+
+def _of_gradient(values: AnyArray, name: str, kind: str) -> Scale:
+    most = _most(np.abs(values))
+    return Scale(-most, most, BOTH_WAYS, f"d {name} / d {kind}: {-most:.4g} to {most:.4g}")
+
+
+def _of_loss(values: AnyArray, name: str) -> Scale:
+    most = _most(values)
+    return Scale(0.0, most, HEAT, f"{name} of each pixel: 0 to {most:.4g}")
+
+
+def _most(values: AnyArray) -> float:
+    """The largest finite value, where the scale ends; 1 where all are 0."""
+    return float(values.max(where=np.isfinite(values), initial=0.0)) or 1.0
+
+
+def _with_scale(panels: list[AnyArray], ignored: NDArray[np.bool_], noun: str, scale: Scale) -> bytes:
+    coloured = [scale.coloured(panel) for panel in panels]
     for panel, out in zip(coloured, ignored, strict=True):
         panel[out] = GREY
-    told = f"{told}; grey: ignored" if ignored.any() else told
+    told = f"{scale.told}; grey: ignored" if ignored.any() else scale.told
     image = _canvas(coloured, noun, 2, _width(told))
     draw, top = ImageDraw.Draw(image), image.height - 2 * LINE - MARGIN
     width = image.width - 2 * MARGIN
-    ramp = _coloured(np.linspace(low, high, width)[None].repeat(LINE - GAP, 0), low, high, stops)
-    image.paste(Image.fromarray(ramp), (MARGIN, top))
+    image.paste(Image.fromarray(scale.ramp(width)), (MARGIN, top))
     draw.rectangle((MARGIN - 1, top - 1, MARGIN + width, top + LINE - GAP), outline=BLACK)
     _write(draw, MARGIN, top + LINE, told)
     return _file(image, told)
-
-
-def _coloured(values: AnyArray, low: float, high: float, stops: tuple[Colour, ...]) -> Pixels:
-    """Colours between the stops; what is infinite has the last one."""
-    share = np.clip((values.astype(np.float64) - low) / (high - low), 0, 1) * (len(stops) - 1)
-    channels = [np.interp(share, range(len(stops)), channel) for channel in zip(*stops, strict=True)]
-    return np.stack(channels, -1).round().astype(np.uint8)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossgauge_service.measures.confidences import Row, rows_by_class, sigmoid, slopes_of_prediction
-from lossgauge_service.measures.ranking import Order, Ranking, Rankings
+from lossgauge_service.measures.ranking import Ranked, Ranking, Rankings
 from lossgauge_service.samples import AnyArray, Sample
 from lossgauge_service.statistics import Derived, Differentiable, Values
 
@@ -119,8 +119,8 @@ class Extension(Derived[Extensions, Rankings], Differentiable):
     errors: ErrorName
 
     @property
-    def basis(self) -> Order:
-        return Order()
+    def basis(self) -> Ranked:
+        return Ranked()
 
     @property
     def grows(self) -> bool:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from lossgauge_service.measures.masks import Mask, masks_of
 from lossgauge_service.samples import Sample
 from lossgauge_service.samples.checks import bad_values
-from lossgauge_service.statistics import Basis
+from lossgauge_service.statistics import Measure
 
 Integers = NDArray[np.int64]
 LARGEST_ID = 2**63 - 1
@@ -54,15 +54,15 @@ class ByClass(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout(Basis[ByClass]):
-    """What an object is. full: pixels touch by corners too; divisor: an id is class * divisor + number."""
+class Layout(Measure[ByClass]):
+    """The objects of each class, by what an object is. full: pixels touch by corners too; divisor: an id is class * divisor + number."""
 
     full: bool = True
     min_size: int = 1
     divisor: int | None = None
     crowd: tuple[int, ...] = ()
 
-    def find(self, sample: Sample, device: torch.device) -> ByClass:
+    def measure(self, sample: Sample, device: torch.device) -> ByClass:
         """The objects of a sample's classes. Raises `InvalidValues` for an id whose class there is not."""
         return _of_ids(sample, self) if sample.case.task == "instances" else _of_masks(sample, self)
 

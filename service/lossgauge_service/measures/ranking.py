@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lossgauge_service.measures.confidences import Column, sides_of
 from lossgauge_service.samples import Sample
-from lossgauge_service.statistics import Basis, Derived
+from lossgauge_service.statistics import Measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Rankings(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Order(Basis[Rankings]):
+class Ranked(Measure[Rankings]):
     """The order of the valid pixels, class by class: of logits as they are, else of probabilities, each class against the rest.
 
     top: the order of the predicted class's confidence, of the pixels that are right and of those that are wrong.
@@ -50,30 +50,16 @@ class Order(Basis[Rankings]):
 
     top: bool = False
 
-    def find(self, sample: Sample, device: torch.device) -> Rankings:
+    @property
+    def grows(self) -> bool:
+        return True
+
+    def measure(self, sample: Sample, device: torch.device) -> Rankings:
         sides = list(sides_of(sample, self.top))
         classes = np.empty(len(sides), object)
         for place, side in enumerate(sides):
             classes[place] = Ranking((_sorted(side.positive, device),), (_sorted(side.negative, device),))
         return Rankings(classes)
-
-
-@dataclass(frozen=True)
-class Ranked(Derived[Rankings, Rankings]):
-    """The order itself."""
-
-    top: bool = False
-
-    @property
-    def basis(self) -> Order:
-        return Order(self.top)
-
-    @property
-    def grows(self) -> bool:
-        return True
-
-    def derive(self, found: Rankings) -> Rankings:
-        return found
 
 
 def _sorted(column: Column, device: torch.device) -> Column:
