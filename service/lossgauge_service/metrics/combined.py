@@ -138,5 +138,5 @@ def _losses_misfit(spec: Mix) -> str | None:
 NAMED = (BceDice, BceLogDice, FocalDice, FocalLogDice, WeightedBceDice)
 FAMILY = (
     Implementation(CombinedLoss, _needs, _finish, _misfit, _losses, _losses_misfit, _slopes),
-    *(Implementation(spec, _needs, _finish, _misfit) for spec in NAMED),
+    *(Implementation(spec, _needs, _finish, _misfit, slopes=_slopes) for spec in NAMED),
 )

@@ -1,19 +1,20 @@
 """Losses that are sums over pixels: focal loss and cross-entropy. Alphas, class weights and leaks enter here, after the pass."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from lossgauge.metrics import CrossEntropy, FocalLoss
 from lossgauge.metrics.pixel_loss import PixelLoss
-from lossgauge.presets import PRESETS
 from lossgauge.wire import Score
+from numpy.typing import NDArray
 
+from lossgauge_service.measures.entropies import WeightedEntropies
 from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.values import Readings, nothing_to_score, ratio, scores_of, scores_of_classes, told
 from lossgauge_service.samples import Case, case_one_vs_rest
-from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
+from lossgauge_service.statistics import Entropy, EntropySums, Measure, Statistic, Sums, Totals, TotalSums, Values
 
 
 class Parts(NamedTuple):
@@ -185,9 +186,20 @@ def _every_key(spec: CrossEntropy) -> Entropy:
     return Entropy(0.0, spec.clip, spec.log_floor, every=True, weight=spec.weight_from)
 
 
+def _weighted_key(spec: CrossEntropy, case: Case) -> WeightedEntropies:
+    weights = spec.class_weights or [1.0] * case.classes
+    return WeightedEntropies(tuple(weights), spec.clip, spec.log_floor)
+
+
+def _weighs_every_class(spec: CrossEntropy, case: Case) -> bool:
+    """Whether the cross-entropies of classes against every class are no plain sum of them."""
+    altered = (spec.class_weights, spec.clip, spec.log_floor) != (None, None, None)
+    return bool(spec.label_smoothing) and case.task == "multiclass" and altered
+
+
 def _entropy_needs(spec: CrossEntropy, case: Case) -> list[Statistic]:
-    smoothed = [_every_key(spec)] if spec.label_smoothing else []
-    return [Totals(spec.weight_from), _plain_key(spec), *smoothed]
+    every = _weighted_key(spec, case) if _weighs_every_class(spec, case) else _every_key(spec)
+    return [Totals(spec.weight_from), _plain_key(spec), *([every] if spec.label_smoothing else [])]
 
 
 def _entropy_finish(spec: CrossEntropy, sums: Sums, case: Case) -> list[Score]:
@@ -201,12 +213,22 @@ def _entropy_sums(spec: CrossEntropy, sums: Sums, factors: tuple[Any, Any], case
     if not spec.label_smoothing:
         return _of_each(factors, sums.entropy(_plain_key(spec)))
     if case.task == "multiclass":
-        return _smoothed_classes(spec, sums, case)
+        return _smoothed_classes(spec, sums, factors, case)
     return _smoothed_masks(spec, sums, factors)
 
 
 def _entropy_losses(spec: CrossEntropy, sums: Sums, whole: Sums, case: Case) -> Values:
     return together(_entropy_sums(spec, sums, _class_factors(spec, whole.totals(spec.weight_from), case), case))
+
+
+def _entropy_slopes(spec: CrossEntropy, sums: Sums, case: Case) -> Mapping[Measure[Any], NDArray[Any]]:
+    """Every class's sum has the same, for its weights are in it."""
+    if not _weighs_every_class(spec, case):
+        return {}
+    totals = sums.totals(spec.weight_from)
+    weight = _class_weight(spec, totals, _class_factors(spec, totals, case))
+    [scale] = scale_of(spec, weight, totals, sums.pixels, case)
+    return {_weighted_key(spec, case): np.full(case.classes, _moved(spec, case) / scale)}
 
 
 def together(loss: EntropySums) -> Values:
@@ -219,10 +241,21 @@ def _of_each(factors: tuple[Any, Any], entropy: EntropySums) -> EntropySums:
     return EntropySums(scaled(factors[0], entropy.positive), scaled(factors[1], entropy.negative))
 
 
-def _smoothed_classes(spec: CrossEntropy, sums: Sums, case: Case) -> EntropySums:
-    plain, every = sums.entropy(_plain_key(spec)).positive, sums.entropy(_every_key(spec)).positive
-    moved = spec.label_smoothing / case.classes
-    return EntropySums((1 - spec.label_smoothing) * plain + moved * every, np.zeros_like(plain))
+def _smoothed_classes(spec: CrossEntropy, sums: Sums, factors: tuple[Any, Any], case: Case) -> EntropySums:
+    plain, every = scaled(factors[0], sums.entropy(_plain_key(spec)).positive), _every_class(spec, sums, case)
+    loss = (1 - spec.label_smoothing) * plain + _moved(spec, case) * every
+    return EntropySums(loss, np.zeros_like(loss))
+
+
+def _every_class(spec: CrossEntropy, sums: Sums, case: Case) -> Values:
+    if _weighs_every_class(spec, case):
+        return sums.measured(_weighted_key(spec, case)).every
+    return sums.entropy(_every_key(spec)).positive
+
+
+def _moved(spec: CrossEntropy, case: Case) -> float:
+    """The share of a smoothed target that each class has."""
+    return spec.label_smoothing / case.classes
 
 
 def _smoothed_masks(spec: CrossEntropy, sums: Sums, factors: tuple[Any, Any]) -> EntropySums:
@@ -263,28 +296,12 @@ def _entropy_misfit(spec: CrossEntropy, case: Case) -> Misfit | None:
     if multiclass and of_masks:
         found = "pos_weight, alpha and balance weigh positives against negatives; task 'multiclass' takes class_weights"
         return Misfit(found, (of_masks[0],))
-    beside = [name for name in ("clip", "log_floor", "class_weights") if getattr(spec, name) is not None]
-    if multiclass and spec.label_smoothing and beside:
-        return _smoothing_misfit(spec, beside[0], case)
     if isinstance(spec.pos_weight, list) and len(spec.pos_weight) != case.classes:
         return _wrong_length("pos_weight", spec.pos_weight, case.classes)
     if spec.class_weights is not None:
         wanted = 2 if case.task == "binary" else case.classes
         return _wrong_length("class_weights", spec.class_weights, wanted) or weighting_misfit(spec, case)
     return weighting_misfit(spec, case)
-
-
-def _smoothing_misfit(spec: CrossEntropy, name: str, case: Case) -> Misfit:
-    """Where the preset says what keeps a loss from being smoothed, it is the smoothing that was asked for."""
-    found = "label_smoothing of task 'multiclass' goes without class_weights, clip and log_floor"
-    if _is_of_preset(spec, name, case):
-        return Misfit(f'{found}; preset {spec.preset!r} has {name}: give "{name}": null', ("label_smoothing",))
-    return Misfit(f"{found}; {name} is given", (name,))
-
-
-def _is_of_preset(spec: CrossEntropy, name: str, case: Case) -> bool:
-    recipe = PRESETS[spec.preset].recipe(spec.name, case.task) if spec.preset else None
-    return recipe is not None and recipe.parameters.get(name) == spec.model_dump(mode="json")[name]
 
 
 def _wrong_length(name: str, given: list[float], wanted: int) -> Misfit | None:
@@ -311,14 +328,7 @@ def reduced(
     """The scores of a loss's parts, divided as the spec says, then `times` so much; not so the classes' own."""
     nothing = nothing_to_score(totals)
     positive, negative = _sides(parts, case)
-    scale = _denominator(
-        spec,
-        parts.weight.sum(-1),
-        totals.valid.sum(-1),
-        pixels * (1 if case.task == "multiclass" else case.classes),
-        _positives(totals, case),
-    )
-    scale = scale / times
+    scale = scale_of(spec, parts.weight, totals, pixels, case) / times
     value = ratio(positive + negative, scale, "no_weight")
     extras = {
         "positive": told(ratio(positive, scale, "no_weight")),
@@ -353,6 +363,12 @@ def _sides(parts: Parts, case: Case) -> tuple[Values, Values]:
     return parts.positive.sum(-1), parts.negative.sum(-1)
 
 
+def scale_of(spec: PixelLoss, weight: Values, totals: TotalSums, pixels: Values, case: Case) -> Values:
+    """What the sum of a loss over all classes is divided by. weight: of each class."""
+    elements = pixels * (1 if case.task == "multiclass" else case.classes)
+    return _denominator(spec, weight.sum(-1), totals.valid.sum(-1), elements, _positives(totals, case))
+
+
 def _denominator(spec: PixelLoss, weight: Values, valid: Values, elements: Values, positives: Values) -> Values:
     if spec.reduction == "sum":
         return np.ones_like(weight)
@@ -382,5 +398,7 @@ def _class_values(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Valu
 
 FAMILY = (
     Implementation(FocalLoss, _focal_needs, _focal_finish, _focal_misfit, _focal_losses),
-    Implementation(CrossEntropy, _entropy_needs, _entropy_finish, _entropy_misfit, _entropy_losses),
+    Implementation(
+        CrossEntropy, _entropy_needs, _entropy_finish, _entropy_misfit, _entropy_losses, slopes=_entropy_slopes
+    ),
 )
