@@ -12,7 +12,7 @@ from lossgauge.wire import Question, Score, Semantics, Summary
 
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit, pointer_to
 from lossgauge_service.metrics import IMPLEMENTATIONS
-from lossgauge_service.metrics.implementation import Implementation
+from lossgauge_service.metrics.implementation import Implementation, misfit_of_kind
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
@@ -136,11 +136,9 @@ def plan_for(question: Question) -> Plan:
 
 
 def _check_about(spec: MetricSpec, question: Question, place: int) -> None:
-    task, kind, about = question.task, question.prediction_kind, spec.about
-    if task not in about.tasks:
-        raise _misfit(f"{spec.name} is for the tasks {', '.join(about.tasks)}, not {task!r}", place)
-    if kind not in about.kinds:
-        raise _misfit(f"{spec.name} takes {' or '.join(about.kinds)}, not {kind!r}", place)
+    misfit = misfit_of_kind(spec, question.task, question.prediction_kind)
+    if misfit is not None:
+        raise _misfit(misfit.detail, place)
 
 
 def _check_regions(spec: MetricSpec, question: Question, place: int) -> None:

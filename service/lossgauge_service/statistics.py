@@ -196,6 +196,14 @@ class Differentiable(ABC):
         """
 
 
+class Shared(Measure[Record]):
+    """A measure whose record is a sum over pixels."""
+
+    @abstractmethod
+    def shares(self, sample: Sample, place: slice) -> Record:
+        """The record of each of some pixels, a row each, of a float64 sample."""
+
+
 Found = TypeVar("Found", bound=tuple[Any, ...])
 
 

@@ -45,7 +45,7 @@ from lossgauge.wire import Question, Score
 
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.metrics import IMPLEMENTATIONS
-from lossgauge_service.metrics.pixel_losses import focal_cells
+from lossgauge_service.metrics.focal import focal_cells
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan, overflowing, plan_for
 from lossgauge_service.samples import Case

@@ -112,34 +112,6 @@ MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
         "/metrics/1/focal/alpha",
         ["focal_loss: alpha_mode 'balanced'"],
     ),
-    "what a preset has beside a smoothing": (
-        CLASSES,
-        {"name": "cross_entropy", "preset": "keras", "label_smoothing": 0.1},
-        "/metrics/1/label_smoothing",
-        ["preset 'keras' has clip", '"clip": null'],
-    ),
-    "what a term's preset has": (
-        CLASSES,
-        {
-            "name": "combined_loss",
-            "preset": "keras",
-            "terms": [{"metric": {"name": "cross_entropy", "label_smoothing": 0.1}}],
-        },
-        "/metrics/1/terms/0/metric/label_smoothing",
-        ["preset 'keras' has clip"],
-    ),
-    "a clip of one's own beside a smoothing": (
-        CLASSES,
-        {"name": "cross_entropy", "preset": "keras", "label_smoothing": 0.1, "clip": [0.1, 0.9]},
-        "/metrics/1/clip",
-        ["clip is given"],
-    ),
-    "class weights beside a smoothing": (
-        CLASSES,
-        {"name": "cross_entropy", "preset": "torch", "label_smoothing": 0.1, "class_weights": [1, 2, 3]},
-        "/metrics/1/class_weights",
-        ["class_weights is given"],
-    ),
     "ids of no class": (IDS, {"name": "panoptic_quality", "instance_divisor": 0}, "/metrics/1/instance_divisor", ["0"]),
     "a crowd below 0": (IDS, {"name": "panoptic_quality", "crowd": [1, -1]}, "/metrics/1/crowd/1", ["found -1"]),
 }

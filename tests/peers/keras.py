@@ -221,7 +221,6 @@ PEERS = {
         for task in ONE_OR_MORE
     },
 }
-LABEL_SMOOTHING = {"clip": None, "label_smoothing": 0.1}
 MORE = (
     *(
         ("tversky_loss", task, {"fn_weight": 0.2, "fp_weight": 0.9}, Peer(_tversky(0.2, 0.9), PROBABILITIES))
@@ -230,7 +229,15 @@ MORE = (
     *(("cross_entropy", task, {"clip": None}, Peer(_cross_entropy, LOGITS)) for task in ONE_OR_MORE),
     ("cross_entropy", "multiclass", {}, Peer(_categorical(), PROBABILITIES)),
     ("cross_entropy", "multiclass", {"clip": None}, Peer(_sparse, LOGITS)),
-    ("cross_entropy", "multiclass", LABEL_SMOOTHING, Peer(_categorical(label_smoothing=0.1), LOGITS)),
+    *(
+        (
+            "cross_entropy",
+            "multiclass",
+            {**clip, "label_smoothing": 0.1},
+            Peer(_categorical(label_smoothing=0.1), kinds),
+        )
+        for clip, kinds in (({"clip": None}, LOGITS), ({}, PROBABILITIES))
+    ),
     *(
         ("focal_loss", task, {"alpha": 0.25, "gamma": 1.5}, Peer(_focal(apply_class_balancing=True, gamma=1.5), LOGITS))
         for task in ONE_OR_MORE

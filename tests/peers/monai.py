@@ -341,6 +341,11 @@ MORE = (
                 {"weight": CLASS_WEIGHTS},
             ),
             ("multiclass", {"label_smoothing": 0.1}, {"label_smoothing": 0.1}),
+            (
+                "multiclass",
+                {"class_weights": CLASS_WEIGHTS.tolist(), "weight_denominator": "count", "label_smoothing": 0.1},
+                {"weight": CLASS_WEIGHTS, "label_smoothing": 0.1},
+            ),
         )
     )
     + (("cross_entropy", "multiclass", {"class_weights": CLASS_WEIGHTS.tolist()}, Peer(_of_numbers, LOGITS)),)

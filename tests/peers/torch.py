@@ -9,15 +9,17 @@ from torch.nn import functional
 from tests.peers.batch import Batch
 from tests.peers.peer import LOGITS, PROBABILITIES, Peer
 
+WEIGHTS = [0.5, 2.0, 3.0]
+
 
 def _masks(batch: Batch) -> float:
     target = batch.target.double()
     return float(functional.binary_cross_entropy_with_logits(batch.prediction, target, batch.weight))
 
 
-def _classes(batch: Batch) -> float:
+def _classes(batch: Batch, **asked: Any) -> float:
     ignored = -100 if batch.first.ignore_index is None else batch.first.ignore_index
-    return float(functional.cross_entropy(batch.prediction, batch.target, ignore_index=ignored))
+    return float(functional.cross_entropy(batch.prediction, batch.target, ignore_index=ignored, **asked))
 
 
 def _squares(batch: Batch) -> float:
@@ -26,6 +28,11 @@ def _squares(batch: Batch) -> float:
 
 def _asked(**asked: Any) -> Callable[[Batch], float]:
     return lambda batch: float(functional.cross_entropy(batch.prediction, batch.target, **asked))
+
+
+def _smoothed(**asked: Any) -> Callable[[Batch], float]:
+    weight = torch.tensor(WEIGHTS, dtype=torch.float64)
+    return lambda batch: _classes(batch, weight=weight, label_smoothing=0.1, **asked)
 
 
 def _of_log_probabilities(batch: Batch) -> float:
@@ -54,7 +61,6 @@ PEERS = {
     ("cross_entropy", "multiclass"): Peer(_classes, LOGITS, ignored=True),
     **{("brier", task): BRIER for task in ("binary", "multiclass", "multilabel")},
 }
-WEIGHTS = [0.5, 2.0, 3.0]
 MORE: tuple[tuple[str, str, dict[str, Any], Peer], ...] = (
     ("cross_entropy", "multiclass", {"label_smoothing": 0.1}, Peer(_asked(label_smoothing=0.1), LOGITS)),
     (
@@ -62,6 +68,15 @@ MORE: tuple[tuple[str, str, dict[str, Any], Peer], ...] = (
         "multiclass",
         {"class_weights": WEIGHTS},
         Peer(_asked(weight=torch.tensor(WEIGHTS, dtype=torch.float64)), LOGITS),
+    ),
+    *(
+        (
+            "cross_entropy",
+            "multiclass",
+            {"label_smoothing": 0.1, "class_weights": WEIGHTS, "reduction": reduction},
+            Peer(_smoothed(reduction=reduction), LOGITS, ignored=True),
+        )
+        for reduction in ("mean", "sum")
     ),
     ("cross_entropy", "multiclass", {}, Peer(_of_log_probabilities, PROBABILITIES)),
     ("cross_entropy", "binary", {"pos_weight": 3.0}, Peer(_pos_weight, LOGITS)),

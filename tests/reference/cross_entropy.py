@@ -83,16 +83,15 @@ def _share_of_negatives(label: Label) -> float:
 
 def _class_sums(spec: CrossEntropy, pixels: ClassPixels) -> Sums:
     c, v = pixels.index, pixels.v
-    if spec.label_smoothing and spec.class_weights is not None:
-        raise MetricDoesNotFit("smoothed classes are not weighted")
-    class_weight = 1.0 if spec.class_weights is None else spec.class_weights[c]
-    loss = _smoothed(spec, -pixels.pair.floored(spec.log_floor).log_p, c)
-    total = scaled(class_weight, weighted_sum(v, loss))
+    entropies = -pixels.pair.floored(spec.log_floor).log_p
+    class_weights = spec.class_weights or [1.0] * len(entropies)
+    against = np.stack([_scaled(*pair) for pair in zip(class_weights, entropies, strict=True)])
+    total = weighted_sum(v, _smoothed(spec, against, c))
     weight = float(np.sum(v))
     return Sums(
         positive=total if c > 0 else 0.0,
         negative=total if c == 0 else 0.0,
-        weight=class_weight * weight,
+        weight=class_weights[c] * weight,
         count=v.size,
         mass=weight,
         elements=v.size,

@@ -71,9 +71,10 @@ def _class_entropy(weights: Sequence[float] = (1.0, 1.0, 1.0)) -> float:
     return float(np.sum(own * -np.log(np.take_along_axis(PC, TC[None], 0)[0])) / own.sum())
 
 
-def _class_smoothed() -> float:
-    soft = 0.9 * ONE_HOT + 0.1 / 3
-    return float(np.mean(np.sum(-soft * np.log(PC), 0)))
+def _class_smoothed(weights: Sequence[float] = (1.0, 1.0, 1.0)) -> float:
+    soft, by_class = 0.9 * ONE_HOT + 0.1 / 3, np.array(weights)
+    loss = np.einsum("c,cn->n", by_class, (-soft * np.log(PC)).reshape(3, -1))
+    return float(np.sum(loss) / by_class[TC].sum())
 
 
 def _multiclass_dice(first: int = 0) -> float:
@@ -148,6 +149,12 @@ ROWS = (
         CLASSES,
     ),
     Row("cross-entropy, multi-class, label smoothing", m.CrossEntropy(label_smoothing=0.1), _class_smoothed, CLASSES),
+    Row(
+        "cross-entropy, multi-class, class weights and label smoothing",
+        m.CrossEntropy(class_weights=[0.5, 1.0, 3.0], label_smoothing=0.1),
+        lambda: _class_smoothed((0.5, 1.0, 3.0)),
+        CLASSES,
+    ),
     Row("cross-entropy, class weights", m.CrossEntropy(class_weights=[0.5, 2.0]), _class_weights),
     Row("cross-entropy, pos_weight", m.CrossEntropy(pos_weight=3.0), _positive_weight),
     Row("cross-entropy, label smoothing", m.CrossEntropy(label_smoothing=0.1), _smoothed),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from lossgauge import metrics as m
 from lossgauge.metrics import CATALOGUE, MetricSpec

@@ -587,6 +587,8 @@ def test_the_mean_of_a_loss_map_is_the_score(engine: Engine, metric: Document) -
 APART: Document = {"name": "focal_loss", "multiclass_mode": "one_vs_rest"}
 CLASS_LOSSES: dict[str, Any] = {
     "cross-entropy": "cross_entropy",
+    "smoothed": {"name": "cross_entropy", "label_smoothing": 0.1},
+    "smoothed, with a floor": {"name": "cross_entropy", "label_smoothing": 0.1, "log_floor": 0.01},
     "focal": {"name": "focal_loss", "alpha": [0.1, 0.2, 0.3, 0.4]},
     "brier": "brier",
     "half": {"name": "brier", "class_reduction": "half_sum"},
@@ -609,6 +611,27 @@ def test_the_mean_of_a_loss_map_of_classes_is_the_score(engine: Engine, metric: 
     assert found.array is not None
     assert found.array.shape == target.shape
     assert found.array.sum() / weight[target != 9].sum() == pytest.approx(found.value, rel=1e-12)
+
+
+def test_the_maps_of_a_smoothed_loss_of_weighted_classes_are_torchs(engine: Engine) -> None:
+    """The loss of each pixel, and the gradient of the mean; an ignored pixel has neither."""
+    logits, target = class_scene(0)
+    weights = [1.0, 2.0, 0.0, 0.5]
+    metric = {"name": "cross_entropy", "label_smoothing": 0.1, "class_weights": weights}
+    asked = {
+        "task": "multiclass",
+        "ignore_index": 9,
+        "maps": [{"kind": kind, "metric": metric} for kind in ("loss", "gradient")],
+    }
+    losses, slopes = (one.array for one in maps_of(engine, asked, logits, target))
+
+    def theirs(x: Tensor, reduction: str) -> Tensor:
+        weight, y = torch.tensor(weights, dtype=torch.float64), torch.tensor(target)[None].long()
+        return cross_entropy(x[None], y, weight, ignore_index=9, label_smoothing=0.1, reduction=reduction)
+
+    assert losses == pytest.approx(theirs(torch.tensor(logits), "none")[0].numpy(), rel=1e-12)
+    assert slopes is not None
+    assert close(slopes, autograd(lambda x, t, v: theirs(x, "mean"), logits, target, target))
 
 
 def test_the_loss_map_of_a_normalised_focal_loss_is_over_its_focus(engine: Engine) -> None:

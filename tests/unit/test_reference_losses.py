@@ -1,5 +1,7 @@
 """The references of the pixel losses against torch and scikit-learn."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -142,6 +144,15 @@ def test_label_smoothing_is_torchs() -> None:
     two_classes = softmax_loss(np.stack([np.zeros(SHAPE), X]), T, label_smoothing=0.2)
     smoothed = functional.binary_cross_entropy_with_logits(tensor(X), tensor(0.8 * T + 0.1))
     assert (binary.value, binary.value) == (close(two_classes.item()), close(smoothed.item()))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_label_smoothing_of_weighted_classes_is_torchs(reduction: Literal["mean", "sum"]) -> None:
+    """Each class's share of the target has the class's weight; the mean divides by the pixels' own."""
+    theirs = softmax_loss(CLASS_X, CLASS_IGNORED, weight=CLASS_W, reduction=reduction, label_smoothing=0.2)
+    spec = CrossEntropy(label_smoothing=0.2, class_weights=CLASS_W, reduction=reduction)
+    score = reference(spec, Case(CLASS_X, CLASS_IGNORED, task="multiclass", ignore_index=255))
+    assert score.value == close(theirs.item())
 
 
 def test_per_class_of_classes_is_the_mean_over_each_class() -> None:

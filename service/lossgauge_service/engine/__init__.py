@@ -6,7 +6,7 @@ import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import lossgauge
 import numpy as np
@@ -27,7 +27,7 @@ from lossgauge_service.measures import nearest
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample, check_range
-from lossgauge_service.statistics import Measure, Statistic, Sum, Sums, Values
+from lossgauge_service.statistics import Measure, Shared, Statistic, Sum, Sums, Values
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,13 @@ class Engine:
                 [key for key in statistics if isinstance(key, Measure)], {0: wide}, self.kernels.blocks
             )
             yield slice(None), Sums(np.ones(1), records)
+        shared = [key for key in statistics if isinstance(key, Shared)]
         for parts in zip(*(shares_of(one, wide, self.device) for one in passes), strict=True):
-            tables = dict[Statistic, Sum]()
+            place, first = parts[0]
+            tables: dict[Statistic, Any] = {key: key.shares(wide, place) for key in shared}
             for one, (_, columns) in zip(passes, parts, strict=True):
                 tables |= tables_of(one, columns)
-            yield parts[0][0], Sums(np.ones(len(parts[0][1]["count"])), tables)
+            yield place, Sums(np.ones(len(first["count"])), tables)
 
     def _sums(self, part: Part) -> tuple[Group | None, dict[int, LossgaugeError]]:
         """The good samples' sums, and the others' errors."""

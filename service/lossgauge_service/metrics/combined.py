@@ -11,14 +11,14 @@ from lossgauge.metrics.spec import MetricSpec
 from lossgauge.wire import Score
 from numpy.typing import NDArray
 
-from lossgauge_service.metrics import brier, focal_variants, lovasz, overlap, pixel_losses, tversky
-from lossgauge_service.metrics.implementation import Implementation, Misfit
-from lossgauge_service.metrics.pixel_losses import scaled
+from lossgauge_service.metrics import brier, cross_entropy, focal, focal_variants, lovasz, overlap, tversky
+from lossgauge_service.metrics.implementation import Implementation, Misfit, misfit_of_kind
+from lossgauge_service.metrics.pixel_loss import scaled
 from lossgauge_service.metrics.values import by_place
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Measure, Statistic, Sums, Values
 
-FAMILIES = (brier, focal_variants, lovasz, overlap, pixel_losses, tversky)
+FAMILIES = (brier, cross_entropy, focal, focal_variants, lovasz, overlap, tversky)
 PARTS: dict[type[MetricSpec], Implementation[Any]] = {part.spec: part for family in FAMILIES for part in family.FAMILY}
 
 NOTHING = ("no_valid_pixels", "no_weight")
@@ -86,13 +86,12 @@ def _misfit(spec: Mix, case: Case) -> Misfit | None:
 
 
 def _misfit_of(metric: MetricSpec, case: Case) -> Misfit | None:
-    name, about = metric.name, metric.about
-    if case.task not in about.tasks:
-        return Misfit(f"{name} is for the tasks {', '.join(about.tasks)}, not {case.task!r}")
-    if case.kind not in about.kinds:
-        return Misfit(f"{name} takes {' or '.join(about.kinds)}, not {case.kind}")
+    return misfit_of_kind(metric, case.task, case.kind) or _own_misfit(metric, case)
+
+
+def _own_misfit(metric: MetricSpec, case: Case) -> Misfit | None:
     misfit = PARTS[type(metric)].misfit(metric, case)
-    return misfit and Misfit(f"{name}: {misfit.detail}", misfit.at)
+    return misfit and Misfit(f"{metric.name}: {misfit.detail}", misfit.at)
 
 
 # ------------------------------------------------------------------------------------------------------ maps of the terms
@@ -138,5 +137,5 @@ def _losses_misfit(spec: Mix) -> str | None:
 NAMED = (BceDice, BceLogDice, FocalDice, FocalLogDice, WeightedBceDice)
 FAMILY = (
     Implementation(CombinedLoss, _needs, _finish, _misfit, _losses, _losses_misfit, _slopes),
-    *(Implementation(spec, _needs, _finish, _misfit) for spec in NAMED),
+    *(Implementation(spec, _needs, _finish, _misfit, slopes=_slopes) for spec in NAMED),
 )

@@ -6,9 +6,9 @@ import numpy as np
 from lossgauge.metrics import AsymmetricFocalLoss, FocalLoss, UnifiedFocalLoss
 from lossgauge.wire import Score
 
-from lossgauge_service.metrics import pixel_losses
+from lossgauge_service.metrics import focal
 from lossgauge_service.metrics.implementation import Implementation, Misfit
-from lossgauge_service.metrics.pixel_losses import Parts, reduced, scaled, together, weighting_misfit
+from lossgauge_service.metrics.pixel_loss import Parts, scaled, scores_of_parts, together, weighting_misfit
 from lossgauge_service.metrics.tversky import Overlaps, with_background
 from lossgauge_service.metrics.values import Readings, finite, mean, nothing_to_score, ratio, scores_of, stacked, told
 from lossgauge_service.samples import Case
@@ -29,7 +29,7 @@ def _needs(spec: AsymmetricFocalLoss, case: Case) -> list[Statistic]:
 
 def _finish(spec: AsymmetricFocalLoss, sums: Sums, case: Case) -> list[Score]:
     totals = sums.totals(spec.weight_from)
-    return reduced(spec, Parts(*_sides(spec, sums, case), totals.weight), totals, sums.pixels, case)
+    return scores_of_parts(spec, Parts(*_sides(spec, sums, case), totals.weight), totals, sums.pixels, case)
 
 
 def _sides(spec: AsymmetricFocalLoss, sums: Sums, case: Case) -> EntropySums:
@@ -55,7 +55,7 @@ def _misfit(spec: AsymmetricFocalLoss, case: Case) -> Misfit | None:
 
 PIXELS: dict[type, Implementation[Any]] = {
     AsymmetricFocalLoss: Implementation(AsymmetricFocalLoss, _needs, _finish, _misfit, _losses),
-    **{part.spec: part for part in pixel_losses.FAMILY},
+    **{part.spec: part for part in focal.FAMILY},
 }
 
 

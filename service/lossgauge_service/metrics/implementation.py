@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from lossgauge.metrics import MetricSpec
-from lossgauge.metrics.spec import Place
+from lossgauge.metrics.spec import Place, PredictionKind
+from lossgauge.tasks import Task
 from lossgauge.wire import Score
 from numpy.typing import NDArray
 
@@ -20,6 +21,15 @@ class Misfit(NamedTuple):
 
     detail: str
     at: Place = ()
+
+
+def misfit_of_kind(spec: MetricSpec, task: Task, kind: PredictionKind) -> Misfit | None:
+    """What keeps a metric from fitting a task or a kind of prediction."""
+    if task not in spec.about.tasks:
+        return Misfit(f"{spec.name} is for the tasks {', '.join(spec.about.tasks)}, not {task!r}")
+    if kind not in spec.about.kinds:
+        return Misfit(f"{spec.name} takes {' or '.join(spec.about.kinds)}, not {kind!r}")
+    return None
 
 
 def always_fits(spec: Any, case: Case) -> Misfit | None:

@@ -67,7 +67,7 @@ KERAS = Preset(
             parameters={"clip": CLIP, "pooling": "batch"},
             differs=(
                 f"{NORMALISED} ignore_class is `ignore_index`. It clips probabilities only, not logits (from_logits=True): give clip "
-                "null for these, and for label_smoothing, which goes without clip here."
+                "null for these."
             ),
         ),
         Recipe(

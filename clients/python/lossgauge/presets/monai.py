@@ -114,7 +114,7 @@ MONAI = Preset(
             parameters={"pooling": "batch"},
             differs=(
                 "weight is `class_weights`, and with a one-hot target `weight_denominator` count too; its dice is weighed by them as well, "
-                "which has no equal here. label_smoothing is `label_smoothing`, which goes without weights. "
+                "which has no equal here. label_smoothing is `label_smoothing`. "
                 "DiceCELoss(softmax=True) is the `combined_loss` of cross_entropy and dice_loss."
             ),
         ),
@@ -254,10 +254,6 @@ MONAI = Preset(
         ),
     ),
     unequalled=(
-        Unequalled(
-            function="losses.DiceCELoss(weight=.., label_smoothing=..), of classes, both at once",
-            why="It weighs each class's share of a smoothed target, for which every class's cross-entropy is summed apart; here together.",
-        ),
         Unequalled(
             function="losses.DiceCELoss, of several labels (sigmoid=True)",
             why="Its cross-entropy stays a softmax over the channels, with the labels as its probabilities: that of no task here.",

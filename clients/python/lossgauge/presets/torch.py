@@ -27,8 +27,7 @@ TORCH = Preset(
             parameters={"pooling": "batch"},
             differs=(
                 "NaN where every pixel is ignored; here null with the reason `no_valid_pixels`. It takes no weight map. weight is "
-                "`class_weights`, label_smoothing `label_smoothing`: one of them, not both. nll_loss of log-probabilities is that of their "
-                "probabilities."
+                "`class_weights`, label_smoothing `label_smoothing`. nll_loss of log-probabilities is that of their probabilities."
             ),
         ),
         Recipe(
@@ -47,10 +46,6 @@ TORCH = Preset(
         ),
     ),
     unequalled=(
-        Unequalled(
-            function="cross_entropy(weight=.., label_smoothing=..), of classes, both at once",
-            why="It weighs each class's share of a smoothed target, for which every class's cross-entropy is summed apart; here together.",
-        ),
         Unequalled(
             function="l1_loss, smooth_l1_loss, huber_loss, poisson_nll_loss, gaussian_nll_loss, kl_div",
             why="Of regressions and distributions; kl_div of hard targets adds up to cross_entropy over the classes.",
