@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from lossgauge import metrics as m
 from lossgauge.metrics import MetricSpec
 from lossgauge.metrics.spec import PredictionKind
 from lossgauge.tasks import Task
@@ -137,6 +138,25 @@ def test_a_lovasz_loss_is_not_left_out(engine: Engine, name: str, task: Task) ->
         except MetricDoesNotFit:
             continue
         assert failure(engine, spec, scene) is None
+
+
+SMOOTHED = m.CrossEntropy(label_smoothing=0.1, class_weights=[0.5, 0.0, 3.0])
+
+
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SMOOTHED,
+        m.CrossEntropy(label_smoothing=0.1, clip=(0.05, 0.9)),
+        m.BceDice(bce=SMOOTHED),
+        m.CombinedLoss(terms=[m.CombinedTerm(metric=SMOOTHED, weight=0.5), m.CombinedTerm(metric=m.CrossEntropy())]),
+    ],
+    ids=["weighted", "clipped", "named mix", "mix"],
+)
+def test_a_smoothed_loss_of_classes_is_not_left_out(engine: Engine, spec: MetricSpec, kind: PredictionKind) -> None:
+    """What is measured of it has a gradient as its sums have, alone and in mixes."""
+    assert failure(engine, spec, Scene("multiclass", kind, weighted=True)) is None
 
 
 @pytest.mark.parametrize("spec", [spec for spec in VARIANTS if spec.name in BOXES], ids=repr)
