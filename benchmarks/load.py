@@ -5,7 +5,8 @@
 Callers score one pair after the other: the panel of focal loss, cross-entropy, dice and IoU, of float32 logits. `small`: 64 x 64.
 `mixed`: sides of 64 to 2048, the small ones more often. `shared`: the service's queue, whose launches hold what waits together;
 `alone`: the same queue with a budget of nothing, so that every request is a launch of its own. The pairs are given to the queue
-itself: HTTP is not timed. `sums` ends with what the queue gives; `scores` with what each call makes of it, which calls do not share.
+itself: HTTP is not timed. `sums` ends with what the queue gives; `scores` with what each call makes of it, which the calls of a
+launch share (`lots.py`).
 No request waits for more than one launch of each that came before it (`waiting.py`): the longest wait of the largest requests
 stands beside that bound, of the longest launch that was seen.
 """
@@ -27,7 +28,7 @@ from lossgauge_service.batching import BUDGET, Batcher, Ticket
 from lossgauge_service.engine import Engine
 from lossgauge_service.events import Ran
 from lossgauge_service.meters import Meters
-from lossgauge_service.plan import Plan, plan_for
+from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Sample, sample_of
 
 from benchmarks.page import head
@@ -82,15 +83,15 @@ def _sample(rng: np.random.Generator, side: int) -> Sample:
 
 
 async def _load(batcher: Batcher, given: list[Sample], callers: int, load: Load, scored: bool) -> None:
-    plan, queue = plan_for(QUESTION), iter(given)
+    queue = iter(given)
     start = time.perf_counter()
-    await asyncio.gather(*(_caller(batcher, plan, queue, load, scored) for _ in range(callers)))
+    await asyncio.gather(*(_caller(batcher, queue, load, scored) for _ in range(callers)))
     load.seconds = time.perf_counter() - start
 
 
-async def _caller(batcher: Batcher, plan: Plan, queue: Iterator[Sample], load: Load, scored: bool) -> None:
+async def _caller(batcher: Batcher, queue: Iterator[Sample], load: Load, scored: bool) -> None:
     for sample in queue:
-        asked = time.perf_counter()
+        asked, plan = time.perf_counter(), plan_for(QUESTION)
         outcomes = await batcher.run(plan, [sample], Ticket(on_start=partial(_note_wait, load, asked, sample)))
         if scored:
             plan.scores(outcomes)

@@ -18,6 +18,7 @@ from lossgauge_service.engine.pieces import Pieces, next_piece
 from lossgauge_service.engine.staging import Staged, staged
 from lossgauge_service.errors import DeadlineExceeded, Draining, LossgaugeError
 from lossgauge_service.events import Ran
+from lossgauge_service.lots import in_lots
 from lossgauge_service.meters import Meters, Pace
 from lossgauge_service.outcomes import Outcomes, joined
 from lossgauge_service.plan import Plan
@@ -285,7 +286,8 @@ class Batcher:
         laid_out = ready.laid_out or staged(first.plan, _samples(ready.jobs))
         with self._observed(ready.jobs, "scores", laid_out):
             outcomes = self._engine.launch(laid_out)
-        return list(outcomes.split([len(job.samples) for job in ready.jobs if isinstance(job, Scoring)]))
+        jobs = [job for job in ready.jobs if isinstance(job, Scoring)]
+        return list(in_lots(outcomes, [job.plan for job in jobs], [len(job.samples) for job in jobs]))
 
     @contextmanager
     def _observed(

@@ -1,12 +1,24 @@
 """What a run gave: the sums of the samples that could be computed, by kind, and why the others have none."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Sums
+
+Finish = Callable[["Outcomes"], list[Any]]
+"""What outcomes become, a result a sample."""
+
+Together = Callable[[Hashable, Finish], list[Any] | None]
+"""Finds the results that are wanted with those of others, by what makes them; None where they are to be made alone."""
+
+
+def alone(wanted: Hashable, finish: Finish) -> None:
+    """With nobody."""
 
 
 @dataclass(frozen=True)
@@ -17,14 +29,18 @@ class Group:
     places: tuple[int, ...]
     sums: Sums
 
-    def of(self, places: range) -> "Group | None":
-        """Those of the samples whose places are among some, counted from the first of these; None where there are none."""
-        rows = [row for row, place in enumerate(self.places) if place in places]
+    def of(self, places: Sequence[int]) -> "Group | None":
+        """Those of the samples that have one of the places, by where it stands among these; None where there are none."""
+        rows = {new: self._rows[place] for new, place in enumerate(places) if place in self._rows}
         if not rows:
             return None
-        if len(rows) == len(self.places) and places.start == 0:
-            return self
-        return Group(self.case, tuple(self.places[row] - places.start for row in rows), self.sums.rows(rows))
+        if tuple(rows.values()) == tuple(range(len(self.places))):
+            return Group(self.case, tuple(rows), self.sums)
+        return Group(self.case, tuple(rows), self.sums.rows(list(rows.values())))
+
+    @cached_property
+    def _rows(self) -> Mapping[int, int]:
+        return {place: row for row, place in enumerate(self.places)}
 
     def moved(self, by: int) -> "Group":
         """The same samples, so many places further on."""
@@ -33,21 +49,25 @@ class Group:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Of `count` samples: the groups of those with sums, and the errors of the rest, by place."""
+    """Of `count` samples: the groups of those with sums, and the errors of the rest, by place.
+
+    together: finds what is wanted of them along with what others want of the same run.
+    """
 
     count: int
     groups: tuple[Group, ...]
     errors: Mapping[int, LossgaugeError]
+    together: Together = field(default=alone, compare=False, repr=False)
 
-    def split(self, sizes: Sequence[int]) -> "Iterator[Outcomes]":
-        """What the callers get who had so many samples each in the run."""
-        for size, end in zip(sizes, accumulate(sizes), strict=True):
-            yield self._of(range(end - size, end))
-
-    def _of(self, places: range) -> "Outcomes":
+    def of(self, places: Sequence[int]) -> "Outcomes":
+        """Those of the samples that have these places, in their order."""
         groups = [group.of(places) for group in self.groups]
-        errors = {place - places.start: error for place, error in self.errors.items() if place in places}
+        errors = {new: self.errors[place] for new, place in enumerate(places) if place in self.errors}
         return Outcomes(len(places), tuple(group for group in groups if group), errors)
+
+    def along(self, together: Together) -> "Outcomes":
+        """The same, of a caller who has others beside it."""
+        return replace(self, together=together)
 
 
 def joined(parts: Sequence[Outcomes]) -> Outcomes:

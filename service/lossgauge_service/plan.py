@@ -24,9 +24,9 @@ NO_SCORES = Score(value=None, undefined="no_scores")
 """Of items that are all problems."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """The metrics of a request, their defaults written out."""
+    """The metrics of a request, their defaults written out. Equal where all is told alike, to the bit."""
 
     specs: tuple[MetricSpec, ...]
 
@@ -35,8 +35,28 @@ class Plan:
         """That of each metric."""
         return tuple(IMPLEMENTATIONS[type(spec)] for spec in self.specs)
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Plan) and self._told == other._told)
+
+    def __hash__(self) -> int:
+        return hash(self._told)
+
+    @cached_property
+    def _told(self) -> tuple[Any, ...]:
+        # -0.0 is equal to 0.0, and not what it is told as
+        return tuple((type(spec), spec.model_dump_json()) for spec in self.specs)
+
+    @cached_property
+    def _needs(self) -> dict[Case, tuple[Statistic, ...]]:
+        return {}
+
     def statistics(self, case: Case) -> tuple[Statistic, ...]:
         """The union of what the metrics need, each once. Raises `MetricDoesNotFit`, pointing to /metrics/i or within it."""
+        if case not in self._needs:
+            self._needs[case] = self._needed(case)
+        return self._needs[case]
+
+    def _needed(self, case: Case) -> tuple[Statistic, ...]:
         needed: dict[Statistic, None] = {}
         for place, (spec, part) in enumerate(zip(self.specs, self.implementations, strict=True)):
             misfit = part.misfit(spec, case)
@@ -59,7 +79,14 @@ class Plan:
         return None
 
     def scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:
-        """The score of every metric of each sample, by the metric's key, or the sample's error."""
+        """The score of every metric of each sample, by the metric's key, or the sample's error.
+
+        Where the samples shared a run with those of callers who ask the same, found with theirs. Not for the event loop then.
+        """
+        found = outcomes.together(self, self._scores)
+        return self._scores(outcomes) if found is None else found
+
+    def _scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:
         found: dict[int, dict[str, Score] | LossgaugeError] = dict(outcomes.errors)
         for group in outcomes.groups:
             found |= zip(group.places, self.finished(group.sums, group.case), strict=True)

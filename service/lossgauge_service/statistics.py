@@ -282,9 +282,10 @@ class Sums:
         """Those of some of the statistics."""
         return Sums(self.pixels, {key: self.tables[key] for key in statistics})
 
-    def rows(self, places: Sequence[int] | slice) -> "Sums":
+    def rows(self, places: Sequence[int]) -> "Sums":
         """Those of some of the samples."""
-        return self._each(lambda values: values[places])
+        wanted = np.asarray(places)
+        return self._each(lambda values: values.take(wanted, 0))
 
     def pooled(self) -> "Sums":
         """All samples as one."""

@@ -4,21 +4,22 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pytest
 from lossgauge import metrics as m
 from lossgauge.metrics import MetricSpec
-from lossgauge.wire import Question
+from lossgauge.wire import Question, Score
 from lossgauge_service.batching import Batcher, Ticket
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.staging import Staged
 from lossgauge_service.errors import DeadlineExceeded, Draining
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan, plan_for
-from lossgauge_service.samples import Sample, sample_of
+from lossgauge_service.samples import Case, Sample, sample_of
+from lossgauge_service.statistics import Sums
 
 FOCAL: list[MetricSpec] = [m.FocalLoss(gamma=1.5), m.Dice(soft=True), m.RocAuc()]
 COUNTS: list[MetricSpec] = [m.Iou()]
@@ -79,6 +80,17 @@ def scores(plan: Plan, outcomes: Outcomes) -> list[Any]:
     return plan.scores(outcomes)
 
 
+def noting(numbers: list[int], plan: Plan) -> Plan:
+    """The plan, which notes how many samples it finishes at a time."""
+    first, *others = plan.implementations
+
+    def finish(spec: Any, sums: Sums, case: Case) -> list[Score]:
+        numbers.append(len(sums))
+        return first.finish(spec, sums, case)
+
+    return replace(plan, implementations=(replace(first, finish=finish), *others))
+
+
 def test_what_waits_together_is_one_launch(held: Held, engine: Engine) -> None:
     """One request runs, one batch is staged, and all that came meanwhile is one launch; each gets its own bits."""
     plan, samples = plan_for(question(FOCAL)), [sample(seed) for seed in range(12)]
@@ -98,6 +110,31 @@ def test_what_waits_together_is_one_launch(held: Held, engine: Engine) -> None:
     assert held.launches == [1, 1, 10]
     alone = [engine.run(plan, [one]) for one in samples]
     assert [scores(plan, outcomes) for outcomes in found] == [scores(plan, outcomes) for outcomes in alone]
+
+
+def test_what_shares_a_launch_and_a_plan_is_finished_together(held: Held, engine: Engine) -> None:
+    """Callers whose plans are equal, each its own object, are finished by the first of them; another plan of the same sums is not."""
+    asked = [[m.FocalLoss(alpha=alpha), m.Iou()] for alpha in (0.5, 0.5, 0.25, 0.5, 0.25, 0.75)]
+    batcher, numbers = Batcher(held), list[int]()
+    plans, samples = [noting(numbers, plan_for(question([*one]))) for one in asked], [sample(seed) for seed in range(6)]
+
+    async def main() -> list[Outcomes]:
+        first = asyncio.create_task(batcher.run(plans[0], samples[:1]))
+        await until(lambda: held.launches == [1])
+        second = asyncio.create_task(batcher.run(plan_for(question(COUNTS)), samples[:1]))
+        await until(lambda: batcher._staged is not None)
+        rest = [asyncio.create_task(batcher.run(plan, [one])) for plan, one in zip(plans, samples, strict=True)]
+        await until(lambda: len(batcher._waiting) == len(rest))
+        held.let.set()
+        await asyncio.gather(first, second)
+        return await asyncio.gather(*rest)
+
+    found = run(batcher, main())
+    assert held.launches == [1, 1, 6]
+    alone = [scores(plan, engine.run(plan, [one])) for plan, one in zip(plans, samples, strict=True)]
+    numbers.clear()
+    assert [scores(plan, outcomes) for plan, outcomes in zip(plans, found, strict=True)] == alone
+    assert numbers == [3, 2, 1]
 
 
 def test_what_sums_something_else_has_its_own_launch(held: Held) -> None:
