@@ -51,8 +51,13 @@ def _put(readings: Readings, where: Mask, number: float, reason: str | Reasons |
 
 def finite(numbers: Values) -> Readings:
     """The numbers; what is not finite is undefined, as `infinite`."""
-    reasons = np.full(numbers.shape, None, object)
-    return Readings(numbers, reasons).unless(~np.isfinite(numbers), "infinite")
+    return Readings(numbers, no_reasons(numbers.shape)).unless(~np.isfinite(numbers), "infinite")
+
+
+def no_reasons(shape: tuple[int, ...]) -> Reasons:
+    """None everywhere."""
+    # an empty array of objects is filled with None, and sooner than `np.full` does it
+    return np.empty(shape, object)
 
 
 def undefined(shape: tuple[int, ...], reason: str) -> Readings:
@@ -63,6 +68,8 @@ def undefined(shape: tuple[int, ...], reason: str) -> Readings:
 def ratio(numerator: Values, denominator: Values, reason: str | Reasons) -> Readings:
     """numerator / denominator, undefined for the reason where the denominator is 0."""
     zero = denominator == 0
+    if not zero.any():
+        return finite(numerator / denominator)
     return finite(numerator / np.where(zero, 1.0, denominator)).unless(zero, reason)
 
 
@@ -148,7 +155,7 @@ def _common(reasons: Reasons) -> Reasons:
 
 def nothing_to_score(totals: TotalSums) -> Reasons:
     """Why a sample has no score: every pixel is ignored, or weighs nothing, or all weigh more than a float64 holds. None where it has."""
-    reasons = np.full(len(totals.valid), None, object)
+    reasons = no_reasons((len(totals.valid),))
     weight = totals.weight.sum(-1)
     reasons[weight == 0] = "no_weight"
     reasons[np.isinf(weight)] = "infinite"
