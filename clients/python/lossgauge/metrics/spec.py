@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 from lossgauge.presets.preset import PresetName
 from lossgauge.tasks import TASKS_OF_PIXELS, Task
@@ -79,6 +80,19 @@ class MetricSpec(BaseModel):
         description="The library whose choices are taken where none is given here; the request's by default. `GET /v1/presets`.",
     )
 
+    @classmethod
+    def other_names(cls) -> dict[str, str]:
+        """The parameter that each further name, which a document may give in its place, stands for."""
+        return {other: name for name, field in cls.model_fields.items() for other in _choices(field) if other != name}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_parameter_is_named_once(cls, given: Any) -> Any:
+        for other, name in cls.other_names().items() if isinstance(given, Mapping) else ():
+            if other in given and name in given:
+                raise Forbidden(f"{other} and {name} name one parameter; give one of them", other)
+        return given
+
     @model_validator(mode="before")
     @classmethod
     def _rules_left_out_are_the_metrics_own(cls, given: Any) -> Any:
@@ -134,6 +148,12 @@ class MetricSpec(BaseModel):
             yield ("soft",), "soft" in self.model_fields_set
         for place, part in self.parts():
             yield from (((*place, *at), is_told) for at, is_told in part._soft())
+
+
+def _choices(field: FieldInfo) -> list[str]:
+    """The names under which a document may give a parameter, where they are several."""
+    alias = field.validation_alias
+    return [name for name in alias.choices if isinstance(name, str)] if isinstance(alias, AliasChoices) else []
 
 
 class Frozen(BaseModel):
