@@ -8,7 +8,7 @@ import pytest
 from lossgauge import Client, errors
 from lossgauge import metrics as m
 from lossgauge.mapping import LossMap
-from lossgauge.presets import PRESETS
+from lossgauge.presets import PRESETS, PresetName
 
 EMPTY = np.zeros((2, 3), np.uint8)
 GUESS = np.array([[1, 0, 0], [0, 1, 0]], np.uint8)
@@ -84,7 +84,7 @@ def test_a_parameter_s_other_name_goes_before_the_preset(
 
 
 @pytest.mark.parametrize("preset", [None, "monai"])
-def test_two_names_of_one_parameter(client: Client, preset: str | None) -> None:
+def test_two_names_of_one_parameter(client: Client, preset: PresetName | None) -> None:
     """Both at once are refused as what they are, with a preset and without."""
     metric = {"name": "tversky_loss", "alpha": 0.2, "fp_weight": 0.2}
     with pytest.raises(errors.InvalidParameterError, match="alpha and fp_weight name one parameter") as raised:

@@ -25,6 +25,11 @@ Each = Annotated[list[Element], Field(strict=False)]
 """A list that a tuple may be given for."""
 
 
+def named(value: Any) -> Any:
+    """A metric that is given by its bare name, as the document that it stands for."""
+    return {"name": value} if isinstance(value, str) else value
+
+
 class Forbidden(ValueError):
     """What other values of a message forbid; `at` is the path, in the message, of what has to change."""
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from lossgauge.metrics.spec import Forbidden, MetricSpec, Place
+from lossgauge.metrics.spec import Forbidden, MetricSpec, Place, named
 from lossgauge.presets import PRESETS, Preset
 from lossgauge.tasks import Task
 
@@ -61,8 +61,7 @@ class _Scope:
         """A metric with what its preset says."""
         if isinstance(metric, BaseModel):
             metric = metric.model_dump(exclude_unset=True)
-        if isinstance(metric, str):
-            metric = {"name": metric}
+        metric = named(metric)
         if not isinstance(metric, Mapping):
             return metric
         name, preset = metric.get("name"), metric.get("preset", default)
@@ -94,7 +93,7 @@ class _Scope:
             return self.metric(value, default, at)
         if value.get("preset") is not None:
             raise Forbidden("a metric within a metric needs its name for a preset; found none", *at)
-        return {key: self._part(one, default, (*at, key)) for key, one in value.items()}
+        return {key: self._part(named(one) if key == "metric" else one, default, (*at, key)) for key, one in value.items()}
 
     def _parameters(self, preset: Preset, name: str, at: Place) -> dict[str, Any]:
         recipe = preset.recipe(name, self._task)
