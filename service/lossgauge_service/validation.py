@@ -138,7 +138,10 @@ def _unknown_tag(error: ErrorDetails, model: type[BaseModel], document: Any) -> 
     path = [*path, tag] if isinstance(_at(document, path), dict) else path
     is_metric = tag == "name"
     allowed = [name.strip("'") for name in error["ctx"]["expected_tags"].split(", ")]
-    detail = unknown("metric" if is_metric else tag, str(error["ctx"]["tag"]), allowed)
+    name = str(error["ctx"]["tag"])
+    if is_metric and name in CATALOGUE:
+        return Complaint(pointer_to(path), f"metric {name!r} may not stand here; allowed: {', '.join(allowed)}")
+    detail = unknown("metric" if is_metric else tag, name, allowed)
     return Complaint(pointer_to(path), detail, kind=UnknownMetric if is_metric else InvalidParameter)
 
 

@@ -52,3 +52,16 @@ def test_a_bare_part_that_is_another_metric(client: Client) -> None:
     with pytest.raises(errors.InvalidParameterError, match="must be 'dice_loss'") as raised:
         client.score(PREDICTION, TARGET, metrics=bare, task="binary", prediction_kind="probabilities")
     assert raised.value.pointer == "/metrics/0/dice"
+
+
+@pytest.mark.parametrize("name", ["hausdorff", "bce_dice"])
+def test_a_metric_that_is_no_term(client: Client, name: str) -> None:
+    """It is known, and refused as none of the terms, which are listed; what is no metric is told as ever."""
+    asked: Document = {"task": "binary", "prediction_kind": "probabilities"}
+    combined: Document = {"name": "combined_loss", "terms": [{"metric": {"name": name}}]}
+    with pytest.raises(errors.InvalidParameterError) as raised:
+        client.score(PREDICTION, TARGET, metrics=combined, **asked)
+    assert raised.value.pointer == "/metrics/0/terms/0/metric/name"
+    assert raised.value.detail.startswith(f"metric '{name}' may not stand here; allowed: focal_loss, ")
+    with pytest.raises(errors.UnknownMetricError, match="did you mean 'dice_loss'"):
+        client.score(PREDICTION, TARGET, metrics=combined | {"terms": [{"metric": "dice_los"}]}, **asked)
