@@ -151,6 +151,13 @@ def test_a_bad_preset(client: Client, change: Document, pointer: str, words: lis
     assert [word for word in words if word not in raised.value.detail] == []
 
 
+def test_what_a_preset_lacks_is_no_slip_of_the_pen(client: Client) -> None:
+    """A metric that is known is not taken for another with a like name."""
+    with pytest.raises(errors.InvalidParameterError, match="says nothing of 'bce_dice'; it has ") as raised:
+        client.score(GUESS * 0.5, GUESS, metrics="bce_dice", preset="monai", prediction_kind="probabilities")
+    assert "did you mean" not in raised.value.detail
+
+
 def test_a_metric_that_is_none_is_told_as_ever(client: Client) -> None:
     """A request's preset does not hide that a metric is unknown."""
     with pytest.raises(errors.UnknownMetricError, match="did you mean 'dice'"):

@@ -1,6 +1,5 @@
 """A question with its presets resolved: what a metric does not give itself is the library's."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
@@ -115,8 +114,4 @@ def _nothing_of(preset: Preset, name: str, found: str) -> str:
     tasks = preset.tasks_of(name)
     if tasks:
         return f"preset {preset.name!r} has {name!r} for task {' and '.join(tasks)}; found {found}"
-    close = difflib.get_close_matches(name, preset.metrics, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return (
-        f"preset {preset.name!r} says nothing of {name!r}; {hint}it has {', '.join(preset.metrics) or 'no metric yet'}"
-    )
+    return f"preset {preset.name!r} says nothing of {name!r}; it has {', '.join(preset.metrics) or 'no metric yet'}"
