@@ -92,7 +92,9 @@ class _Scope:
             return self.metric(value, default, at)
         if value.get("preset") is not None:
             raise Forbidden("a metric within a metric needs its name for a preset; found none", *at)
-        return {key: self._part(named(one) if key == "metric" else one, default, (*at, key)) for key, one in value.items()}
+        return {
+            key: self._part(named(one) if key == "metric" else one, default, (*at, key)) for key, one in value.items()
+        }
 
     def _parameters(self, preset: Preset, name: str, at: Place) -> dict[str, Any]:
         recipe = preset.recipe(name, self._task)
