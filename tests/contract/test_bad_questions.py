@@ -65,6 +65,14 @@ BAD_QUESTIONS: list[tuple[str, Document, type[errors.ProblemError], str, list[st
         *("squares", {"metrics": ["dice", {"name": "iou", "squared": True, "soft_target": "l1"}]}),
         *(errors.InvalidParameterError, "/metrics/1/squared", ["exclude each other"]),
     ),
+    (
+        *("a threshold twice", {"metrics": ["dice", {"name": "mean_iou", "thresholds": [0.5, 0.25, 0.5]}]}),
+        *(errors.InvalidParameterError, "/metrics/1/thresholds/2", ["0.5 stands twice, at 0 and 2"]),
+    ),
+    (
+        *("objects' threshold twice", {"metrics": [{"name": "instance_precision", "thresholds": [0.5, 0.5]}]}),
+        *(errors.InvalidParameterError, "/metrics/0/thresholds/1", ["0.5 stands twice, at 0 and 1"]),
+    ),
     ("classes of a mask", {"num_classes": 2}, errors.InvalidParameterError, "/num_classes", ["'binary'", "found 2"]),
     ("axis of a mask", {"channel_axis": -1}, errors.InvalidParameterError, "/channel_axis", ["'binary'", "found -1"]),
     ("none", {"metrics": []}, errors.InvalidParameterError, "/metrics", ["1 or more"]),

@@ -1,6 +1,6 @@
 """The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -36,6 +36,16 @@ class Forbidden(ValueError):
     def __init__(self, detail: str, *at: str | int) -> None:
         super().__init__(detail)
         self.at = at
+
+
+def refuse_repeats(name: str, values: Sequence[Any], noun: str = "") -> None:
+    """Refuse a parameter's list in which something stands twice."""
+    places: dict[Any, int] = {}
+    for place, value in enumerate(values):
+        if places.setdefault(value, place) != place:
+            raise Forbidden(
+                f"{noun}{value} stands twice, at {places[value]} and {place}; each may stand once", name, place
+            )
 
 
 def badness(direction: Direction, value: float) -> float:
