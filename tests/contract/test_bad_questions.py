@@ -15,6 +15,18 @@ BAD_QUESTIONS: list[tuple[str, Document, type[errors.ProblemError], str, list[st
         ["'dicee'", "did you mean 'dice'", "iou"],
     ),
     (
+        *("a short name", {"metrics": ["dice", "hd95"]}, errors.UnknownMetricError, "/metrics/1"),
+        ["metric 'hd95' is not known; did you mean 'hausdorff' with percentile 95.0? allowed: accuracy"],
+    ),
+    (
+        *("a short name in capitals", {"metrics": [{"name": "F1"}]}, errors.UnknownMetricError, "/metrics/0/name"),
+        ["did you mean 'dice'? "],
+    ),
+    (
+        *("a short name of no term", {"metrics": [{"name": "combined_loss", "terms": [{"metric": "pq"}]}]}),
+        *(errors.UnknownMetricError, "/metrics/0/terms/0/metric", ["metric 'pq' is not known; allowed: focal_loss"]),
+    ),
+    (
         "unnamed",
         {"metrics": [{"gamma": 2}]},
         errors.InvalidParameterError,
