@@ -65,6 +65,14 @@ MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
         "/metrics/1/class_weights",
         ["2 entries; 3"],
     ),
+    "a class weight": (
+        CLASSES,
+        {"name": "cross_entropy", "class_weights": [1]},
+        "/metrics/1/class_weights",
+        ["has 1 entry; 3 are needed"],
+    ),
+    "a tolerance": (LABELS, {"name": "surface_dice", "tolerance": [1]}, "/metrics/1/tolerance", ["has 1 entry; "]),
+    "a loss of boxes": (SOFT, {"name": "giou_loss"}, "/metrics/1", ["is for the task boxes, not 'binary'"]),
     "pos_weight": (
         MULTILABEL,
         {"name": "cross_entropy", "pos_weight": [1] * 4},
@@ -192,7 +200,7 @@ def test_a_metric_that_fits_some_items(caller: httpx.Client, name: str) -> None:
 
 
 SPACINGS: dict[str, tuple[Any, str, list[str]]] = {
-    "too few": ([1.0], "/spacing", ["1 entries; the pixels have 2 axes"]),
+    "too few": ([1.0], "/spacing", ["1 entry; the pixels have 2 axes"]),
     "too many": ([1.0, 1, 1], "/spacing", ["3 entries; the pixels have 2 axes"]),
     "none": ([], "/spacing", ["1 or more"]),
     "zero": ([1.0, 0], "/spacing/1", ["greater than 0; found 0"]),

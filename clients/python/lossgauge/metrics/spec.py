@@ -70,6 +70,11 @@ class About:
     extras: Mapping[str, str] = field(default_factory=dict)
     """What a score holds beside its value, by name."""
 
+    @property
+    def told_tasks(self) -> str:
+        """The tasks, as an error names them."""
+        return f"{'task' if len(self.tasks) == 1 else 'tasks'} {', '.join(self.tasks)}"
+
 
 class MetricSpec(BaseModel):
     """A metric and its parameters. Subclasses are the only home of a parameter's name, bounds and default."""
