@@ -181,7 +181,7 @@ def _check_regions(spec: MetricSpec, question: Question, place: int) -> None:
 def _check_masks(spec: MetricSpec, name: str, *at: str | int) -> None:
     about = spec.about
     if "multilabel" not in about.tasks:
-        raise _misfit(f"{name} is for the tasks {', '.join(about.tasks)}; {REGIONS}", *at)
+        raise _misfit(f"{name} is for the {about.told_tasks}; {REGIONS}", *at)
     if "labels" not in about.kinds:
         raise _misfit(f"{name} takes {' or '.join(about.kinds)}; {REGIONS}", *at)
 

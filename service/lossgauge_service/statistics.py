@@ -174,6 +174,8 @@ class Measure(ABC, Generic[Record]):
     """
 
     weight: ClassVar[None] = None
+    told: ClassVar[str] = "what is measured of the whole sample"
+    """How an error names it."""
 
     @property
     def grows(self) -> bool:

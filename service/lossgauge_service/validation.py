@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from lossgauge.encodings import BY_NAME
 from lossgauge.mapping import MAP_KINDS
 from lossgauge.metrics import CATALOGUE
 from lossgauge.metrics.spec import Forbidden
+from lossgauge.short_names import SHORT_NAMES
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -42,11 +43,26 @@ def validated(model: type[Model], document: Any, at: str = "") -> Model:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """That a name is not known, the closest one that is, and all of them."""
+    """That a name is not known, what may be meant by it, and all that are."""
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    meant = (_usual(name, names) if kind == "metric" else None) or _closest(name, names)
+    hint = f"did you mean {meant}? " if meant else ""
     return f"{kind} {found(name)} is not known; {hint}allowed: {', '.join(names)}"
+
+
+def _usual(short: str, names: Collection[str]) -> str | None:
+    """What the field means by a short name, where it is one of the names."""
+    meant = dict(SHORT_NAMES.get(short.lower(), {}))
+    name = meant.pop("name", None)
+    if name not in names:
+        return None
+    parameters = " and ".join(f"{key} {value!r}" for key, value in meant.items())
+    return f"{name!r} with {parameters}" if parameters else repr(name)
+
+
+def _closest(name: str, names: Collection[str]) -> str | None:
+    close = difflib.get_close_matches(name, names, n=1)
+    return repr(close[0]) if close else None
 
 
 def found(value: Any) -> str:
@@ -138,7 +154,10 @@ def _unknown_tag(error: ErrorDetails, model: type[BaseModel], document: Any) -> 
     path = [*path, tag] if isinstance(_at(document, path), dict) else path
     is_metric = tag == "name"
     allowed = [name.strip("'") for name in error["ctx"]["expected_tags"].split(", ")]
-    detail = unknown("metric" if is_metric else tag, str(error["ctx"]["tag"]), allowed)
+    name = str(error["ctx"]["tag"])
+    if is_metric and name in CATALOGUE:
+        return Complaint(pointer_to(path), f"metric {name!r} may not stand here; allowed: {', '.join(allowed)}")
+    detail = unknown("metric" if is_metric else tag, name, allowed)
     return Complaint(pointer_to(path), detail, kind=UnknownMetric if is_metric else InvalidParameter)
 
 

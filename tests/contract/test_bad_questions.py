@@ -15,6 +15,18 @@ BAD_QUESTIONS: list[tuple[str, Document, type[errors.ProblemError], str, list[st
         ["'dicee'", "did you mean 'dice'", "iou"],
     ),
     (
+        *("a short name", {"metrics": ["dice", "hd95"]}, errors.UnknownMetricError, "/metrics/1"),
+        ["metric 'hd95' is not known; did you mean 'hausdorff' with percentile 95.0? allowed: accuracy"],
+    ),
+    (
+        *("a short name in capitals", {"metrics": [{"name": "F1"}]}, errors.UnknownMetricError, "/metrics/0/name"),
+        ["did you mean 'dice'? "],
+    ),
+    (
+        *("a short name of no term", {"metrics": [{"name": "combined_loss", "terms": [{"metric": "pq"}]}]}),
+        *(errors.UnknownMetricError, "/metrics/0/terms/0/metric", ["metric 'pq' is not known; allowed: focal_loss"]),
+    ),
+    (
         "unnamed",
         {"metrics": [{"gamma": 2}]},
         errors.InvalidParameterError,
@@ -64,6 +76,14 @@ BAD_QUESTIONS: list[tuple[str, Document, type[errors.ProblemError], str, list[st
     (
         *("squares", {"metrics": ["dice", {"name": "iou", "squared": True, "soft_target": "l1"}]}),
         *(errors.InvalidParameterError, "/metrics/1/squared", ["exclude each other"]),
+    ),
+    (
+        *("a threshold twice", {"metrics": ["dice", {"name": "mean_iou", "thresholds": [0.5, 0.25, 0.5]}]}),
+        *(errors.InvalidParameterError, "/metrics/1/thresholds/2", ["0.5 stands twice, at 0 and 2"]),
+    ),
+    (
+        *("objects' threshold twice", {"metrics": [{"name": "instance_precision", "thresholds": [0.5, 0.5]}]}),
+        *(errors.InvalidParameterError, "/metrics/0/thresholds/1", ["0.5 stands twice, at 0 and 1"]),
     ),
     ("classes of a mask", {"num_classes": 2}, errors.InvalidParameterError, "/num_classes", ["'binary'", "found 2"]),
     ("axis of a mask", {"channel_axis": -1}, errors.InvalidParameterError, "/channel_axis", ["'binary'", "found -1"]),

@@ -145,7 +145,10 @@ def _is_scored(client: Client, metric: Schema, task: str, kind: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("name", "hint"), [("dicee", "did you mean 'dice'"), ("nothing", "allowed: accuracy")])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("dicee", "did you mean 'dice'"), ("nsd", "did you mean 'surface_dice'"), ("nothing", "allowed: accuracy")],
+)
 def test_an_unknown_metric_is_not_found(caller: httpx.Client, name: str, hint: str) -> None:
     """The page of a metric that is none is a 404 problem, which names the nearest and all that are."""
     answer = caller.get(f"/v1/metrics/{name}")

@@ -65,6 +65,14 @@ MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
         "/metrics/1/class_weights",
         ["2 entries; 3"],
     ),
+    "a class weight": (
+        CLASSES,
+        {"name": "cross_entropy", "class_weights": [1]},
+        "/metrics/1/class_weights",
+        ["has 1 entry; 3 are needed"],
+    ),
+    "a tolerance": (LABELS, {"name": "surface_dice", "tolerance": [1]}, "/metrics/1/tolerance", ["has 1 entry; "]),
+    "a loss of boxes": (SOFT, {"name": "giou_loss"}, "/metrics/1", ["is for the task boxes, not 'binary'"]),
     "pos_weight": (
         MULTILABEL,
         {"name": "cross_entropy", "pos_weight": [1] * 4},
@@ -114,6 +122,13 @@ MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
     ),
     "ids of no class": (IDS, {"name": "panoptic_quality", "instance_divisor": 0}, "/metrics/1/instance_divisor", ["0"]),
     "a crowd below 0": (IDS, {"name": "panoptic_quality", "crowd": [1, -1]}, "/metrics/1/crowd/1", ["found -1"]),
+    "a crowd of the background": (IDS, {"name": "panoptic_quality", "crowd": [0]}, "/metrics/1/crowd/0", ["found 0"]),
+    "a crowd twice": (
+        IDS,
+        {"name": "instance_fbeta", "crowd": [7, 1001, 1001]},
+        "/metrics/1/crowd/2",
+        ["1001 stands twice, at 1 and 2"],
+    ),
 }
 
 
@@ -185,7 +200,7 @@ def test_a_metric_that_fits_some_items(caller: httpx.Client, name: str) -> None:
 
 
 SPACINGS: dict[str, tuple[Any, str, list[str]]] = {
-    "too few": ([1.0], "/spacing", ["1 entries; the pixels have 2 axes"]),
+    "too few": ([1.0], "/spacing", ["1 entry; the pixels have 2 axes"]),
     "too many": ([1.0, 1, 1], "/spacing", ["3 entries; the pixels have 2 axes"]),
     "none": ([], "/spacing", ["1 or more"]),
     "zero": ([1.0, 0], "/spacing/1", ["greater than 0; found 0"]),

@@ -8,7 +8,7 @@ import pytest
 from lossgauge import Client, errors
 from lossgauge import metrics as m
 from lossgauge.mapping import LossMap
-from lossgauge.presets import PRESETS
+from lossgauge.presets import PRESETS, PresetName
 
 EMPTY = np.zeros((2, 3), np.uint8)
 GUESS = np.array([[1, 0, 0], [0, 1, 0]], np.uint8)
@@ -55,6 +55,50 @@ def test_what_a_metric_gives_goes_first(client: Client, metric: Any) -> None:
     result = client.score(EMPTY, EMPTY, metrics=metric, preset="segmentation_models_pytorch", **ASKED)
     assert result["iou"] == 0.5
     assert result.semantics["iou"]["threshold_side"] == "greater_equal"
+
+
+ALIASED: list[tuple[str, Document]] = [
+    ("monai", {"name": "tversky_loss", "alpha": 0.2, "beta": 0.9}),
+    ("monai", {"name": "tversky_loss", "alpha": 0.2}),
+    ("keras", {"name": "tversky_loss", "beta": 0.9}),
+    ("segmentation_models_pytorch", {"name": "focal_tversky_loss", "alpha": 0.2, "beta": 0.9}),
+]
+BOTH_NAMES = {"alpha": "fp_weight", "beta": "fn_weight"}
+
+
+@pytest.mark.parametrize("of_request", [False, True])
+@pytest.mark.parametrize(("preset", "metric"), ALIASED)
+def test_a_parameter_s_other_name_goes_before_the_preset(
+    client: Client, preset: str, metric: Document, of_request: bool
+) -> None:
+    """alpha and beta are fp_weight and fn_weight, whether the metric or the request names the preset, alone or in a sum."""
+    told, asked_by = (metric, {"preset": preset}) if of_request else ({**metric, "preset": preset}, {})
+    named = {BOTH_NAMES.get(name, name): value for name, value in told.items()}
+    asked: Document = {"task": "binary", "prediction_kind": "probabilities", **asked_by}
+    found, expected = [
+        client.score(GUESS * 0.5, GUESS, metrics=[one, {"name": "combined_loss", "terms": [{"metric": one}]}], **asked)
+        for one in (told, named)
+    ]
+    assert (found.semantics, found.scores) == (expected.semantics, expected.scores)
+    assert found.semantics[metric["name"]]["preset"] == preset
+
+
+@pytest.mark.parametrize("preset", [None, "monai"])
+def test_two_names_of_one_parameter(client: Client, preset: PresetName | None) -> None:
+    """Both at once are refused as what they are, with a preset and without."""
+    metric = {"name": "tversky_loss", "alpha": 0.2, "fp_weight": 0.2}
+    with pytest.raises(errors.InvalidParameterError, match="alpha and fp_weight name one parameter") as raised:
+        client.score(GUESS * 0.5, GUESS, metrics=metric, preset=preset, task="binary", prediction_kind="probabilities")
+    assert raised.value.pointer == "/metrics/0/alpha"
+
+
+def test_a_map_takes_a_parameter_s_other_name(client: Client) -> None:
+    """As a score does, under a preset."""
+    asked: Document = {"task": "binary", "prediction_kind": "probabilities", "preset": "monai"}
+    maps = [{"kind": "gradient", "metric": {"name": "tversky_loss", "alpha": 0.2}}]
+    metric = client.maps(GUESS * 0.5, GUESS, maps=maps, **asked).told["tversky_loss.gradient"].metric
+    assert metric is not None
+    assert (metric["fp_weight"], metric["fn_weight"], metric["smooth_numerator"]) == (0.2, 0.5, 1e-5)
 
 
 def test_a_batch_takes_a_preset(client: Client) -> None:
@@ -105,6 +149,13 @@ def test_a_bad_preset(client: Client, change: Document, pointer: str, words: lis
         client.score(GUESS, GUESS, **(ASKED | change))
     assert (raised.value.status, raised.value.pointer) == (422, pointer)
     assert [word for word in words if word not in raised.value.detail] == []
+
+
+def test_what_a_preset_lacks_is_no_slip_of_the_pen(client: Client) -> None:
+    """A metric that is known is not taken for another with a like name."""
+    with pytest.raises(errors.InvalidParameterError, match="says nothing of 'bce_dice'; it has ") as raised:
+        client.score(GUESS * 0.5, GUESS, metrics="bce_dice", preset="monai", prediction_kind="probabilities")
+    assert "did you mean" not in raised.value.detail
 
 
 def test_a_metric_that_is_none_is_told_as_ever(client: Client) -> None:

@@ -712,11 +712,24 @@ def test_mistakes_of_masks_and_of_classes(engine: Engine) -> None:
 
 
 REFUSED = {
-    "counts": ({"kind": "gradient", "metric": "dice"}, "no gradient"),
-    "confusion": ({"kind": "gradient", "metric": "confusion"}, "no gradient"),
-    "ranks": ({"kind": "gradient", "metric": "roc_auc"}, "no gradient"),
-    "average precision": ({"kind": "gradient", "metric": "average_precision"}, "no gradient"),
-    "distances": ({"kind": "gradient", "metric": "hausdorff"}, "no gradient"),
+    "counts": ({"kind": "gradient", "metric": "dice"}, "no gradient: it is made of counts of a mask, which"),
+    "confusion": ({"kind": "gradient", "metric": "confusion"}, "no gradient: it is made of counts of a mask, which"),
+    "ranks": ({"kind": "gradient", "metric": "roc_auc"}, "no gradient: it is made of the order of the pixels, which"),
+    "average precision": (
+        {"kind": "gradient", "metric": "average_precision"},
+        "no gradient: it is made of the order of the pixels, which",
+    ),
+    "distances": (
+        {"kind": "gradient", "metric": "hausdorff"},
+        "no gradient: it is made of the border of a mask, which",
+    ),
+    "borders": ({"kind": "gradient", "metric": "boundary_iou"}, "made of the border of a mask, which"),
+    "surfels": (
+        {"kind": "gradient", "metric": {"name": "hausdorff", "hd_mode": "area_weighted"}},
+        "made of the border of a mask, which",
+    ),
+    "skeletons": ({"kind": "gradient", "metric": "centreline_dice"}, "made of the skeleton of a mask, which"),
+    "bins": ({"kind": "gradient", "metric": "calibration_error"}, "made of bins of the confidence, which"),
     "no loss per pixel": (
         {"kind": "loss", "metric": "dice_loss"},
         "dice_loss has no loss map; allowed of task 'binary': asymmetric_focal_loss, brier, combined_loss, cross_entropy, focal_loss",
@@ -742,7 +755,7 @@ REFUSED = {
                 "terms": [{"metric": {"name": "lovasz_hinge"}}, {"metric": {"name": "dice"}}],
             },
         },
-        "made of Counts",
+        "made of counts of a mask, which",
     ),
 }
 

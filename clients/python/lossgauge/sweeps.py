@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, create_model, model_validator
@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, create_model, model_validator
 from lossgauge.encodings import Array
 from lossgauge.metrics.focal import FocalLoss
 from lossgauge.metrics.overlap import TEN_THRESHOLDS
-from lossgauge.metrics.spec import Each, Forbidden, NonNegative, Probability
+from lossgauge.metrics.spec import Each, Forbidden, NonNegative, Probability, refuse_repeats
 from lossgauge.presets import PRESETS, PresetName
 from lossgauge.tasks import TASKS_OF_PIXELS
 from lossgauge.wire import (
@@ -80,8 +80,8 @@ class _Grid(Message):
 
     @model_validator(mode="after")
     def _a_grid(self) -> Self:
-        _refuse_repeats("alpha", self.alpha)
-        _refuse_repeats("gamma", self.gamma)
+        refuse_repeats("alpha", self.alpha)
+        refuse_repeats("gamma", self.gamma)
         cells = len(self.alpha) * len(self.gamma)
         if cells > MOST_CELLS:
             raise Forbidden(f"the grid has {cells} cells; at most {MOST_CELLS} are allowed")
@@ -117,13 +117,6 @@ def _of_the_grid(invalid: ValidationError, place: int) -> ValueError:
     return Forbidden(str(found), *at, *([place] if at == ("alpha",) else []))
 
 
-def _refuse_repeats(name: str, values: Sequence[Any]) -> None:
-    places: dict[Any, int] = {}
-    for place, value in enumerate(values):
-        if places.setdefault(value, place) != place:
-            raise Forbidden(f"{value} stands twice, at {places[value]} and {place}; each may stand once", name, place)
-
-
 class Sweep(Message):
     """What is swept. With neither `thresholds` nor `focal`, both are, by default (multi-class: `focal`)."""
 
@@ -156,7 +149,7 @@ class Sweep(Message):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        _refuse_repeats("thresholds", self.thresholds or [])
+        refuse_repeats("thresholds", self.thresholds or [])
         return self
 
     def of(self, task: str) -> "Sweep":

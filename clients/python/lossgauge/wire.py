@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidati
 
 from lossgauge.encodings import Array
 from lossgauge.metrics import CATALOGUE, MetricSpec
-from lossgauge.metrics.spec import Direction, Forbidden, PredictionKind
+from lossgauge.metrics.spec import Direction, Forbidden, PredictionKind, named
 from lossgauge.presets import Preset, PresetName
 from lossgauge.presets.applied import with_presets
 from lossgauge.tasks import Task
@@ -30,10 +30,6 @@ class Answer(BaseModel):
 # --------------------------------------------------------------------------------------------------------------- metrics
 
 
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
 if TYPE_CHECKING:
     Metric = MetricSpec
 else:
@@ -41,7 +37,7 @@ else:
 
 NamedMetric = Annotated[
     Metric,
-    BeforeValidator(_named, json_schema_input_type=Union[Literal[tuple(CATALOGUE)], Metric]),
+    BeforeValidator(named, json_schema_input_type=Union[Literal[tuple(CATALOGUE)], Metric]),
 ]
 
 # -------------------------------------------------------------------------------------------------------------- requests

@@ -165,8 +165,14 @@ def check_smooth(spec: MetricSpec, implementation: Implementation[Any], statisti
     smooth = SMOOTH if implementation.slopes is None else (*SMOOTH, Differentiable)
     others = [key for key in statistics if not isinstance(key, smooth)]
     if others:
-        found = f"it is made of {type(others[0]).__name__}, which a small change of the prediction does not change or makes jump"
+        found = (
+            f"it is made of {_told(others[0])}, which a small change of the prediction does not change or makes jump"
+        )
         raise MetricDoesNotFit(f"{spec.name} has no gradient: {found}; ask for a soft loss", pointer="/metrics/0")
+
+
+def _told(statistic: Statistic) -> str:
+    return statistic.told if isinstance(statistic, Measure) else "counts of a mask"
 
 
 def gradient_of(

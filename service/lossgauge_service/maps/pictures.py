@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from math import ceil, sqrt
+from typing import Any
 
 import numpy as np
 from lossgauge.mapping import ErrorMap, GradientMap
@@ -19,6 +20,7 @@ Colour = tuple[int, int, int]
 Pixels = NDArray[np.uint8]
 
 DARK, GREEN, ORANGE, BLUE, GREY = (45, 45, 45), (0, 158, 115), (230, 120, 0), (0, 114, 178), (190, 190, 190)
+YELLOW = (240, 228, 66)
 MISTAKES = {
     TRUE_NEGATIVE: ("true negative", DARK),
     TRUE_POSITIVE: ("true positive", GREEN),
@@ -81,8 +83,9 @@ class Scale:
     told: str
 
     def coloured(self, values: AnyArray) -> Pixels:
-        """Colours between the stops; what is infinite has the last one."""
-        share = np.clip((values.astype(np.float64) - self.low) / (self.high - self.low), 0, 1) * (len(self.stops) - 1)
+        """Colours between the stops; what has none is marked afterwards."""
+        finite = np.nan_to_num(values.astype(np.float64), posinf=self.high, neginf=self.low)
+        share = np.clip((finite - self.low) / (self.high - self.low), 0, 1) * (len(self.stops) - 1)
         channels = [np.interp(share, range(len(self.stops)), channel) for channel in zip(*self.stops, strict=True)]
         return np.stack(channels, -1).round().astype(np.uint8)
 
@@ -106,11 +109,22 @@ def _most(values: AnyArray) -> float:
     return float(values.max(where=np.isfinite(values), initial=0.0)) or 1.0
 
 
+def _unscaled(panels: NDArray[Any], ignored: NDArray[np.bool_]) -> dict[str, tuple[Colour, NDArray[np.bool_]]]:
+    """What has no colour of the scale: its name in the legend, its own colour and where it is."""
+    marks = {
+        "grey: ignored": (GREY, ignored),
+        "green: infinite": (GREEN, np.isinf(panels) & ~ignored),
+        "yellow: no number": (YELLOW, np.isnan(panels) & ~ignored),
+    }
+    return {name: mark for name, mark in marks.items() if mark[1].any()}
+
+
 def _with_scale(panels: list[AnyArray], ignored: NDArray[np.bool_], noun: str, scale: Scale) -> bytes:
-    coloured = [scale.coloured(panel) for panel in panels]
-    for panel, out in zip(coloured, ignored, strict=True):
-        panel[out] = GREY
-    told = f"{scale.told}; grey: ignored" if ignored.any() else scale.told
+    coloured, marks = [scale.coloured(panel) for panel in panels], _unscaled(np.stack(panels), ignored)
+    for colour, places in marks.values():
+        for panel, out in zip(coloured, places, strict=True):
+            panel[out] = colour
+    told = "; ".join([scale.told, *marks])
     image = _canvas(coloured, noun, 2, _width(told))
     draw, top = ImageDraw.Draw(image), image.height - 2 * LINE - MARGIN
     width = image.width - 2 * MARGIN

@@ -1,7 +1,7 @@
 """How what lies near the borders of two masks overlaps."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ class BandCounts(NamedTuple):
 @dataclass(frozen=True)
 class Bands(Measure[BandCounts]):
     """The pixels of a mask within a share of the image's diagonal, at least one pixel, of its border."""
+
+    told: ClassVar[str] = "the border of a mask"
 
     threshold: float | None
     inclusive: bool

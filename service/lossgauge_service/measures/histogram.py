@@ -1,7 +1,7 @@
 """The pixels of a class in equal bins of their probability or confidence: sums that add up."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ class Bins(NamedTuple):
 @dataclass(frozen=True)
 class Binned(Measure[Bins]):
     """Equal bins of [0, 1]; (classes, bins). closed: the edge that belongs to a bin. top: of the predicted class's confidence."""
+
+    told: ClassVar[str] = "bins of the confidence"
 
     bins: int
     closed: Edge

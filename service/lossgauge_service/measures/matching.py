@@ -1,7 +1,7 @@
 """Which predicted object is which of the target's, at several thresholds of the IoU."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class MatchSums(NamedTuple):
 @dataclass(frozen=True)
 class Matching(Derived[MatchSums, ByClass]):
     """The matched pairs of a sample's objects, and what is left, at each threshold."""
+
+    told: ClassVar[str] = "matched objects"
 
     thresholds: tuple[float, ...]
     inclusive: bool

@@ -1,7 +1,7 @@
 """The objects of two maps, and how many pixels each pair of them shares: never a table of all pairs."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import cc3d
 import numpy as np
@@ -56,6 +56,8 @@ class ByClass(NamedTuple):
 @dataclass(frozen=True)
 class Layout(Measure[ByClass]):
     """The objects of each class, by what an object is. full: pixels touch by corners too; divisor: an id is class * divisor + number."""
+
+    told: ClassVar[str] = "objects"
 
     full: bool = True
     min_size: int = 1

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -47,6 +47,8 @@ class Ranked(Measure[Rankings]):
 
     top: the order of the predicted class's confidence, of the pixels that are right and of those that are wrong.
     """
+
+    told: ClassVar[str] = "the order of the pixels"
 
     top: bool = False
 

@@ -1,7 +1,7 @@
 """How the centrelines of two masks lie in the other mask."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ class SkeletonCounts(NamedTuple):
 @dataclass(frozen=True)
 class Skeletons(Measure[SkeletonCounts]):
     """The skeletons of the masks."""
+
+    told: ClassVar[str] = "the skeleton of a mask"
 
     threshold: float | None
     inclusive: bool

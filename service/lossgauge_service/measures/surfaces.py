@@ -1,7 +1,7 @@
 """The distances from the surface of each mask of a sample to the other's."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -92,6 +92,8 @@ class Frame(NamedTuple):
 @dataclass(frozen=True)
 class Borders(Measure[SurfaceRecord]):
     """Surfaces as the pixels of a mask that have a neighbour outside of it."""
+
+    told: ClassVar[str] = "the border of a mask"
 
     threshold: float | None
     inclusive: bool

@@ -5,6 +5,7 @@ The areas are those of the table of DeepMind's surface-distance (Apache-2.0; Nik
 
 from dataclasses import dataclass
 from itertools import product
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -59,6 +60,8 @@ OCTANTS = (
 @dataclass(frozen=True)
 class Surfels(Measure[SurfaceRecord]):
     """Surfaces as the corners of pixels where a mask and its outside meet, each with its length or area."""
+
+    told: ClassVar[str] = "the border of a mask"
 
     threshold: float | None
     inclusive: bool

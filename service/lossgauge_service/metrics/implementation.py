@@ -26,7 +26,7 @@ class Misfit(NamedTuple):
 def misfit_of_kind(spec: MetricSpec, task: Task, kind: PredictionKind) -> Misfit | None:
     """What keeps a metric from fitting a task or a kind of prediction."""
     if task not in spec.about.tasks:
-        return Misfit(f"{spec.name} is for the tasks {', '.join(spec.about.tasks)}, not {task!r}")
+        return Misfit(f"{spec.name} is for the {spec.about.told_tasks}, not {task!r}")
     if kind not in spec.about.kinds:
         return Misfit(f"{spec.name} takes {' or '.join(spec.about.kinds)}, not {kind!r}")
     return None

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from lossgauge.metrics.pixel_loss import PixelLoss
 from lossgauge.wire import Score
+from lossgauge.words import counted
 
 from lossgauge_service.metrics.implementation import Misfit
 from lossgauge_service.metrics.values import Readings, nothing_to_score, ratio, scores_of, scores_of_classes, told
@@ -106,7 +107,8 @@ def _class_values(spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Valu
 
 def wrong_length(name: str, given: list[float], wanted: int) -> Misfit | None:
     """What keeps a list of as many numbers as there are classes from fitting."""
-    return None if len(given) == wanted else Misfit(f"{name} has {len(given)} entries; {wanted} are needed", (name,))
+    found = f"{name} has {counted(len(given), 'entry', 'entries')}; {counted(wanted, 'is', 'are')} needed"
+    return None if len(given) == wanted else Misfit(found, (name,))
 
 
 def weighting_misfit(spec: PixelLoss, case: Case) -> Misfit | None:

@@ -8,6 +8,7 @@ from lossgauge.metrics import AverageSurfaceDistance, BoundaryIou, CentrelineDic
 from lossgauge.metrics.overlap import ClassAveraged
 from lossgauge.metrics.surface import Distance, Surfaced
 from lossgauge.wire import Score
+from lossgauge.words import counted
 
 from lossgauge_service.measures.boundaries import BandCounts, Bands
 from lossgauge_service.measures.skeletons import SkeletonCounts, Skeletons
@@ -47,7 +48,8 @@ def _misfit(spec: ClassAveraged, case: Case) -> Misfit | None:
     if case.soft:
         return Misfit("a surface is of a mask of labels; found a target of probabilities")
     if isinstance(spec, SurfaceDice) and isinstance(spec.tolerance, list) and len(spec.tolerance) != case.classes:
-        return Misfit(f"tolerance has {len(spec.tolerance)} entries; the classes are {case.classes}", ("tolerance",))
+        given = counted(len(spec.tolerance), "entry", "entries")
+        return Misfit(f"tolerance has {given}; the classes are {case.classes}", ("tolerance",))
     return background_misfit(spec, case)
 
 

@@ -1,6 +1,7 @@
 """The size of a pixel along each axis."""
 
 from lossgauge.wire import Question
+from lossgauge.words import counted
 
 from lossgauge_service.errors import InvalidParameter
 
@@ -13,7 +14,8 @@ def spacing_of(question: Question, axes: int) -> tuple[float, ...] | None:
     if question.spacing is None:
         return None
     if len(question.spacing) != axes:
-        found = f"spacing has {len(question.spacing)} entries; the pixels have {axes} axes"
+        given = counted(len(question.spacing), "entry", "entries")
+        found = f"spacing has {given}; the pixels have {counted(axes, 'axis', 'axes')}"
         raise InvalidParameter(found, pointer="/spacing")
     for place, side in enumerate(question.spacing):
         if side < LEAST:

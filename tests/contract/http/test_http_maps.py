@@ -17,6 +17,7 @@ pytestmark = pytest.mark.anyio
 Document = dict[str, Any]
 GRADIENT: Document = {"kind": "gradient", "metric": "bce_dice"}
 LOSS: Document = {"kind": "loss", "metric": {"name": "focal_loss", "gamma": 1.5}, "name": "focal"}
+CROSS: Document = {"name": "cross_entropy"}
 ERRORS: Document = {"kind": "errors"}
 NAMES = ["bce_dice.gradient", "focal", "errors"]
 
@@ -173,6 +174,46 @@ async def test_what_is_ignored_is_grey(client: httpx.AsyncClient, asked: Documen
     assert image.info["Description"].endswith("; grey: ignored")
     assert image.getpixel((475, 5)) == (190, 190, 190)
     assert image.getpixel((475, 475)) != (190, 190, 190)
+
+
+INFINITE: Document = {
+    "prediction": {"encoding": "list", "data": [[1, 0, 0.3], [0.2, 1, 0.7]]},
+    "target": {"encoding": "list", "data": [[0, 0, 1], [1, 1, 1]]},
+}
+MARKED: dict[str, tuple[Document, str]] = {
+    "alone": ({}, "; green: infinite"),
+    "beside ignored pixels": (
+        {"target": {"encoding": "list", "data": [[0, 0, 1], [1, 1, 9]]}, "ignore_index": 9},
+        "; grey: ignored; green: infinite",
+    ),
+    "below 0": (
+        {"maps": [{"kind": "loss", "metric": {"name": "combined_loss", "terms": [{"metric": CROSS, "weight": -1.0}]}}]},
+        "; green: infinite",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MARKED.values(), ids=MARKED)
+async def test_what_is_infinite_is_green(client: httpx.AsyncClient, asked: Document, case: Any) -> None:
+    """An infinite loss has a colour of its own, not the largest finite one's; the words say so."""
+    change, words = case
+    one = {"kind": "loss", "metric": CROSS}
+    answer = await posted(client, {**asked, **INFINITE, "maps": [one], **change}, "image/png")
+    image = picture_of(answer)
+    assert Image.open(io.BytesIO(answer.content)).info["Description"].endswith(words)
+    assert image.getpixel((5, 5)) == (0, 158, 115)
+    finite = [image.getpixel((x, y)) for x, y in ((245, 5), (475, 5), (5, 245), (245, 245))]
+    assert (0, 158, 115) not in finite
+
+
+async def test_what_is_no_number_is_yellow(client: httpx.AsyncClient, asked: Document) -> None:
+    """Infinite losses that are taken from each other leave no number: not a colour of the scale."""
+    smooth = {"name": "cross_entropy", "label_smoothing": 0.1}
+    terms = [{"metric": CROSS}, {"metric": smooth, "weight": -1.0}]
+    one = {"kind": "loss", "metric": {"name": "combined_loss", "terms": terms}}
+    answer = await posted(client, {**asked, **INFINITE, "maps": [one]}, "image/png")
+    assert "yellow: no number" in Image.open(io.BytesIO(answer.content)).info["Description"]
+    assert picture_of(answer).getpixel((5, 5)) == (240, 228, 66)
 
 
 @pytest.mark.parametrize(

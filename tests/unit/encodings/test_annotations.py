@@ -124,9 +124,9 @@ BROKEN_BRUSHES: dict[str, tuple[Any, str]] = {
     "a byte of 256": ([*GOOD[:-1], 256], "byte 8 is 256"),
     "a byte of -1": ([-1, *GOOD], "byte 0 is -1"),
     "a byte of many digits": ([10**5000, *GOOD], "byte 0 is an integer of 16610 bits"),
-    "a boolean": ([*GOOD[:-1], True], "byte 8 is of type bool"),
-    "a decimal": ([0.0, *GOOD], "byte 0 is of type float"),
-    "a text": ("AAAACA==", "a list is needed; found str"),
+    "a boolean": ([*GOOD[:-1], True], "byte 8 is a boolean"),
+    "a decimal": ([0.0, *GOOD], "byte 0 is 0.0"),
+    "a text": ("AAAACA==", "a list is needed; found a string"),
 }
 
 
@@ -204,7 +204,7 @@ BROKEN_MASKS: dict[str, tuple[CvatRleArray, str, str]] = {
     "three points": (from_json(1, 1, 2), "/points", "ends with left, top, right, bottom"),
     "half a point": (from_json(1, 3, 1, 1.5, 2, 2), "/points", "number 3 is 1.5"),
     "nan": (from_json(1, float("nan"), 1, 1, 2, 2), "/points", "number 1 is nan"),
-    "a text among points": (from_json("1", 3, 1, 1, 2, 2), "/points", "found str"),
+    "a text among points": (from_json("1", 3, 1, 1, 2, 2), "/points", "found a string"),
     "a box too wide": (from_json(1, 7, 1, 1, 4, 2), "/points", "left 1, top 1, width 4, height 2"),
     "a box too high": (from_xml("1, 5", height=3), "/rle", "not within the image of size [3, 4]"),
     "a box before": (from_xml("1, 3", left=-1), "/rle", "left -1"),
@@ -220,7 +220,7 @@ BROKEN_MASKS: dict[str, tuple[CvatRleArray, str, str]] = {
     "no box": (CvatRleArray(size=[3, 4], rle="1, 3", left=1, top=1, width=2), "", "points are needed"),
     "no text": (CvatRleArray(size=[3, 4], left=1, top=1, width=2, height=2), "", "points are needed"),
     "both": (CvatRleArray(size=[3, 4], points=[1, 3, 1, 1, 2, 2], left=1), "", "not taken beside them"),
-    "a size of one": (CvatRleArray(size=[3], points=[1, 3, 1, 1, 2, 2]), "/size", "found 1 numbers"),
+    "a size of one": (CvatRleArray(size=[3], points=[1, 3, 1, 1, 2, 2]), "/size", "found 1 number"),
     "a size of 0": (CvatRleArray(size=[0, 4], points=[1, 3, 1, 1, 2, 2]), "/size", "found 0 and 4"),
 }
 

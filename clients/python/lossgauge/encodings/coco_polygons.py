@@ -8,6 +8,7 @@ from pydantic import Field, SkipValidation
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps, Encoded
 from lossgauge.encodings.masks import check_count, list_of, shown, size_of
 from lossgauge.encodings.outlines import FARTHEST, Outline, filled
+from lossgauge.words import counted, json_kind
 
 FEWEST_NUMBERS = 6
 
@@ -37,8 +38,10 @@ class CocoPolygonsArray(Encoded):
 def _outline(numbers: list[Any], pointer: str) -> Outline:
     """The corners of a polygon, (points, 2)."""
     if len(numbers) < FEWEST_NUMBERS or len(numbers) % 2:
-        detail = f"a polygon is x1, y1, x2, y2, .. of 3 points or more; found {len(numbers)} numbers"
-        raise ArrayRejected(detail, pointer=pointer)
+        found = counted(len(numbers), "number", "numbers") + (", which are no pairs" if len(numbers) % 2 else "")
+        raise ArrayRejected(
+            f"a polygon is pairs x1, y1, x2, y2, .. of 3 points or more; found {found}", pointer=pointer
+        )
     for at, number in enumerate(numbers):
         _check(number, at, pointer)
     return np.array(numbers, np.float64).reshape(-1, 2)
@@ -46,7 +49,7 @@ def _outline(numbers: list[Any], pointer: str) -> Outline:
 
 def _check(number: Any, at: int, pointer: str) -> None:
     if type(number) not in (int, float):
-        raise ArrayRejected(f"coordinate {at} is of type {type(number).__name__}", pointer=pointer)
+        raise ArrayRejected(f"coordinate {at} is {json_kind(type(number))}; it is a number", pointer=pointer)
     if not abs(number) <= FARTHEST:
         detail = f"coordinate {at} is {shown(number)}; it is {-FARTHEST} to {FARTHEST}"
         raise ArrayRejected(detail, pointer=pointer)

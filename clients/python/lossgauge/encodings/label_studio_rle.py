@@ -16,6 +16,7 @@ from pydantic import SkipValidation
 
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps, Encoded
 from lossgauge.encodings.masks import Mask, image_size, list_of, shown
+from lossgauge.words import json_kind
 
 Integers = NDArray[np.int64]
 RGBA, GREY = 4, 1
@@ -135,7 +136,8 @@ def _bytes(numbers: list[Any]) -> bytes:
     """The bytes of a list of numbers from 0 to 255."""
     if set(map(type, numbers)) - {int}:
         at = next(at for at, number in enumerate(numbers) if type(number) is not int)
-        raise _rejected(f"byte {at} is of type {type(numbers[at]).__name__}")
+        found = shown(numbers[at]) if type(numbers[at]) is float else json_kind(type(numbers[at]))
+        raise _rejected(f"byte {at} is {found}; it is a whole number")
     try:
         return bytes(numbers)
     except (ValueError, OverflowError):

@@ -8,6 +8,7 @@ from pydantic import SkipValidation
 
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps, Encoded, over_limit
 from lossgauge.encodings.dtypes import name_of
+from lossgauge.words import json_kind
 
 DTYPES: dict[frozenset[type], type[np.generic]] = {
     frozenset(): np.float64,
@@ -85,7 +86,7 @@ def _flattened(data: list[Any], shape: tuple[int, ...]) -> list[Any]:
 
 
 def _ragged(row: object, length: int, pointer: str) -> ArrayRejected:
-    found = f"a list of {len(row)}" if isinstance(row, list) else _kind(row)
+    found = f"a list of {len(row)}" if isinstance(row, list) else json_kind(type(row))
     return ArrayRejected(f"{found} where the first is a list of {length}", pointer=pointer)
 
 
@@ -96,12 +97,7 @@ def _dtype(elements: list[Any], shape: tuple[int, ...]) -> type[np.generic]:
     number = {int, float} if type(elements[0]) in (int, float) else {bool}
     at = next(index for index, element in enumerate(elements) if type(element) not in number)
     others = "booleans" if type(elements[0]) is bool else "numbers"
-    raise ArrayRejected(f"{_kind(elements[at])} among {others}", pointer=_pointer(at, shape))
-
-
-def _kind(element: object) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", type(None): "null"}
-    return names.get(type(element), "an object")
+    raise ArrayRejected(f"{json_kind(type(elements[at]))} among {others}", pointer=_pointer(at, shape))
 
 
 def _fits(element: float) -> bool:

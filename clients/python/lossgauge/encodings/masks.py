@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lossgauge.encodings.base import AnyArray, ArrayRejected, Caps, check_shape, over_limit
 from lossgauge.encodings.dtypes import invalid_dtype
+from lossgauge.words import counted, json_kind
 
 Mask = NDArray[np.bool_]
 BOOL = np.dtype(bool)
@@ -42,14 +43,16 @@ def image_size(height: int, width: int, caps: Caps, pointer: str) -> tuple[int, 
 def size_of(size: list[int], caps: Caps) -> tuple[int, int]:
     """The height and width of a document's `size`."""
     if len(size) != 2:
-        raise ArrayRejected(f"a size is [height, width]; found {len(size)} numbers", pointer="/size")
+        raise ArrayRejected(
+            f"a size is [height, width]; found {counted(len(size), 'number', 'numbers')}", pointer="/size"
+        )
     return image_size(size[0], size[1], caps, "/size")
 
 
 def list_of(value: object, caps: Caps, pointer: str) -> list[Any]:
     """A list of no more elements than the caps allow: it takes far more memory than its array."""
     if not isinstance(value, list):
-        raise ArrayRejected(f"a list is needed; found {type(value).__name__}", pointer=pointer)
+        raise ArrayRejected(f"a list is needed; found {json_kind(type(value))}", pointer=pointer)
     check_count(len(value), caps, pointer)
     return value
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lossgauge.encodings.base import ArrayRejected
 from lossgauge.encodings.masks import Mask, shown
+from lossgauge.words import json_kind
 
 Counts = NDArray[np.int64]
 MOST = 2**53
@@ -28,7 +29,7 @@ def filled(counts: Counts, pixels: int, pointer: str) -> Mask:
 def whole_numbers(numbers: list[Any], pointer: str) -> Counts:
     """The integers of a JSON list; decimals without a fraction are taken for the integers that they are."""
     if strange := set(map(type, numbers)) - {int, float}:
-        names = ", ".join(sorted(kind.__name__ for kind in strange))
+        names = ", ".join(sorted(map(json_kind, strange)))
         raise ArrayRejected(f"whole numbers are needed; found {names}", pointer=pointer)
     values = _as_floats(numbers, pointer)
     unfit = np.flatnonzero(~((np.abs(values) <= MOST) & (values == np.rint(values))))

@@ -1,9 +1,9 @@
 """Weighted sums of losses, and the mixes of the literature as named instances."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lossgauge.metrics.brier import Brier
 from lossgauge.metrics.cross_entropy import CrossEntropy
@@ -11,7 +11,7 @@ from lossgauge.metrics.focal import FocalLoss
 from lossgauge.metrics.focal_variants import AsymmetricFocalLoss, UnifiedFocalLoss
 from lossgauge.metrics.overlap import Dice, DiceLoss, Iou, IouLoss, LogCoshDiceLoss
 from lossgauge.metrics.ranking import LovaszHinge, LovaszSoftmax
-from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Empty, Frozen, MetricSpec, Place
+from lossgauge.metrics.spec import SOFT_KINDS, About, BoundaryWeight, Empty, Frozen, MetricSpec, Place, named
 from lossgauge.metrics.tversky import FocalTverskyLoss, GeneralizedDiceLoss, TverskyLoss
 
 __all__ = ["BceDice", "BceLogDice", "CombinedLoss", "CombinedTerm", "FocalDice", "FocalLogDice", "WeightedBceDice"]
@@ -34,6 +34,14 @@ Combinable = Annotated[
     | Brier,
     Field(discriminator="name"),
 ]
+NAMES = tuple(spec.model_fields["name"].default for spec in get_args(get_args(Combinable)[0]))
+Term = Annotated[Combinable, BeforeValidator(named, json_schema_input_type=Literal[NAMES] | Combinable)]
+BcePart = Annotated[
+    CrossEntropy, BeforeValidator(named, json_schema_input_type=Literal["cross_entropy"] | CrossEntropy)
+]
+FocalPart = Annotated[FocalLoss, BeforeValidator(named, json_schema_input_type=Literal["focal_loss"] | FocalLoss)]
+DiceLossPart = Annotated[DiceLoss, BeforeValidator(named, json_schema_input_type=Literal["dice_loss"] | DiceLoss)]
+DicePart = Annotated[Dice, BeforeValidator(named, json_schema_input_type=Literal["dice"] | Dice)]
 KERAS_DICE = DiceLoss()
 KERAS_DICE_SCORE = Dice(soft=True, smooth_numerator=1.0, smooth_denominator=1.0, empty=Empty(both="formula"))
 PLAIN_FOCAL = FocalLoss(alpha=None)
@@ -48,7 +56,7 @@ MIX_SOURCE = "mixes of segmentation competitions (Carvana, DSB 2018)"
 class CombinedTerm(Frozen):
     """One term: weight * transform(metric)."""
 
-    metric: Combinable = Field(description="A loss of pixels, or `dice` or `iou` for a transform.")
+    metric: Term = Field(description="A loss of pixels, or `dice` or `iou` for a transform.")
     weight: float = Field(default=1.0, ge=-1e6, le=1e6, description="How much the term weighs, after its transform.")
     transform: Literal["identity", "complement", "minus_log"] = Field(
         default="identity", description="x, 1 - x, or -log x."
@@ -123,8 +131,8 @@ class BceDice(Mix):
         extras=TERMS,
     )
     name: Literal["bce_dice"] = "bce_dice"
-    bce: CrossEntropy = Field(default=CrossEntropy(), description=BCE)
-    dice: DiceLoss = Field(default=KERAS_DICE, description=DICE_LOSS)
+    bce: BcePart = Field(default=CrossEntropy(), description=BCE)
+    dice: DiceLossPart = Field(default=KERAS_DICE, description=DICE_LOSS)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice)]
@@ -145,8 +153,8 @@ class BceLogDice(Mix):
         extras=TERMS,
     )
     name: Literal["bce_log_dice"] = "bce_log_dice"
-    bce: CrossEntropy = Field(default=CrossEntropy(), description=BCE)
-    dice: Dice = Field(default=KERAS_DICE_SCORE, description=DICE_SCORE)
+    bce: BcePart = Field(default=CrossEntropy(), description=BCE)
+    dice: DicePart = Field(default=KERAS_DICE_SCORE, description=DICE_SCORE)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.bce), CombinedTerm(metric=self.dice, transform="minus_log")]
@@ -167,8 +175,8 @@ class FocalDice(Mix):
         extras=TERMS,
     )
     name: Literal["focal_dice"] = "focal_dice"
-    focal: FocalLoss = Field(default=PLAIN_FOCAL, description=FOCAL)
-    dice: DiceLoss = Field(default=KERAS_DICE, description=DICE_LOSS)
+    focal: FocalPart = Field(default=PLAIN_FOCAL, description=FOCAL)
+    dice: DiceLossPart = Field(default=KERAS_DICE, description=DICE_LOSS)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=self.focal), CombinedTerm(metric=self.dice)]
@@ -190,8 +198,8 @@ class FocalLogDice(Mix):
     )
     name: Literal["focal_log_dice"] = "focal_log_dice"
     focal_weight: float = Field(default=10.0, ge=0, le=1e6, description="c: how much the focal loss weighs.")
-    focal: FocalLoss = Field(default=PLAIN_FOCAL, description=FOCAL)
-    dice: Dice = Field(default=KERAS_DICE_SCORE, description=DICE_SCORE)
+    focal: FocalPart = Field(default=PLAIN_FOCAL, description=FOCAL)
+    dice: DicePart = Field(default=KERAS_DICE_SCORE, description=DICE_SCORE)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [
@@ -222,7 +230,7 @@ class WeightedBceDice(Mix):
     boundary: BoundaryWeight = Field(
         default=BoundaryWeight(), description="How the cross-entropy's weights are computed; the dice has none."
     )
-    dice: DiceLoss = Field(default=KERAS_DICE, description=DICE_LOSS)
+    dice: DiceLossPart = Field(default=KERAS_DICE, description=DICE_LOSS)
 
     def terms_of(self) -> list[CombinedTerm]:
         return [CombinedTerm(metric=CrossEntropy(weight_from=self.boundary)), CombinedTerm(metric=self.dice)]

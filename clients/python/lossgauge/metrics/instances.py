@@ -1,12 +1,12 @@
 """Objects that are found, missed and invented: scores of matched instances."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lossgauge.metrics.overlap import BACKGROUND, TEN_THRESHOLDS, Average
-from lossgauge.metrics.spec import About, Each, Empty, MetricSpec, Place, PredictionKind, Probability
+from lossgauge.metrics.spec import About, Each, Empty, MetricSpec, Place, PredictionKind, Probability, refuse_repeats
 from lossgauge.tasks import TASKS_OF_PIXELS, Task
 
 __all__ = ["InstanceFBeta", "InstancePrecision", "PanopticQuality"]
@@ -28,7 +28,7 @@ QUALITIES = {
     "rq_mean": "As sq_mean.",
 }
 AT_THRESHOLDS = {"per_threshold": "The value at each threshold; a list per class where there are classes."}
-Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 
 class Matched(MetricSpec):
@@ -63,7 +63,7 @@ class Matched(MetricSpec):
     crowd: Each[Id] = Field(
         default=[],
         max_length=10_000,
-        description="Task instances: ids of the target that are regions of many objects, neither to be found nor missed.",
+        description="Task instances: ids of the target, each once, that are regions of many objects, neither to be found nor missed.",
     )
     pairs: int = Field(
         default=0,
@@ -82,6 +82,11 @@ class Matched(MetricSpec):
     empty: Empty = Field(
         default=Empty(), description="What the value is when a class has no object in one map or both."
     )
+
+    @model_validator(mode="after")
+    def _each_crowd_once(self) -> Self:
+        refuse_repeats("crowd", self.crowd)
+        return self
 
     def without_class_0(self) -> Iterator[Place]:
         return iter(() if self.include_background else (BACKGROUND,))
@@ -132,8 +137,13 @@ class InstancePrecision(Matched):
     )
     name: Literal["instance_precision"] = "instance_precision"
     thresholds: Each[Probability] = Field(
-        default=list(TEN_THRESHOLDS), min_length=1, max_length=100, description="Thresholds of the IoU."
+        default=list(TEN_THRESHOLDS), min_length=1, max_length=100, description="Thresholds of the IoU, each once."
     )
+
+    @model_validator(mode="after")
+    def _each_threshold_once(self) -> Self:
+        refuse_repeats("thresholds", self.thresholds)
+        return self
 
 
 class PanopticQuality(Matched):

@@ -15,6 +15,7 @@ from lossgauge.metrics.spec import (
     Place,
     Probability,
     Thresholded,
+    refuse_repeats,
 )
 from lossgauge.tasks import Task
 
@@ -194,7 +195,10 @@ class MeanIou(MetricSpec):
     )
     name: Literal["mean_iou"] = "mean_iou"
     thresholds: Each[Probability] = Field(
-        default=list(TEN_THRESHOLDS), min_length=1, max_length=1000, description="Thresholds of the probability."
+        default=list(TEN_THRESHOLDS),
+        min_length=1,
+        max_length=1000,
+        description="Thresholds of the probability, each once.",
     )
     threshold_side: Literal["greater", "greater_equal"] = Field(
         default="greater", description="p > threshold, or p >= threshold."
@@ -204,6 +208,11 @@ class MeanIou(MetricSpec):
     empty: Empty = Field(
         default=Empty(), description="What an IoU is when its class is in neither mask, or in one only."
     )
+
+    @model_validator(mode="after")
+    def _each_threshold_once(self) -> Self:
+        refuse_repeats("thresholds", self.thresholds)
+        return self
 
     def extras_of(self, task: Task) -> tuple[str, ...]:
         return tuple(name for name in self.about.extras if name != "background" or self.include_background)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lossgauge.metrics.overlap import BINARY_LIKE, Average
-from lossgauge.metrics.spec import SOFT_KINDS, About, EmptyRule, Forbidden, MetricSpec, TargetEmpty
+from lossgauge.metrics.spec import SOFT_KINDS, About, EmptyRule, MetricSpec, TargetEmpty, refuse_repeats
 from lossgauge.tasks import Task
 
 __all__ = ["AveragePrecision", "LovaszHinge", "LovaszSoftmax", "RocAuc"]
@@ -78,13 +78,7 @@ class LovaszSoftmax(OfExtensions):
 
     @model_validator(mode="after")
     def _each_class_once(self) -> Self:
-        listed = self.classes if isinstance(self.classes, list) else []
-        for place, label in enumerate(listed):
-            if label in listed[:place]:
-                first = listed.index(label)
-                raise Forbidden(
-                    f"class {label} stands twice, at {first} and {place}; each may stand once", "classes", place
-                )
+        refuse_repeats("classes", self.classes if isinstance(self.classes, list) else [], "class ")
         return self
 
 

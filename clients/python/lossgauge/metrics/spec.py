@@ -1,10 +1,11 @@
 """The base of every metric spec: a frozen record of parameters, and what the catalogue says about it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 from lossgauge.presets.preset import PresetName
 from lossgauge.tasks import TASKS_OF_PIXELS, Task
@@ -24,12 +25,27 @@ Each = Annotated[list[Element], Field(strict=False)]
 """A list that a tuple may be given for."""
 
 
+def named(value: Any) -> Any:
+    """A metric that is given by its bare name, as the document that it stands for."""
+    return {"name": value} if isinstance(value, str) else value
+
+
 class Forbidden(ValueError):
     """What other values of a message forbid; `at` is the path, in the message, of what has to change."""
 
     def __init__(self, detail: str, *at: str | int) -> None:
         super().__init__(detail)
         self.at = at
+
+
+def refuse_repeats(name: str, values: Sequence[Any], noun: str = "") -> None:
+    """Refuse a parameter's list in which something stands twice."""
+    places: dict[Any, int] = {}
+    for place, value in enumerate(values):
+        if places.setdefault(value, place) != place:
+            raise Forbidden(
+                f"{noun}{value} stands twice, at {places[value]} and {place}; each may stand once", name, place
+            )
 
 
 def badness(direction: Direction, value: float) -> float:
@@ -53,6 +69,11 @@ class About:
     kinds: tuple[PredictionKind, ...] = ALL_KINDS
     extras: Mapping[str, str] = field(default_factory=dict)
     """What a score holds beside its value, by name."""
+
+    @property
+    def told_tasks(self) -> str:
+        """The tasks, as an error names them."""
+        return f"{'task' if len(self.tasks) == 1 else 'tasks'} {', '.join(self.tasks)}"
 
 
 class MetricSpec(BaseModel):
@@ -78,6 +99,19 @@ class MetricSpec(BaseModel):
         default=None,
         description="The library whose choices are taken where none is given here; the request's by default. `GET /v1/presets`.",
     )
+
+    @classmethod
+    def other_names(cls) -> dict[str, str]:
+        """The parameter that each further name, which a document may give in its place, stands for."""
+        return {other: name for name, field in cls.model_fields.items() for other in _choices(field) if other != name}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_parameter_is_named_once(cls, given: Any) -> Any:
+        for other, name in cls.other_names().items() if isinstance(given, Mapping) else ():
+            if other in given and name in given:
+                raise Forbidden(f"{other} and {name} name one parameter; give one of them", other)
+        return given
 
     @model_validator(mode="before")
     @classmethod
@@ -134,6 +168,12 @@ class MetricSpec(BaseModel):
             yield ("soft",), "soft" in self.model_fields_set
         for place, part in self.parts():
             yield from (((*place, *at), is_told) for at, is_told in part._soft())
+
+
+def _choices(field: FieldInfo) -> list[str]:
+    """The names under which a document may give a parameter, where they are several."""
+    alias = field.validation_alias
+    return [name for name in alias.choices if isinstance(name, str)] if isinstance(alias, AliasChoices) else []
 
 
 class Frozen(BaseModel):

@@ -1,19 +1,19 @@
 """A question with its presets resolved: what a metric does not give itself is the library's."""
 
-import difflib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from lossgauge.metrics.spec import Forbidden, Place
+from lossgauge.metrics.spec import Forbidden, MetricSpec, Place, named
 from lossgauge.presets import PRESETS, Preset
 from lossgauge.tasks import Task
 
 COMBINED = "combined_loss"
+Known = Mapping[str, type[MetricSpec]]
 
 
-def with_presets(question: Any, known: Collection[str]) -> Any:
+def with_presets(question: Any, known: Known) -> Any:
     """The question, each of its metrics with the parameters of its preset, or of the question's, that it does not give.
 
     `known` are the metrics that there are: any other is left for who refuses it, as is a preset that is none. A metric's
@@ -23,12 +23,12 @@ def with_presets(question: Any, known: Collection[str]) -> Any:
     return _resolved(question, "metrics", known, _Scope.metric)
 
 
-def maps_with_presets(request: Any, known: Collection[str]) -> Any:
+def maps_with_presets(request: Any, known: Known) -> Any:
     """The same of a request of maps, each of which may hold a metric."""
     return _resolved(request, "maps", known, _Scope.map)
 
 
-def _resolved(asked: Any, field: str, known: Collection[str], resolve: "Resolve") -> Any:
+def _resolved(asked: Any, field: str, known: Known, resolve: "Resolve") -> Any:
     """What is asked, with each member of a field resolved."""
     members = asked.get(field) if isinstance(asked, Mapping) else None
     if not isinstance(members, list) or asked.get("task") not in get_args(Task):
@@ -51,7 +51,7 @@ def _names_one(value: Any) -> bool:
 class _Scope:
     """What all metrics of a question share."""
 
-    def __init__(self, task: str, known: Collection[str], has_regions: bool) -> None:
+    def __init__(self, task: str, known: Known, has_regions: bool) -> None:
         self._task = "multilabel" if has_regions and task == "multiclass" else task
         self._known = known
         self._found = f"{self._task!r}, as which regions are scored" if self._task != task else repr(task)
@@ -60,8 +60,7 @@ class _Scope:
         """A metric with what its preset says."""
         if isinstance(metric, BaseModel):
             metric = metric.model_dump(exclude_unset=True)
-        if isinstance(metric, str):
-            metric = {"name": metric}
+        metric = named(metric)
         if not isinstance(metric, Mapping):
             return metric
         name, preset = metric.get("name"), metric.get("preset", default)
@@ -72,7 +71,8 @@ class _Scope:
         if not isinstance(preset, str) or not isinstance(name, str) or preset not in PRESETS or name not in self._known:
             return whole
         own = metric.get("preset") is not None
-        return {**self._parameters(PRESETS[preset], name, (*at, "preset") if own else at), **whole, "preset": preset}
+        chosen = self._parameters(PRESETS[preset], name, (*at, "preset") if own else at)
+        return {**self._without(chosen, name, whole), **whole, "preset": preset}
 
     def map(self, asked: Any, default: Any, at: Place) -> Any:
         """A map with what its metric's preset says."""
@@ -92,13 +92,21 @@ class _Scope:
             return self.metric(value, default, at)
         if value.get("preset") is not None:
             raise Forbidden("a metric within a metric needs its name for a preset; found none", *at)
-        return {key: self._part(one, default, (*at, key)) for key, one in value.items()}
+        return {
+            key: self._part(named(one) if key == "metric" else one, default, (*at, key)) for key, one in value.items()
+        }
 
     def _parameters(self, preset: Preset, name: str, at: Place) -> dict[str, Any]:
         recipe = preset.recipe(name, self._task)
         if recipe is None:
             raise Forbidden(_nothing_of(preset, name, self._found), *at)
         return recipe.parameters
+
+    def _without(self, chosen: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is chosen of a metric, but for what is given by another name."""
+        others = self._known[name].other_names()
+        named = {others.get(one, one) for one in given}
+        return {one: value for one, value in chosen.items() if one not in named}
 
 
 Resolve = Callable[[_Scope, Any, Any, Place], Any]
@@ -108,8 +116,4 @@ def _nothing_of(preset: Preset, name: str, found: str) -> str:
     tasks = preset.tasks_of(name)
     if tasks:
         return f"preset {preset.name!r} has {name!r} for task {' and '.join(tasks)}; found {found}"
-    close = difflib.get_close_matches(name, preset.metrics, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return (
-        f"preset {preset.name!r} says nothing of {name!r}; {hint}it has {', '.join(preset.metrics) or 'no metric yet'}"
-    )
+    return f"preset {preset.name!r} says nothing of {name!r}; it has {', '.join(preset.metrics) or 'no metric yet'}"
