@@ -16,6 +16,7 @@ from lossgauge_service.engine import Engine
 from lossgauge_service.guard import Guard
 from lossgauge_service.head import Head
 from lossgauge_service.keyring import Keyring
+from lossgauge_service.leaving import Leaving
 from lossgauge_service.observing import Observed
 from lossgauge_service.problems import HANDLERS, Problems, Statuses
 from lossgauge_service.request_id import RequestId
@@ -38,7 +39,7 @@ ROUTES = (
     root.router,
 )
 
-MIDDLEWARE = (Middleware(RequestId), Middleware(Observed), Middleware(Head))
+MIDDLEWARE = (Middleware(RequestId), Middleware(Observed), Middleware(Leaving), Middleware(Head))
 
 STATUS: Statuses = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
