@@ -27,7 +27,7 @@ class Ready(BaseModel):
     reason: str | None = None
 
 
-NOT_READY = {"model": Ready, "description": "Warming up, or broken.", "headers": RETRY_AFTER}
+NOT_READY = {"model": Ready, "description": "Warming up, being stopped, or broken.", "headers": RETRY_AFTER}
 
 
 @router.get("/live", response_model=Live, responses=problems())
