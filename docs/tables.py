@@ -1,4 +1,4 @@
-"""The tables of the documentation that come from the code: `scripts/docs` writes them, a test holds them to it.
+"""The tables of the documentation that come from the code, and the OpenAPI document: `scripts/docs` writes them, a test holds them to it.
 
 A table stands between `<!-- name -->` and `<!-- end -->`.
 """
@@ -11,13 +11,14 @@ from pathlib import Path
 from lossgauge.metrics import CATALOGUE
 from lossgauge.presets import PRESETS, Preset
 from lossgauge.wire import Limits
-from lossgauge_service.app import STATUS
-from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.app import create_app
 from lossgauge_service.settings import PREFIX, Settings
+from lossgauge_service.statuses import every_kind, status_of
 from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/errors.md", "docs/libraries.md", "docs/settings.md")
+OPENAPI = ROOT / "docs/openapi.json"
 MARKED = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -31,15 +32,8 @@ def metrics() -> Iterator[str]:
 def errors() -> Iterator[str]:
     """Every error that a route answers."""
     yield from ("| code | status | when |", "|---|---|---|")
-    for kind in _kinds(LossgaugeError):
-        status = next(STATUS[parent] for parent in kind.__mro__ if parent in STATUS)
-        yield f"| `{kind.code}` | {int(status)} | {kind.__doc__} |"
-
-
-def _kinds(kind: type[LossgaugeError]) -> Iterator[type[LossgaugeError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _kinds(child)
+    for kind in every_kind():
+        yield f"| `{kind.code}` | {int(status_of(kind))} | {kind.__doc__} |"
 
 
 def settings() -> Iterator[str]:
@@ -130,7 +124,13 @@ def filled(page: str) -> str:
     return MARKED.sub(lambda found: found[1] + "\n".join(TABLES[found[2]]()) + "\n" + found[3], page)
 
 
+def openapi() -> str:
+    """The service's description of itself, a line a member."""
+    return json.dumps(create_app(Settings()).openapi(), indent=1, ensure_ascii=True) + "\n"
+
+
 if __name__ == "__main__":
+    OPENAPI.write_text(openapi())
     for path in PAGES:
         page = ROOT / path
         page.write_text(filled(page.read_text()))

@@ -1,8 +1,8 @@
 """The command: `lossgauge serve`, `lossgauge warm-up` for images and first starts, `lossgauge key` for callers."""
 
 import argparse
-import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lossgauge_service.exposure import Exposed, check
 from lossgauge_service.keyring import Keyring
 from lossgauge_service.keys import SCOPES, InvalidKeys, Scope, minted
+from lossgauge_service.listening import NotListening, listening
 from lossgauge_service.logs import configure
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from lossgauge_service.engine import Engine
-
-log = logging.getLogger("lossgauge")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,14 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def serve(settings: Settings) -> None:
     """Serve until told to stop. Beyond this machine only with keys, or where that is meant."""
     _announce_keys(settings)
+    try:
+        with listening(settings.host, settings.port) as sockets:
+            _serve(settings, sockets)
+    except NotListening as refused:
+        sys.exit(f"lossgauge: {refused}")
+
+
+def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
     # not above: they load torch, and a wrong setting is told at once
     from lossgauge_service.server import server_of
 
     configure(settings.log_format, settings.log_level)
-    app = _app_of(settings)
-    address = _address(settings)
-    log.info("documentation at %s/docs, ready at %s/health/ready", address, address)
-    server_of(app, settings).run()
+    server_of(_app_of(settings), settings).run(sockets)
 
 
 def warm_up(settings: Settings) -> None:
@@ -106,11 +110,6 @@ def _engine_of(settings: Settings) -> "Engine":
 
 
 COMMANDS: dict[str, Callable[[Settings], None]] = {"serve": serve, "warm-up": warm_up}
-
-
-def _address(settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
 
 
 def _parser() -> argparse.ArgumentParser:

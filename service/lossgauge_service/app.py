@@ -1,10 +1,9 @@
-"""The application: which routes, which middleware, which status for which error. No logic."""
+"""The application: which routes, which middleware. No logic."""
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -16,12 +15,14 @@ from lossgauge_service.engine import Engine
 from lossgauge_service.guard import Guard
 from lossgauge_service.head import Head
 from lossgauge_service.keyring import Keyring
+from lossgauge_service.leaving import Leaving
 from lossgauge_service.observing import Observed
-from lossgauge_service.problems import HANDLERS, Problems, Statuses
+from lossgauge_service.problems import HANDLERS, Problems
 from lossgauge_service.request_id import RequestId
 from lossgauge_service.routes import batch, catalogue, health, limits, maps, meters, presets, root, score, stream, sweep
 from lossgauge_service.service import running
 from lossgauge_service.settings import Settings
+from lossgauge_service.statuses import STATUS
 from lossgauge_service.tracing import Tracing, tracing_of
 
 ROUTES = (
@@ -38,25 +39,7 @@ ROUTES = (
     root.router,
 )
 
-MIDDLEWARE = (Middleware(RequestId), Middleware(Observed), Middleware(Head))
-
-STATUS: Statuses = {
-    errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.Malformed: HTTPStatus.BAD_REQUEST,
-    errors.InvalidArray: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.LimitExceeded: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
-    errors.Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
-    errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
-    errors.Stalled: HTTPStatus.REQUEST_TIMEOUT,
-    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
-    errors.Forbidden: HTTPStatus.FORBIDDEN,
-    errors.NotFound: HTTPStatus.NOT_FOUND,
-    errors.LossgaugeError: HTTPStatus.INTERNAL_SERVER_ERROR,
-}
+MIDDLEWARE = (Middleware(RequestId), Middleware(Observed), Middleware(Leaving), Middleware(Head))
 
 
 def create_app(settings: Settings, engine: Engine | None = None, tracing: Tracing | None = None) -> FastAPI:

@@ -1,4 +1,4 @@
-"""Domain errors, each with a code. Nothing here knows HTTP; one table in `app.py` maps kind to status.
+"""Domain errors, each with a code. Nothing here knows HTTP; one table in `statuses.py` maps kind to status.
 
 LossgaugeError
   InvalidRequest            what was asked cannot be

@@ -1,7 +1,7 @@
 """What is told of every request, whatever its route: one line in the log, counts and durations, a trace.
 
 The account of a request is opened when it comes, filled in on its way, and told when its last byte has left. It knows sizes, times
-and codes, and nothing of what was in the request.
+and codes, and nothing of what was in the request. What asks only how the service is has a line for who looks closely, and no more.
 """
 
 import logging
@@ -26,6 +26,10 @@ log = logging.getLogger("lossgauge.requests")
 UNMATCHED = "unmatched"
 """The route of a request that found none: a path could be anything."""
 CANCELLED = "cancelled"
+PROBES = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""Paths by which the service is watched, again and again."""
+EXPECTED = (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
+"""What a probe is answered by a service that is well, and by one that cannot score now."""
 
 
 @dataclass
@@ -44,6 +48,16 @@ class Account:
     def decided(self, outcomes: Iterable[str]) -> None:
         """The outcome of each pair of a batch: `SUCCESS`, or the code of its problem."""
         self.outcomes.update(outcomes)
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether somebody watches the service."""
+        return self.scope["path"] in PROBES
+
+    @property
+    def is_told_to_all(self) -> bool:
+        """Whether it is counted, and has a line that is always written: all but a probe that went as it should."""
+        return not self.is_probe or self.fault or self.status not in EXPECTED
 
     def closed(self) -> Answered:
         """All of it, once the request is over."""
@@ -87,7 +101,7 @@ class Observed:
             await self.app(scope, receive, send)
             return
         service: Service = scope["app"].state.service
-        account = Account(scope, service.tracing.request(Headers(scope=scope)))
+        account = _opened(service, scope)
         scope["state"]["account"] = account
 
         async def receive_counted() -> Message:
@@ -109,12 +123,25 @@ class Observed:
             _tell(service, account)
 
 
+def _opened(service: Service, scope: Scope) -> Account:
+    account = Account(scope)
+    if not account.is_probe:
+        account.trace = service.tracing.request(Headers(scope=scope))
+    return account
+
+
 def _tell(service: Service, account: Account) -> None:
     request = account.closed()
-    service.meters.answered(request)
+    if account.is_told_to_all:
+        service.meters.answered(request)
     account.trace.answered(request)
-    level = logging.INFO if request.status < HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING
-    log.log(level, "request", extra=_fields(request, account.trace))
+    log.log(_level(account, request), "request", extra=_fields(request, account.trace))
+
+
+def _level(account: Account, request: Answered) -> int:
+    if not account.is_told_to_all:
+        return logging.DEBUG
+    return logging.INFO if request.status < HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING
 
 
 def _fields(request: Answered, trace: Trace) -> dict[str, Any]:

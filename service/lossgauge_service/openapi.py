@@ -1,6 +1,6 @@
 """The OpenAPI document: what the routes read by hand, said by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,7 +22,11 @@ from lossgauge.wire import (
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from lossgauge_service import errors
 from lossgauge_service.access import needed
+from lossgauge_service.problems import INTERNAL_ERROR
+from lossgauge_service.request_id import ACCEPTABLE
+from lossgauge_service.statuses import Kind, every_kind, status_of
 
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
@@ -39,29 +43,14 @@ SPOKEN_BY_HAND: list[tuple[type[BaseModel], JsonSchemaMode]] = [
     (StreamProblem, "serialization"),
     (Problem, "serialization"),
 ]
-WHEN = {
-    HTTPStatus.BAD_REQUEST: "The body is not what its media type says.",
-    HTTPStatus.UNAUTHORIZED: "A key is needed, and none was sent, or one that is not known, or several.",
-    HTTPStatus.FORBIDDEN: "The key that was sent may read, not score.",
-    HTTPStatus.NOT_FOUND: "There is no such thing.",
-    HTTPStatus.REQUEST_TIMEOUT: "The body, or the next item of it, did not come in time.",
-    HTTPStatus.NOT_ACCEPTABLE: "No media type of those that `Accept` names can hold the answer.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the service reads; `limit` names the cap.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A media type or content coding that is not taken.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "The request cannot be scored; `pointer` says where, `errors` lists all.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "The service failed.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Warming up, or broken; `Retry-After` says when to try again.",
-}
-SCORING_PROBLEMS = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
-MAP_PROBLEMS = (*SCORING_PROBLEMS, HTTPStatus.NOT_ACCEPTABLE)
-KEY_PROBLEMS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+OF_SOME = (errors.NotAcceptable, errors.Stalled, errors.NotFound, errors.Unauthorized, errors.Forbidden)
+"""Errors that only some routes answer, each of which names them."""
+PARENTS = (errors.LossgaugeError, errors.InvalidRequest, errors.InvalidArray)
+"""Kinds that no route answers, only their children."""
+SCORING = tuple(kind for kind in every_kind() if kind not in (*OF_SOME, *PARENTS))
+"""What every route that scores may answer: each error that there is, unless it is said to be of some."""
+NEGOTIATED = (*SCORING, errors.NotAcceptable)
+"""Those of a route that also asks what its caller accepts."""
 KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `lossgauge key`, where the service asks."},
     "header": {
@@ -71,7 +60,6 @@ KEYS = {
         "description": "The same key, in another header.",
     },
 }
-STREAM_PROBLEMS = (*MAP_PROBLEMS, HTTPStatus.REQUEST_TIMEOUT)
 NDJSON = "application/x-ndjson"
 LINES: dict[str, Any] = {
     NDJSON: {
@@ -85,13 +73,52 @@ LINES: dict[str, Any] = {
     }
 }
 """An answer of lines."""
-RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+HEADERS: dict[str, dict[str, Any]] = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {"description": "What shows a key.", "schema": {"type": "string"}},
+    "X-Request-Id": {
+        "description": "The request's id: the caller's, or one made for it.",
+        "schema": {"type": "string"},
+    },
+}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "An id by which the request is found again; one that is not so is replaced.",
+        "schema": {"type": "string", "pattern": f"^{ACCEPTABLE.pattern}$"},
+    },
+    "X-Request-Timeout-Ms": {
+        "description": "How long the caller waits, in milliseconds; the service's own limit holds too.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+    },
+    "Idempotency-Key": {
+        "description": "The same for each attempt of a call: one that was told to come back has its turn then.",
+        "schema": {"type": "string"},
+    },
+}
 
 
-def problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """The problem responses of a route."""
-    named: dict[int | str, dict[str, Any]] = {int(status): _problem(WHEN[status], status) for status in statuses}
-    return {"default": _problem("Any other problem."), **named}
+def headers(*names: str) -> dict[str, Any]:
+    """Headers of an answer."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+RETRY_AFTER = headers("Retry-After")
+OF_STATUS = {
+    HTTPStatus.UNAUTHORIZED: headers("WWW-Authenticate"),
+    HTTPStatus.FORBIDDEN: headers("WWW-Authenticate"),
+    HTTPStatus.TOO_MANY_REQUESTS: RETRY_AFTER,
+    HTTPStatus.SERVICE_UNAVAILABLE: RETRY_AFTER,
+}
+FAULT = f"- `{INTERNAL_ERROR}`: The service is wrong; its log tells why, under the request's id."
+
+
+def problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """The problem responses of a route that answers these errors: their statuses, and that of a fault."""
+    told: dict[HTTPStatus, list[str]] = {}
+    for kind in kinds:
+        told.setdefault(status_of(kind), []).append(f"- `{kind.code}`: {kind.__doc__}")
+    told.setdefault(HTTPStatus.INTERNAL_SERVER_ERROR, []).append(FAULT)
+    return {int(status): _problem(status, lines) for status, lines in sorted(told.items())}
 
 
 def body_of(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,23 +169,57 @@ def document(app: FastAPI, guarded: bool) -> dict[str, Any]:
         )
         _, schemas = models_json_schema(SPOKEN_BY_HAND, ref_template=REF)
         app.openapi_schema["components"]["schemas"].update(schemas["$defs"])
+        _without_the_frameworks(app.openapi_schema)
         _secure(app.openapi_schema, guarded)
+        _with_headers(app.openapi_schema)
     return app.openapi_schema
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each operation with its method and path."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield method.upper(), path, operation
+
+
+def _without_the_frameworks(document: dict[str, Any]) -> None:
+    """Without what the framework says of paths with a name in them: every string is a name."""
+    schemas = document["components"]["schemas"]
+    if schemas.pop("HTTPValidationError", None) is None:
+        return
+    schemas.pop("ValidationError")
+    for _, _, operation in _operations(document):
+        if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+            operation["responses"].pop("422")
 
 
 def _secure(document: dict[str, Any], guarded: bool) -> None:
     """Say what shows a key, and where none is needed: nowhere, unless the service asks for them."""
     document["components"]["securitySchemes"] = KEYS
     document["security"] = [*({name: []} for name in KEYS), *([] if guarded else [{}])]
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if needed(method.upper(), path) is None:
-                operation["security"] = []
-            else:
-                operation["responses"] |= {str(int(status)): _problem(WHEN[status]) for status in KEY_PROBLEMS}
+    for method, path, operation in _operations(document):
+        asked = needed(method, path)
+        if asked is None:
+            operation["security"] = []
+        else:
+            refused = problems(errors.Unauthorized, *([errors.Forbidden] if asked == "score" else []))
+            operation["responses"] |= {str(status): one for status, one in refused.items()}
 
 
-def _problem(description: str, status: HTTPStatus | None = None) -> dict[str, Any]:
+def _with_headers(document: dict[str, Any]) -> None:
+    """Say which headers are read and sent: the id everywhere, how long and how often where there is a body."""
+    document["components"]["headers"] = HEADERS
+    document["components"]["parameters"] = {
+        name: {"name": name, "in": "header", **parameter} for name, parameter in PARAMETERS.items()
+    }
+    for _, _, operation in _operations(document):
+        names = [*PARAMETERS] if "requestBody" in operation else ["X-Request-Id"]
+        parameters = [{"$ref": f"#/components/parameters/{name}"} for name in names]
+        operation["parameters"] = [*operation.get("parameters", ()), *parameters]
+        for answer in operation["responses"].values():
+            answer["headers"] = {**answer.get("headers", {}), **headers("X-Request-Id")}
+
+
+def _problem(status: HTTPStatus, lines: Iterable[str]) -> dict[str, Any]:
     content = {PROBLEM_JSON: {"schema": {"$ref": REF.format(model=Problem.__name__)}}}
-    headers = {"headers": RETRY_AFTER} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return {"description": description, "content": content, **headers}
+    return {"description": "\n".join(lines), "content": content, "headers": OF_STATUS.get(status, {})}

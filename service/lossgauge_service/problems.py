@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from lossgauge_service.errors import InvalidParameter, LossgaugeError, pointer_to
 from lossgauge_service.request_id import HEADER
+from lossgauge_service.statuses import Statuses, status_of
 
 log = logging.getLogger("lossgauge.problems")
 
@@ -22,8 +23,6 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:lossgauge:problem:"
 CLIENT_CLOSED_REQUEST = 499
 CLIENT_GONE, INTERNAL_ERROR = "client_gone", "internal_error"
-
-Statuses = Mapping[type[LossgaugeError], HTTPStatus]
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,7 @@ class Problems:
         if "errors" in error.extras:
             extras["errors"] = [_brief(one) for one in error.extras["errors"]]
         told = {"pointer": error.pointer, **extras, **more}
-        return _problem(error.code, error.title, self._status_of(error), error.detail, **told)
-
-    def _status_of(self, error: LossgaugeError) -> HTTPStatus:
-        return next(self.statuses[kind] for kind in type(error).__mro__ if kind in self.statuses)
+        return _problem(error.code, error.title, status_of(type(error), self.statuses), error.detail, **told)
 
     def told(self, error: Exception, request: Request) -> Problem:
         """Whatever ends an answer that has begun, as a problem of its request."""

@@ -1,5 +1,7 @@
 """The server: uvicorn's, which on SIGTERM finishes what it has accepted and refuses the rest."""
 
+import logging
+import socket
 import time
 from types import FrameType
 
@@ -8,7 +10,10 @@ from fastapi import FastAPI
 
 from lossgauge_service.admission import Admission
 from lossgauge_service.http_protocol import BoundedHeaders
+from lossgauge_service.listening import addresses_of
 from lossgauge_service.settings import Settings
+
+log = logging.getLogger("lossgauge.server")
 
 
 class Server(uvicorn.Server):
@@ -22,6 +27,12 @@ class Server(uvicorn.Server):
         self._app = app
         self._grace_s = grace_s
         self._ends: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """The service serves from now on; where, and where to read on, is told."""
+        await super().startup(sockets)
+        for address in addresses_of(sockets or []):
+            log.info("listening at %s, documentation at %s/docs, ready at %s/health/ready", *[address] * 3)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal came."""

@@ -1,4 +1,4 @@
-"""The frozen contract: requests of the real client, their answers, and the OpenAPI document.
+"""The frozen contract: requests of the real client, and their answers. What the service says of itself is docs/openapi.json.
 
 `scripts/golden` writes them again, and `git diff` shows how the contract changed.
 """
@@ -293,7 +293,6 @@ def write(url: str) -> None:
     for name, exchange in exchanges.items():
         kept = {**exchange, "answer": rounded(exchange["answer"])}
         (GOLDEN / f"{name}.json").write_text(text_of(kept))
-    OPENAPI.write_text(text_of(httpx.get(f"{url}/openapi.json").json()))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-LISTENS = re.compile(r"Uvicorn running on (http://127\.0\.0\.1:\d+)")
+LISTENS = re.compile(r"listening at (http://127\.0\.0\.1:\d+)")
 BROKEN = "the engine is broken"
 READY_WITHIN_S = 900.0
 STOPPED_WITHIN_S = 60.0

@@ -18,7 +18,7 @@ from lossgauge_service.app import create_app
 from lossgauge_service.settings import Settings
 from pydantic import TypeAdapter
 
-from docs.tables import PAGES, ROOT, filled
+from docs.tables import OPENAPI, PAGES, ROOT, filled, openapi
 
 PROSE = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 README = (ROOT / "README.md").read_text()
@@ -36,6 +36,11 @@ def test_tables_are_those_of_the_code(page: str) -> None:
     text = (ROOT / page).read_text()
     assert text == filled(text)
     assert "<!-- end -->" in text
+
+
+def test_the_openapi_document_is_that_of_the_code() -> None:
+    """What the service says of itself stands in docs/openapi.json; `scripts/docs` writes it."""
+    assert OPENAPI.read_text() == openapi()
 
 
 def test_the_python_on_every_page_parses() -> None:

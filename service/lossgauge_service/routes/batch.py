@@ -15,7 +15,7 @@ from lossgauge_service.answers import MEDIA_TYPE, answer, tail, timing_headers
 from lossgauge_service.bodies import Body
 from lossgauge_service.decoding import batch_request
 from lossgauge_service.lines import NDJSON, Lines, Writer, lines_of
-from lossgauge_service.openapi import LINES, MAP_PROBLEMS, body_of, problems
+from lossgauge_service.openapi import LINES, NEGOTIATED, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import plan_for
 from lossgauge_service.routes.examples import BATCH
@@ -29,7 +29,7 @@ router = APIRouter(tags=["scoring"])
 @router.post(
     "/v1/score/batch",
     response_model=BatchResponse,
-    responses={200: {"content": LINES}, **problems(*MAP_PROBLEMS)},
+    responses={200: {"content": LINES}, **problems(*NEGOTIATED)},
     openapi_extra=body_of(BatchRequest, BATCH),
 )
 async def score_batch(request: Request) -> Response:

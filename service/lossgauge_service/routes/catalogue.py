@@ -2,7 +2,6 @@
 
 import inspect
 from functools import cache
-from http import HTTPStatus
 
 from fastapi import APIRouter
 from lossgauge.metrics import CATALOGUE, MetricSpec
@@ -21,7 +20,7 @@ async def metrics() -> Catalogue:
     return _catalogue()
 
 
-@router.get("/v1/metrics/{name}", response_model=MetricDescription, responses=problems(HTTPStatus.NOT_FOUND))
+@router.get("/v1/metrics/{name}", response_model=MetricDescription, responses=problems(NotFound))
 async def metric(name: str) -> MetricDescription:
     """One metric."""
     if name not in CATALOGUE:

@@ -27,7 +27,7 @@ class Ready(BaseModel):
     reason: str | None = None
 
 
-NOT_READY = {"model": Ready, "description": "Warming up, or broken.", "headers": RETRY_AFTER}
+NOT_READY = {"model": Ready, "description": "Warming up, being stopped, or broken.", "headers": RETRY_AFTER}
 
 
 @router.get("/live", response_model=Live, responses=problems())
@@ -40,7 +40,10 @@ async def live() -> Live:
 async def ready(request: Request) -> Response:
     """Whether requests are scored: 200 if so, else 503 with the reason."""
     obstacle = service_of(request).readiness.obstacle
-    return JSONResponse({"ready": True, "reason": None}) if obstacle is None else _not_ready(obstacle)
+    if obstacle is None:
+        return JSONResponse({"ready": True, "reason": None})
+    request.state.outcome = obstacle.code
+    return _not_ready(obstacle)
 
 
 def _not_ready(obstacle: Unavailable) -> Response:

@@ -15,7 +15,7 @@ from lossgauge_service.bodies import Body
 from lossgauge_service.decoding import map_request
 from lossgauge_service.errors import LimitExceeded, NotAcceptable
 from lossgauge_service.maps import Mapped, maps_in_pieces, plans_of, question_of
-from lossgauge_service.openapi import MAP_PROBLEMS, body_of, problems
+from lossgauge_service.openapi import NEGOTIATED, body_of, problems
 from lossgauge_service.plan import Plan
 from lossgauge_service.routes.examples import MAPS
 from lossgauge_service.routes.map_answers import ALONE, BINARY, WRITERS
@@ -40,7 +40,7 @@ class Job:
     response_model=MapResponse,
     responses={
         200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in BINARY}},
-        **problems(*MAP_PROBLEMS),
+        **problems(*NEGOTIATED),
     },
     openapi_extra=body_of(MapRequest, MAPS),
 )

@@ -1,7 +1,5 @@
 """`GET /v1/presets`: the libraries whose choices can be taken, and what each says of every metric."""
 
-from http import HTTPStatus
-
 from fastapi import APIRouter
 from lossgauge.presets import PRESETS, Preset
 from lossgauge.wire import Presets
@@ -19,7 +17,7 @@ async def presets() -> Presets:
     return Presets(presets=[*PRESETS.values()])
 
 
-@router.get("/v1/presets/{name}", response_model=Preset, responses=problems(HTTPStatus.NOT_FOUND))
+@router.get("/v1/presets/{name}", response_model=Preset, responses=problems(NotFound))
 async def preset(name: str) -> Preset:
     """One preset."""
     if name not in PRESETS:

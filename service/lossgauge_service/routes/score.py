@@ -10,7 +10,7 @@ from lossgauge_service.answers import answer, scores_document
 from lossgauge_service.bodies import Body
 from lossgauge_service.decoding import score_request
 from lossgauge_service.errors import LossgaugeError
-from lossgauge_service.openapi import SCORING_PROBLEMS, body_of, problems
+from lossgauge_service.openapi import SCORING, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.routes.examples import SCORE
@@ -23,7 +23,7 @@ router = APIRouter(tags=["scoring"])
 @router.post(
     "/v1/score",
     response_model=ScoreResponse,
-    responses=problems(*SCORING_PROBLEMS),
+    responses=problems(*SCORING),
     openapi_extra=body_of(ScoreRequest, SCORE),
 )
 async def score(request: Request) -> Response:

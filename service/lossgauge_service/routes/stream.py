@@ -12,8 +12,9 @@ from lossgauge_service.accepting import accepted
 from lossgauge_service.bodies import Entry, arriving
 from lossgauge_service.bodies.json import small_document_of
 from lossgauge_service.decoding import stream_request
+from lossgauge_service.errors import Stalled
 from lossgauge_service.lines import NDJSON, Lines, Writer
-from lossgauge_service.openapi import LINES, STREAM_PROBLEMS, problems, stream_of
+from lossgauge_service.openapi import LINES, NEGOTIATED, problems, stream_of
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.routes.examples import STREAM
 from lossgauge_service.routes.flow import Flow
@@ -28,7 +29,7 @@ router = APIRouter(tags=["scoring"])
     "/v1/score/stream",
     status_code=200,
     response_class=Response,
-    responses={200: {"content": LINES, "description": "Lines."}, **problems(*STREAM_PROBLEMS)},
+    responses={200: {"content": LINES, "description": "Lines."}, **problems(*NEGOTIATED, Stalled)},
     openapi_extra=stream_of(STREAM),
 )
 async def score_stream(request: Request) -> Response:

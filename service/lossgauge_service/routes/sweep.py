@@ -15,7 +15,7 @@ from lossgauge_service.answers import CSV_MEDIA_TYPE, MEDIA_TYPE, answer, csv_an
 from lossgauge_service.bodies import Body
 from lossgauge_service.decoding import sweep_request
 from lossgauge_service.errors import InvalidParameter
-from lossgauge_service.openapi import MAP_PROBLEMS, body_of, problems
+from lossgauge_service.openapi import NEGOTIATED, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.routes.examples import SWEEP
 from lossgauge_service.samples import Sample
@@ -42,7 +42,7 @@ class Job(NamedTuple):
 @router.post(
     "/v1/sweep",
     response_model=SweepResponse,
-    responses={**problems(*MAP_PROBLEMS), **TABULAR},
+    responses={**problems(*NEGOTIATED), **TABULAR},
     openapi_extra=body_of(SweepRequest, SWEEP),
 )
 async def sweep(request: Request) -> Response:

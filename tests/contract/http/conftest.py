@@ -15,6 +15,8 @@ from lossgauge_service.engine import Engine
 from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.settings import Settings
 
+from tests.contract.http.declared import check_declared
+
 Document = dict[str, Any]
 Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -52,13 +54,14 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="session")
 def serving(engine: Engine) -> Serving:
-    """Runs a service in memory and gives a client of it."""
+    """Runs a service in memory and gives a client of it, which holds each problem to the OpenAPI document."""
 
     @asynccontextmanager
     async def serve(given: Engine = engine, /, *, warm: bool = True, **caps: int) -> AsyncIterator[httpx.AsyncClient]:
         app = create_app(Settings.model_validate(caps), given)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        client = httpx.AsyncClient(transport=transport, base_url="http://lossgauge.test")
+        hooks = {"response": [check_declared]}
+        client = httpx.AsyncClient(transport=transport, base_url="http://lossgauge.test", event_hooks=hooks)
         async with app.router.lifespan_context(app), client:
             while warm and (await client.get("/health/ready")).status_code != 200:
                 await asyncio.sleep(0.01)

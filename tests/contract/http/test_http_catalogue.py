@@ -7,6 +7,13 @@ import httpx
 import pytest
 from lossgauge.metrics import CATALOGUE
 from lossgauge.wire import Catalogue
+from lossgauge_service.app import create_app
+from lossgauge_service.openapi import OF_SOME, PARENTS
+from lossgauge_service.settings import Settings
+from lossgauge_service.statuses import Kind, every_kind, status_of
+from lossgauge_service.visits import IDEMPOTENCY_KEY, TIMEOUT
+
+from tests.contract.http.declared import is_declared
 
 pytestmark = pytest.mark.anyio
 Document = dict[str, Any]
@@ -38,9 +45,9 @@ def _references(node: Any) -> set[str]:
 
 
 async def test_the_openapi_document_is_whole(client: httpx.AsyncClient) -> None:
-    """Every reference of the OpenAPI document leads to a schema of its own."""
+    """Every reference of the OpenAPI document leads to a part of its own."""
     document = (await client.get("/openapi.json")).json()
-    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    known = {f"#/components/{kind}/{name}" for kind, named in document["components"].items() for name in named}
     assert _references(document) <= known
 
 
@@ -55,7 +62,44 @@ async def test_bodies_are_documented(client: httpx.AsyncClient, path: str, model
         status for status, answer in operation["responses"].items() if "application/problem+json" in answer["content"]
     }
     negotiated = {"406"} if path.endswith("batch") else set()
-    assert problems == {"400", "401", "403", "413", "415", "422", "500", "503", "default"} | negotiated
+    assert problems == {"400", "401", "403", "413", "415", "422", "429", "500", "503", "504"} | negotiated
+    read = [parameter["$ref"].rpartition("/")[2] for parameter in operation["parameters"]]
+    assert read == ["X-Request-Id", TIMEOUT, IDEMPOTENCY_KEY]
+
+
+async def test_every_status_is_named(client: httpx.AsyncClient) -> None:
+    """No operation has a response for whatever else there may be; each has a fault's, and what sends a caller away says how long."""
+    document = (await client.get("/openapi.json")).json()
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    assert [operation for operation in operations if "default" in operation["responses"]] == []
+    assert all("500" in operation["responses"] for operation in operations)
+    answers = [answer for operation in operations for answer in operation["responses"].items()]
+    assert {status for status, answer in answers if "Retry-After" in answer["headers"]} == {"429", "503"}
+    assert all("Retry-After" in answer["headers"] for status, answer in answers if status in ("429", "503"))
+    assert all("X-Request-Id" in answer["headers"] for _, answer in answers)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in every_kind() if kind not in PARENTS])
+def test_every_error_is_told_where_it_is_answered(kind: Kind) -> None:
+    """An error stands under its status, with its code, at every route that scores, unless it is said to be of some: then at these."""
+    told = {
+        path
+        for path, methods in create_app(Settings()).openapi()["paths"].items()
+        for operation in methods.values()
+        if f"`{kind.code}`:" in operation["responses"].get(str(int(status_of(kind))), {}).get("description", "")
+    }
+    if kind in OF_SOME:
+        assert told != set()
+    else:
+        assert told == {"/v1/score", "/v1/score/batch", "/v1/score/stream", "/v1/sweep", "/v1/maps"}
+
+
+def test_an_answer_that_is_not_declared_is_seen() -> None:
+    """The hook of the clients of these tests knows a route's statuses from others."""
+    assert is_declared("POST", "/v1/score", 429)
+    assert is_declared("GET", "/v1/metrics/nothing", 404)
+    assert not is_declared("HEAD", "/v1/metrics", 404)
+    assert not is_declared("POST", "/v1/score", 408)
 
 
 async def test_streams_are_documented(client: httpx.AsyncClient) -> None:

@@ -8,6 +8,10 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from lossgauge_service.app import create_app
+from lossgauge_service.engine import Engine
+from lossgauge_service.keys import minted
+from lossgauge_service.settings import Settings
 
 from docs.tables import ROOT
 from tests.contract.http.scrape import Scrape, scraped
@@ -127,6 +131,32 @@ async def test_every_span_and_attribute_is_documented(engine: Any, score_request
     names = {span.name for span in found if span.name != "POST /v1/score"}
     attributes = {name for span in found for name in span.attributes or ()}
     assert {name for name in names | attributes if f"`{name}`" not in PAGE} == set()
+
+
+async def test_the_scrape_shows_the_key_that_is_mounted() -> None:
+    """Prometheus reads its key where compose mounts it. A key that may read gets the metrics, and the empty one where none is asked for."""
+    [job] = yaml.safe_load((ROOT / "observability/prometheus.yml").read_text())["scrape_configs"]
+    [secret] = COMPOSE["services"]["prometheus"]["secrets"]
+    assert job["authorization"] == {"credentials_file": f"/run/secrets/{secret}"}
+    variable, default = re.fullmatch(r"\$\{(\w+):-(.*)\}", COMPOSE["secrets"][secret]["file"]).groups()  # type: ignore[union-attr]
+    assert f"`{variable}`" in PAGE
+    none = (ROOT / default).read_text()
+    shown, kept = minted("prometheus", "read")
+    assert [await scrape_status(keys, key) for keys, key in (("", none), (kept.line, shown), (kept.line, none))] == [
+        200,
+        200,
+        401,
+    ]
+
+
+async def scrape_status(keys: str, key: str) -> int:
+    """What a scrape with a key is answered by a service with these keys."""
+    app = create_app(Settings.model_validate({"api_keys": keys}), Engine.build("cpu", "eager"))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lossgauge.test") as client,
+    ):
+        return (await client.get("/metrics", headers={"Authorization": f"Bearer {key}"})).status_code
 
 
 def test_the_scrape_is_of_the_services_that_are_composed() -> None:

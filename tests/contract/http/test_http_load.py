@@ -1,6 +1,7 @@
 """Requests that wait: refused, too late, or left by their callers."""
 
 import json
+import signal
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from lossgauge_service.engine import Engine
 from lossgauge_service.engine.staging import Staged
 from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.outcomes import Outcomes
+from lossgauge_service.server import Server, server_of
 from lossgauge_service.settings import Settings
 
 Document = dict[str, Any]
@@ -118,6 +120,54 @@ def test_a_deadline_of_the_callers(held: Running, score_request: Document, pair:
     batch = httpx.post(f"{held.url}/v1/score/batch", json={**question, "items": [pair]}, headers=soon, timeout=WITHIN_S)
     assert batch.status_code == 200
     assert batch.json()["items"][0]["problem"]["code"] == "deadline_exceeded"
+
+
+@pytest.fixture
+def stopping(engine: Engine) -> Iterator[tuple[Server, Held]]:
+    """A server as the command runs it, ready, and its engine, which is held."""
+    held = Held(engine.device, engine.kernels, engine.info)
+    settings = Settings(port=0, grace_s=WITHIN_S)
+    server = server_of(create_app(settings, held), settings)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until(lambda: server.started)
+    until(lambda: httpx.get(f"{url_of(server)}/health/ready").status_code == 200)
+    yield server, held
+    held.let.set()
+    server.should_exit = True
+    thread.join()
+
+
+def url_of(server: Server) -> str:
+    """Where a server listens."""
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+def test_a_service_that_is_being_stopped(stopping: tuple[Server, Held], score_request: Document) -> None:
+    """While accepted work goes on, new connections are told 503; every answer ends its connection, that of the work too."""
+    server, held = stopping
+    url = url_of(server)
+    with sent(url, score_request) as waiting, httpx.Client(base_url=url) as kept:
+        until(lambda: held.launches == [1])
+        assert "connection" not in kept.get("/health/live").headers
+        server.handle_exit(signal.SIGTERM, None)
+        told = [kept.post("/v1/score", json=score_request), *(httpx.get(f"{url}/health/ready") for _ in range(3))]
+        assert [(answer.status_code, answer.headers["connection"]) for answer in told] == [(503, "close")] * 4
+        assert told[0].json()["code"] == "draining"
+        held.let.set()
+        answer = b"".join(iter(lambda: waiting.recv(2**16), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" in answer
+    until(lambda: not server.servers[0].sockets)
+
+
+def test_a_service_without_work_stops_at_once(stopping: tuple[Server, Held]) -> None:
+    """Where nothing is in flight a signal ends it without another."""
+    server, _ = stopping
+    server.handle_exit(signal.SIGTERM, None)
+    until(lambda: not server.servers[0].sockets)
+    assert not server.force_exit
 
 
 @pytest.mark.anyio

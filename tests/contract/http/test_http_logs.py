@@ -15,7 +15,7 @@ from lossgauge_service import logs
 from lossgauge_service.engine import Engine
 from lossgauge_service.request_id import RequestId
 
-from tests.contract.http.scrape import until
+from tests.contract.http.scrape import scraped, until
 from tests.contract.http.test_http_lifecycle import Broken, Faulty
 
 pytestmark = pytest.mark.anyio
@@ -72,6 +72,35 @@ async def test_a_line_a_request(log: Log, client: httpx.AsyncClient, score_reque
     times = [line[f"{step}_ms"] for step in STEPS]
     assert all(ms > 0 for ms in times)
     assert sum(times) <= line["total_ms"] + 0.01
+
+
+PROBES = ("/health/live", "/health/ready", "/metrics")
+
+
+async def test_who_watches_is_told_to_who_looks_closely(log: Log, serving: Any, engine: Engine) -> None:
+    """Probes and scrapes have lines at `debug` alone, with the outcome, are not counted, and fail nothing."""
+    logging.getLogger("lossgauge").setLevel(logging.DEBUG)
+    async with serving(Broken(engine.device, engine.kernels, engine.info), warm=False) as client:
+        await until(lambda: any("cannot be warmed up" in line["event"] for line in log.lines))
+        for path in PROBES:
+            await client.get(path)
+        found = await scraped(client)
+    lines = [line for line in log.requests if line["route"] in PROBES]
+    assert [(line["status"], line["outcome"]) for line in lines[:3]] == [
+        (200, "success"),
+        (503, "unavailable"),
+        (200, "success"),
+    ]
+    assert {line["level"] for line in lines} == {"debug"}
+    assert "lossgauge_requests_total" not in found.names
+    assert found("rejected_total", reason="unavailable") == 0
+
+
+async def test_a_probe_that_goes_wrong_is_told(log: Log, client: httpx.AsyncClient) -> None:
+    """What a probe should not be answered has a line as any request has."""
+    await client.post("/metrics")
+    [line] = log.requests
+    assert (line["level"], line["outcome"]) == ("info", "method_not_allowed")
 
 
 async def test_a_batch_tells_how_many_failed(

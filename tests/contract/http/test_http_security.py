@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from lossgauge import Client
 from lossgauge.errors import AuthenticationError, PermissionDeniedError
-from lossgauge_service.app import ROUTES, STATUS, create_app
+from lossgauge_service.app import ROUTES, create_app
 from lossgauge_service.engine import Engine
 from lossgauge_service.guard import Guard
 from lossgauge_service.http_protocol import BoundedHeaders
@@ -25,6 +25,7 @@ from lossgauge_service.keyring import Keyring
 from lossgauge_service.keys import Key, minted
 from lossgauge_service.problems import Problems
 from lossgauge_service.settings import Settings
+from lossgauge_service.statuses import STATUS
 from starlette.routing import Route
 from starlette.types import Message, Receive
 
@@ -462,7 +463,9 @@ def test_the_openapi_document_says_what_shows_a_key(keys: str, optional: bool) -
     assert document["security"] == [{"bearer": []}, {"header": []}, *([{}] if optional else [])]
     found = {path: operation for path, operations in document["paths"].items() for operation in operations.values()}
     assert {path for path, operation in found.items() if "security" in operation} == {"/health/live", "/health/ready"}
-    assert all({"401", "403"} <= {*operation["responses"]} for path, operation in found.items() if path not in OPEN)
+    refusals = {path: {"401", "403"} & {*operation["responses"]} for path, operation in found.items()}
+    assert {path for path, told in refusals.items() if told == {"401", "403"}} == {*SCORING}
+    assert {path for path, told in refusals.items() if not told} == {*OPEN} - {"/"}
 
 
 async def test_a_key_of_a_file(serving: Any, tmp_path: Any) -> None:

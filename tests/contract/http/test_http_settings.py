@@ -1,8 +1,10 @@
 """Settings: from arguments and LOSSGAUGE_* variables; what is not known is refused."""
 
+import asyncio
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +75,7 @@ def test_the_command_refuses_what_it_does_not_know() -> None:
 def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     """Where there is no GPU, the command that asks for one ends with one line."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("LOSSGAUGE_PORT", "0")
     with pytest.raises(SystemExit) as ended:
         main([command, "--device", "cuda"])
     assert ended.value.code == "lossgauge: device 'cuda' was asked for, and torch finds no CUDA device"
@@ -82,13 +85,42 @@ def test_the_port_of_a_variable_is_served_and_announced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """LOSSGAUGE_PORT is where the service listens, and what it says when it starts."""
-    served: dict[str, Any] = {}
-    monkeypatch.setenv("LOSSGAUGE_PORT", "8055")
-    monkeypatch.setattr(uvicorn.Server, "run", lambda server: served.update(vars(server.config)))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("LOSSGAUGE_PORT", str(port))
+    monkeypatch.setattr(uvicorn.Server, "run", _stopped_at_once)
     _keep_logging(monkeypatch)
     main(["serve", "--device", "cpu", "--kernel", "eager"])
-    assert (served["host"], served["port"], served["access_log"]) == ("127.0.0.1", 8055, False)
-    assert "http://127.0.0.1:8055/docs" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"listening at http://127.0.0.1:{port}, documentation at http://127.0.0.1:{port}/docs" in told
+    assert "Application startup complete" in told.partition("listening at")[0]
+
+
+def _stopped_at_once(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+    """The server starts, and is told to stop."""
+
+    async def started_and_stopped() -> None:
+        server.lifespan = server.config.lifespan_class(server.config)
+        await server.startup(sockets)
+        await server.shutdown(sockets)
+
+    server.config.load()
+    asyncio.run(started_and_stopped())
+
+
+def test_an_address_that_cannot_be_had() -> None:
+    """A port that is taken ends the command in one line and with status 1, before anything is loaded or said to be ready."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-X", "importtime", "-m", "lossgauge_service", "serve", "--port", str(port)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = [line for line in ended.stderr.splitlines() if not line.startswith("import time:")]
+    assert (ended.returncode, told[1:]) == (
+        1,
+        [f"lossgauge: cannot listen on 127.0.0.1:{port}: Address already in use"],
+    )
+    assert told[0].startswith("lossgauge: no key is asked for")
+    assert " torch\n" not in ended.stderr
 
 
 def _keep_logging(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,20 +207,20 @@ def test_unless_it_is_meant(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: list[str]
 ) -> None:
     """`--insecure` or its variable starts it all the same, and says who may score."""
-    monkeypatch.setattr(uvicorn.Server, "run", lambda server: None)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: None)
     if not given:
         monkeypatch.setenv("LOSSGAUGE_INSECURE", "true")
-    main(["serve", "--host", "0.0.0.0", "--device", "cpu", "--kernel", "eager", *given])
+    main(["serve", "--host", "0.0.0.0", "--device", "cpu", "--kernel", "eager", "--port", "0", *given])
     assert "no key is asked for: whoever reaches 0.0.0.0 may score" in capsys.readouterr().err
 
 
 def test_or_with_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """What `lossgauge key` prints, put into a file or a variable, is enough; a caller's own key in the environment is none."""
-    monkeypatch.setattr(uvicorn.Server, "run", lambda server: None)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: None)
     main(["key", "--name", "ci", "--scope", "score"])
     shown, line = capsys.readouterr().out.splitlines()
     assert holder(parsed(line, "the output"), shown.encode()) == parsed(line, "the output")[0]
-    serve = ["serve", "--host", "0.0.0.0", "--device", "cpu", "--kernel", "eager"]
+    serve = ["serve", "--host", "0.0.0.0", "--device", "cpu", "--kernel", "eager", "--port", "0"]
     monkeypatch.setenv("LOSSGAUGE_API_KEY", shown)
     with pytest.raises(SystemExit, match="no key is asked for"):
         main(serve)

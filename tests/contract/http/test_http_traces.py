@@ -39,6 +39,11 @@ class Spans:
         """The spans of these names, as they ended."""
         return [span for span in self._exporter.get_finished_spans() if span.name in names]
 
+    @property
+    def names(self) -> list[str]:
+        """Of all spans, as they ended."""
+        return [span.name for span in self._exporter.get_finished_spans()]
+
     @asynccontextmanager
     async def serving(self, engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
         """A client of it, once it is warm; what has been traced until then is forgotten."""
@@ -61,6 +66,14 @@ def spans() -> Spans:
 def traceparent(flags: str = "01") -> dict[str, str]:
     """What a caller sends that traces."""
     return {"traceparent": f"00-{TRACE}-{PARENT}-{flags}"}
+
+
+async def test_who_watches_makes_no_trace(spans: Spans, engine: Engine) -> None:
+    """Probes and scrapes have no spans, whoever traces them; what else is read has."""
+    async with spans.serving(engine) as client:
+        for path in ("/health/live", "/health/ready", "/metrics", "/v1/limits"):
+            await client.get(path, headers=traceparent())
+    assert spans.names == ["GET /v1/limits"]
 
 
 async def test_a_request_continues_its_callers_trace(spans: Spans, engine: Engine, score_request: Document) -> None:
