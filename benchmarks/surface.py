@@ -8,9 +8,8 @@ distances here. Each on one thread. The scores are compared before any is timed;
 """
 
 import argparse
-import statistics
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -23,15 +22,18 @@ from monai.metrics import compute_average_surface_distance, compute_hausdorff_di
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.page import head
-from benchmarks.timing import in_turns
+from benchmarks import goals
+from benchmarks.benchmark import Benchmark, Record
+from benchmarks.ours import engine_of
+from benchmarks.timing import timed
 
 Mask = NDArray[np.uint8]
 Run = Callable[[], list[float]]
 
 ONE: list[m.MetricSpec] = [m.Hausdorff(percentile=95.0)]
 PANEL: list[m.MetricSpec] = [*ONE, m.AverageSurfaceDistance(), m.SurfaceDice(tolerance=2.0)]
-GOAL = 5
+ASKED = {"one": ONE, "panel": PANEL}
+OURS, PEER = "lossgauge", "MONAI"
 
 
 def ball(side: int, axes: int, middle: float, radius: float) -> Mask:
@@ -72,33 +74,36 @@ def peers(count: int, prediction: Mask, target: Mask) -> Run:
     return lambda: [float(function()) for function in functions[:count]]
 
 
-def line(name: str, mine: Run, theirs: Run, rounds: int) -> str:
-    """A line of the table; raises where the scores differ."""
-    np.testing.assert_allclose(mine(), theirs(), rtol=1e-5)
-    fast, slow = map(statistics.median, in_turns((mine, theirs), rounds))
-    return f"| {name} | {fast * 1e3:.1f} ms | {slow * 1e3:.1f} ms | {slow / fast:.1f} | {GOAL} |"
-
-
-def main() -> None:
-    """Compare, time, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
-    engine = Engine.build(device="cpu", threads=1)
-    print(head("Surface distances beside MONAI", __doc__, ("monai", "scipy", "torch", "numpy")))
-    print("| masks | lossgauge | MONAI | times MONAI | goal |", "|---|---:|---:|---:|---:|", sep="\n")
+def scenes() -> Iterator[tuple[str, Mask, Mask]]:
+    """Pairs of masks, named."""
     for side, axes in ((512, 2), (128, 3)):
-        kinds = {
-            "balls": (ball(side, axes, 0.53, 0.33), ball(side, axes, 0.5, 0.35)),
-            "patches": (patches(side, axes, 0), patches(side, axes, 1)),
-        }
-        for kind, masks in kinds.items():
-            for name, metrics in (("one", ONE), ("panel", PANEL)):
-                shape = " x ".join([str(side)] * axes)
-                mine, theirs = ours(engine, metrics, *masks), peers(len(metrics), *masks)
-                print(line(f"{shape}, {kind}, {name}", mine, theirs, rounds), flush=True)
+        shape = " x ".join([str(side)] * axes)
+        yield f"{shape}, balls", ball(side, axes, 0.53, 0.33), ball(side, axes, 0.5, 0.35)
+        yield f"{shape}, patches", patches(side, axes, 0), patches(side, axes, 1)
 
 
-if __name__ == "__main__":
-    main()
+def beside(case: str, mine: Run, theirs: Run, rounds: int) -> Iterator[Record]:
+    """Compare, time, judge."""
+    np.testing.assert_allclose(mine(), theirs(), rtol=1e-5)
+    rows = timed(case, {OURS: mine, PEER: theirs}, rounds)
+    yield from rows.values()
+    yield goals.SURFACE.figure(rows[PEER].over(rows[OURS]), case)
+
+
+def records(given: argparse.Namespace) -> Iterator[Record]:
+    """Each pair of masks, with one distance and with three."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
+    engine = engine_of("compiled", threads=1)
+    for scene, *masks in scenes():
+        for name, metrics in ASKED.items():
+            mine, theirs = ours(engine, metrics, *masks), peers(len(metrics), *masks)
+            yield from beside(f"{scene}, {name}", mine, theirs, given.rounds)
+
+
+BENCHMARK = Benchmark(
+    "Surface distances beside MONAI",
+    __doc__,
+    ("monai", "scipy", "torch", "numpy"),
+    {"rounds": 5},
+    records,
+)
