@@ -43,9 +43,9 @@ def one(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     start = time.perf_counter()
     records = [*benchmark.records(given)]
-    findings = findings_of(
-        benchmark, records, Origin.here(said(arguments), benchmark.packages, time.perf_counter() - start)
-    )
+    seconds = time.perf_counter() - start
+    origin = Origin.here(said(arguments), benchmark.packages, seconds, benchmark.versions(given))
+    findings = findings_of(benchmark, records, origin)
     print(findings.page)
     findings.write(given.into, name)
 

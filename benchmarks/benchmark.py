@@ -14,13 +14,17 @@ Record = Row | Figure | LeftOut
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Its options are names with their defaults; a list has one or more of its first member's type."""
+    """Its options are names with their defaults; a list has one or more of its first member's type.
+
+    versions: of what is measured with an environment of its own.
+    """
 
     title: str
     doc: str
     packages: tuple[str, ...]
     options: Mapping[str, Any]
     records: Callable[[argparse.Namespace], Iterator[Record]]
+    versions: Callable[[argparse.Namespace], Mapping[str, str]] = lambda given: {}
 
     @property
     def about(self) -> str:

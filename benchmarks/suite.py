@@ -11,6 +11,7 @@ QUICK: dict[str, str] = {
     "surface": "--rounds 2",
     "maps": "--rounds 1",
     "load": "--rounds 3 --calls 10",
+    "service": "--rounds 2 --seconds 0.4 --bare safetensors",
 }
 
 PARTS = ("core", "sweep")
