@@ -79,7 +79,10 @@ def peers_full(logits: torch.Tensor, target: torch.Tensor) -> Scores:
 
 def counts(logits: torch.Tensor, target: torch.Tensor, threshold: float) -> Counts:
     """TP, FP, TN and FN of each sample."""
-    table = binary_stat_scores(logits, target, threshold=threshold, multidim_average="samplewise")
+    if len(logits) == 1:  # torchmetrics cannot take a single sample by itself
+        table = binary_stat_scores(logits, target, threshold=threshold)[None]
+    else:
+        table = binary_stat_scores(logits, target, threshold=threshold, multidim_average="samplewise")
     return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
 
 

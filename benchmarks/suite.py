@@ -12,6 +12,10 @@ QUICK: dict[str, str] = {
     "maps": "--rounds 1",
     "load": "--rounds 3 --calls 10",
     "service": "--rounds 2 --seconds 0.4 --bare safetensors",
+    "end_to_end": "--rounds 2",
+    "growth": "--rounds 2",
+    "rle": "--rounds 5",
+    "device": "--rounds 5 --samples 1 64 1024",
 }
 
 PARTS = ("core", "sweep")
