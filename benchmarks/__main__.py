@@ -18,7 +18,7 @@ from benchmarks.findings import Findings
 from benchmarks.left_out import LeftOut
 from benchmarks.origin import Origin
 from benchmarks.row import Row
-from benchmarks.suite import PAGES, PARTS, QUICK
+from benchmarks.suite import LONG, PAGES, PARTS
 from benchmarks.whole import whole
 
 WHOLE = ("--quick", "--all")
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
 def one(arguments: Sequence[str]) -> None:
     """Run one benchmark, print its page and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=(*QUICK, *PARTS))
+    parser.add_argument("name", choices=(*LONG, *PARTS))
     parser.add_argument("--into", type=Path, default=PAGES, help="the folder of the page")
     name = parser.parse_known_args(arguments)[0].name
     benchmark: Benchmark = import_module(f"benchmarks.{name}").BENCHMARK

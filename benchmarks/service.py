@@ -1,6 +1,6 @@
 """The service over loopback, beside a route that only reads the body, and beside LitServe and BentoML.
 
-    scripts/bench service [--rounds 5] [--seconds 2] [--sides 64 512 2048] [--bare safetensors npy ..] [--kernel compiled]
+    scripts/bench service [--rounds 5] [--seconds 2] [--sides 64 512 2048] [--encodings safetensors ..] [--bare npy ..]
 
 Focal loss, dice and IoU of one pair, float32 logits and a uint8 target. Every service runs in a process of its own, ours with the
 compiled kernel unless told otherwise; the bare FastAPI route has the same server and settings as ours. The peers compute the same
@@ -72,7 +72,7 @@ def records(given: argparse.Namespace) -> Iterator[Record]:
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as services:
         urls = _services(services, Path(scratch), python, names, given.kernel)
         for side in given.sides:
-            yield from _of_side(side, _posted(side, urls, Path(scratch), given.bare), given)
+            yield from _of_side(side, _posted(side, urls, Path(scratch), given), given)
 
 
 def _without_peers(python: Path) -> Iterator[Record]:
@@ -93,12 +93,14 @@ def _services(services: ExitStack, scratch: Path, python: Path, peers: list[str]
 # --------------------------------------------------------------------------------------------------------------- bodies
 
 
-def _posted(side: int, urls: Mapping[str, str], scratch: Path, bare: list[str]) -> dict[str, Posted]:
+def _posted(side: int, urls: Mapping[str, str], scratch: Path, given: argparse.Namespace) -> dict[str, Posted]:
     """What every contender is sent."""
     arrays = masks((side, side))
-    ours = {encoding: _ours(encoding, urls["ours"], arrays, scratch) for encoding in ENCODINGS}
+    ours = {encoding: _ours(encoding, urls["ours"], arrays, scratch) for encoding in given.encodings}
     posted = {OURS.format(encoding): body for encoding, body in ours.items()}
-    posted |= {BARE.format(encoding): replace(ours[encoding], url=urls["bare"]) for encoding in bare}
+    posted |= {
+        BARE.format(encoding): replace(ours[encoding], url=urls["bare"]) for encoding in given.bare if encoding in ours
+    }
     file = scratch / f"peers-{side}"
     file.write_text(json.dumps({"prediction": _npy(arrays[0]), "target": _npy(arrays[1])}))
     return posted | {name: Posted(url, "application/json", file) for name, url in urls.items() if name in PACKAGES}
@@ -128,7 +130,7 @@ def scores_of(answer: bytes) -> list[float]:
 
 def check_agreement(posted: Mapping[str, Posted]) -> None:
     """Raises where an answer differs from ours, or the bare route has not read its body."""
-    expected = scores_of(posted[OURS.format(ENCODINGS[0])].answer())
+    expected = scores_of(next(iter(posted.values())).answer())
     for name, one in posted.items():
         if name.startswith(BARE.format("")):
             np.testing.assert_equal(json.loads(one.answer())["bytes"], one.file.stat().st_size, err_msg=name)
@@ -177,12 +179,12 @@ def judged(case: Case, bursts: Bursts) -> Iterator[Figure]:
     if case.side in JUDGED_SIDES and case.callers == MANY:
         yield from _beside_peers(case, bursts)
     if case.side in JUDGED_SIDES:
-        yield _beside_npy(case, bursts)
+        yield from _beside_npy(case, bursts)
 
 
 def _beside_bare(case: Case, bursts: Bursts) -> Iterator[Figure]:
     for encoding in ENCODINGS:
-        if BARE.format(encoding) in bursts:
+        if {OURS.format(encoding), BARE.format(encoding)} <= {*bursts}:
             ours, bare = (_row(case, "", "p50", bursts[name.format(encoding)]) for name in (OURS, BARE))
             if encoding == "safetensors":
                 yield goals.BARE.figure(ours.over(bare))
@@ -191,16 +193,17 @@ def _beside_bare(case: Case, bursts: Bursts) -> Iterator[Figure]:
 
 
 def _beside_peers(case: Case, bursts: Bursts) -> Iterator[Figure]:
-    ours = _row(case, "", "rate", bursts[OURS.format("npy")])
     for name in PACKAGES:
-        if name in bursts:
-            times = ours.over(_row(case, "", "rate", bursts[name]))
-            yield goals.PEER_SERVICES.figure(times, f"{case.side} x {case.side}, beside {name}")
+        if name in bursts and OURS.format("npy") in bursts:
+            ours, theirs = (_row(case, "", "rate", bursts[each]) for each in (OURS.format("npy"), name))
+            yield goals.PEER_SERVICES.figure(ours.over(theirs), f"{case.side} x {case.side}, beside {name}")
 
 
-def _beside_npy(case: Case, bursts: Bursts) -> Figure:
-    fast, plain = (_row(case, "", "rate", bursts[OURS.format(name)]) for name in ("safetensors", "npy"))
-    return goals.SAFETENSORS.figure(fast.over(plain), f"{case}, requests per second")
+def _beside_npy(case: Case, bursts: Bursts) -> Iterator[Figure]:
+    names = [OURS.format(name) for name in ("safetensors", "npy")]
+    if {*names} <= {*bursts}:
+        fast, plain = (_row(case, "", "rate", bursts[name]) for name in names)
+        yield goals.SAFETENSORS.figure(fast.over(plain), f"{case}, requests per second")
 
 
 def versions(python: Path) -> dict[str, str]:
@@ -220,6 +223,7 @@ BENCHMARK = Benchmark(
         "rounds": 5,
         "seconds": 2.0,
         "sides": [64, 512, 2048],
+        "encodings": [*ENCODINGS],
         "bare": [*ENCODINGS],
         "kernel": "compiled",
         "peers": ".venv-bench-peers/bin/python",

@@ -1,6 +1,6 @@
 """The time of surface distances beside MONAI's, on the CPU.
 
-    scripts/bench surface [--rounds 5]
+    scripts/bench surface [--rounds 5] [--axes 2 3]
 
 A mask of 512 x 512 and one of 128 x 128 x 128, balls and noise that was smoothed, uint8 in and numbers out. `one`: the 95th percentile of
 the Hausdorff distance. `panel`: it, the average symmetric surface distance and the surface dice, which share their
@@ -32,6 +32,7 @@ Run = Callable[[], list[float]]
 
 ONE: list[m.MetricSpec] = [m.Hausdorff(percentile=95.0)]
 PANEL: list[m.MetricSpec] = [*ONE, m.AverageSurfaceDistance(), m.SurfaceDice(tolerance=2.0)]
+SIDES = {2: 512, 3: 128}
 ASKED = {"one": ONE, "panel": PANEL}
 OURS, PEER = "lossgauge", "MONAI"
 
@@ -74,9 +75,10 @@ def peers(count: int, prediction: Mask, target: Mask) -> Run:
     return lambda: [float(function()) for function in functions[:count]]
 
 
-def scenes() -> Iterator[tuple[str, Mask, Mask]]:
+def scenes(numbers_of_axes: list[int]) -> Iterator[tuple[str, Mask, Mask]]:
     """Pairs of masks, named."""
-    for side, axes in ((512, 2), (128, 3)):
+    for axes in numbers_of_axes:
+        side = SIDES[axes]
         shape = " x ".join([str(side)] * axes)
         yield f"{shape}, balls", ball(side, axes, 0.53, 0.33), ball(side, axes, 0.5, 0.35)
         yield f"{shape}, patches", patches(side, axes, 0), patches(side, axes, 1)
@@ -94,7 +96,7 @@ def records(given: argparse.Namespace) -> Iterator[Record]:
     """Each pair of masks, with one distance and with three."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
     engine = engine_of("compiled", threads=1)
-    for scene, *masks in scenes():
+    for scene, *masks in scenes(given.axes):
         for name, metrics in ASKED.items():
             mine, theirs = ours(engine, metrics, *masks), peers(len(metrics), *masks)
             yield from beside(f"{scene}, {name}", mine, theirs, given.rounds)
@@ -104,6 +106,6 @@ BENCHMARK = Benchmark(
     "Surface distances beside MONAI",
     __doc__,
     ("monai", "scipy", "torch", "numpy"),
-    {"rounds": 5},
+    {"rounds": 5, "axes": [2, 3]},
     records,
 )

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from benchmarks.findings import Findings, figures_of
 from benchmarks.goal import Goal
 from benchmarks.left_out import LeftOut
 from benchmarks.origin import Origin
-from benchmarks.suite import GOALS, PAGES, QUICK
+from benchmarks.suite import GOALS, LONG, PAGES, QUICK
 from benchmarks.table import FIGURES, table
 
 ABOUT = """What the project wants of its speed, and what came of it. A figure is the ratio of two medians of one run, the contenders
@@ -28,7 +28,7 @@ def whole(arguments: Sequence[str]) -> None:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) if arguments[0] == "--quick" else PAGES
-        commands = dict(_commands(arguments))
+        commands = _commands(arguments)
         documents = {name: document for name, said in commands.items() if (document := _run(name, said, folder))}
     found = [one for document in documents.values() for one in figures_of(document)]
     origin = Origin.here(arguments, (), time.perf_counter() - start, _versions(documents))
@@ -53,10 +53,11 @@ def _has(seen: Sequence[str], goal: Goal) -> bool:
     return any(case == goal.case or case.startswith(f"{goal.case}: ") for case in seen)
 
 
-def _commands(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def _commands(arguments: Sequence[str]) -> dict[str, list[str]]:
     """The options of each benchmark."""
-    for name, options in QUICK.items():
-        yield name, options.split() if arguments[0] == "--quick" else []
+    if arguments[0] == "--quick":
+        return {name: options.split() for name, options in QUICK.items()}
+    return {name: [] for name in LONG}
 
 
 def _run(name: str, options: Sequence[str], folder: Path) -> dict[str, Any] | None:
