@@ -1,6 +1,6 @@
 """Many callers at once: what sharing launches gains, and what the largest requests wait.
 
-    scripts/bench load [--callers 32] [--calls 40]
+    scripts/bench load [--callers 32] [--calls 40] [--rounds 5] [--kernel compiled]
 
 Callers score one pair after the other: the panel of focal loss, cross-entropy, dice and IoU, of float32 logits. `small`: 64 x 64.
 `mixed`: sides of 64 to 2048, the small ones more often. `shared`: the service's queue, whose launches hold what waits together;
@@ -13,13 +13,11 @@ stands beside that bound, of the longest launch that was seen.
 
 import argparse
 import asyncio
-import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 from lossgauge import metrics as m
@@ -31,12 +29,17 @@ from lossgauge_service.meters import Meters
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Sample, sample_of
 
-from benchmarks.page import head
+from benchmarks import goals
+from benchmarks.benchmark import Benchmark, Record
+from benchmarks.figure import Figure
+from benchmarks.ours import engine_of
+from benchmarks.row import Row
+from benchmarks.spread import Spread
 
 PANEL: list[m.MetricSpec] = [m.FocalLoss(), m.CrossEntropy(), m.Dice(soft=True), m.Iou()]
 QUESTION = Question(task="binary", prediction_kind="logits", metrics=PANEL)
 SIDES = {"small": [64], "mixed": [64] * 64 + [128] * 16 + [256] * 4 + [512] + [1024] + [2048]}
-GOAL = 3.0
+BUDGETS = {"shared": BUDGET, "alone": 0.0}
 
 
 @dataclass
@@ -112,36 +115,36 @@ def measured(engine: Engine, kind: str, scored: bool, budget: float, callers: in
     return load
 
 
-def line(name: str, loads: dict[str, list[Load]], callers: int) -> str:
-    """The table's line of a kind."""
-    rate = {name: statistics.median(load.per_second for load in each) for name, each in loads.items()}
-    shared, goal = loads["shared"], f"{GOAL:g}" if name.startswith("small") else ""
-    wait, longest = max(load.largest_wait for load in shared), max(max(load.launches) for load in shared)
-    times = f"{rate['shared'] / rate['alone']:.1f} | {goal} | {wait * 1e3:.0f} ms | {callers * longest * 1e3:.0f} ms"
-    return f"| {name} | {rate['shared']:.0f} | {rate['alone']:.0f} | {times} |"
+def in_turns(engine: Engine, kind: str, scored: bool, given: argparse.Namespace) -> dict[str, list[Load]]:
+    """Loads on both queues, which take turns."""
+    loaded = partial(measured, engine, kind, scored, callers=given.callers, calls=given.calls)
+    loaded(BUDGET)  # what is compiled is compiled now
+    turns = [{name: loaded(budget) for name, budget in BUDGETS.items()} for _ in range(given.rounds)]
+    return {name: [turn[name] for turn in turns] for name in BUDGETS}
 
 
-def main() -> None:
-    """Time, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--callers", type=int, default=32)
-    parser.add_argument("--calls", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--kernel", choices=("compiled", "eager"), default="compiled")
-    given: Any = parser.parse_args()
-    engine = Engine.build(device="cpu", kernel=given.kernel)
-    print(head("Many callers at once", __doc__, ("torch", "numpy")))
-    print("| load | shared, calls/s | alone, calls/s | times | goal | the largest waits at most | bound |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+def found(case: str, loads: dict[str, list[Load]], callers: int) -> Iterator[Record]:
+    """The calls per second on both queues, their ratio, and the longest wait beside its bound."""
+    rows = {name: Row(case, name, tuple(load.per_second for load in each), "1/s") for name, each in loads.items()}
+    yield from rows.values()
+    times, judged = rows["shared"].over(rows["alone"]), case.startswith("small")
+    yield goals.SHARED_LAUNCHES.figure(times, case) if judged else Figure(f"{case}, shared beside alone", times)
+    waits = [load.largest_wait / (callers * max(load.launches)) for load in loads["shared"]]
+    yield Figure(f"{case}, the largest's longest wait over its bound", Spread.of(waits))
+
+
+def records(given: argparse.Namespace) -> Iterator[Record]:
+    """Each kind of load, with and without scores."""
+    engine = engine_of(given.kernel)
     for kind, scored in product(SIDES, (False, True)):
-        given_load = partial(measured, engine, kind, scored, callers=given.callers, calls=given.calls)
-        given_load(BUDGET)  # what is compiled is compiled now
-        loads: dict[str, list[Load]] = {"shared": [], "alone": []}
-        for _ in range(given.rounds):
-            for name, budget in (("shared", BUDGET), ("alone", 0.0)):
-                loads[name].append(given_load(budget))
-        print(line(f"{kind}, {'scores' if scored else 'sums'}", loads, given.callers), flush=True)
+        case = f"{kind}, {'scores' if scored else 'sums'}"
+        yield from found(case, in_turns(engine, kind, scored, given), given.callers)
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    "Many callers at once",
+    __doc__,
+    ("torch", "numpy"),
+    {"callers": 32, "calls": 40, "rounds": 5, "kernel": "compiled"},
+    records,
+)

@@ -9,8 +9,7 @@ only the ratio of one run says anything.
 """
 
 import argparse
-import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from benchmarks.page import head
-from benchmarks.timing import in_turns
+from benchmarks.benchmark import Benchmark, Record
+from benchmarks.figure import Figure
+from benchmarks.ours import engine_of
+from benchmarks.timing import timed
 
 Array = NDArray[Any]
 Run = Callable[[], Array]
 Losses = Callable[[Tensor, Tensor], Tensor]
 NOTHING = {"encoding": "list", "data": [0]}
+OURS, PEER = "lossgauge", "torch"
 FOCAL = {"name": "focal_loss", "gamma": 1.5}
 
 
@@ -73,38 +75,33 @@ def theirs(losses: Losses, kind: str, prediction: Array, target: Array) -> Run:
     return run
 
 
-def line(name: str, mine: Run, peer: Run, rounds: int) -> str:
-    """A line of the table; raises where the arrays differ. The ratio is the middle one of the rounds'."""
-    expected = peer()
-    np.testing.assert_allclose(mine(), expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
-    times = in_turns((mine, peer), rounds)
-    ratios = sorted(one / other for one, other in zip(*times, strict=True))
-    mid, peers = map(statistics.median, times)
-    return f"| {name} | {mid * 1e3:.0f} ms | {peers * 1e3:.0f} ms | {statistics.median(ratios):.1f} | {ratios[0]:.1f} to {ratios[-1]:.1f} |"
-
-
-def main() -> None:
-    """Compare, time, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
-    engine = Engine.build(device="cpu", kernel="eager", threads=given.threads)
+def scenes() -> Iterator[tuple[str, str, Any, Losses, Array, Array]]:
+    """What is mapped: its name, its task, its metric, torch's losses, and the arrays."""
     random = np.random.default_rng(0)
-    scenes: dict[str, tuple[str, Any, Losses, Array, Array]] = {}
     for side in (512, 1024):
         logits = random.normal(scale=2.0, size=(side, side)).astype(np.float32)
-        scenes[f"{side} x {side}, focal"] = ("binary", FOCAL, focal, logits, random.integers(0, 2, logits.shape))
+        yield f"{side} x {side}, focal", "binary", FOCAL, focal, logits, random.integers(0, 2, logits.shape)
     logits = random.normal(scale=2.0, size=(19, 512, 512)).astype(np.float32)
     target = random.integers(0, 19, (512, 512))
-    scenes["19 x 512 x 512, cross-entropy"] = ("multiclass", "cross_entropy", classes, logits, target)
-    print(head("Maps beside torch", __doc__, ("torch", "numpy")))
-    print("| map | lossgauge | torch | times torch | of the rounds |", "|---|---:|---:|---:|---:|", sep="\n")
-    for name, (task, metric, losses, *arrays) in scenes.items():
+    yield "19 x 512 x 512, cross-entropy", "multiclass", "cross_entropy", classes, logits, target
+
+
+def beside(case: str, mine: Run, peer: Run, rounds: int) -> Iterator[Record]:
+    """Compare, time."""
+    expected = peer()
+    np.testing.assert_allclose(mine(), expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
+    rows = timed(case, {OURS: mine, PEER: peer}, rounds)
+    yield from rows.values()
+    yield Figure(f"{case}, time beside torch", rows[OURS].over(rows[PEER]))
+
+
+def records(given: argparse.Namespace) -> Iterator[Record]:
+    """Each scene's loss and gradient."""
+    engine = engine_of("eager", given.threads)
+    for name, task, metric, losses, *arrays in scenes():
         for kind in ("loss", "gradient"):
             mine, peer = ours(engine, task, kind, metric, *arrays), theirs(losses, kind, *arrays)
-            print(line(f"{name}, {kind}", mine, peer, given.rounds), flush=True)
+            yield from beside(f"{name}, {kind}", mine, peer, given.rounds)
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark("Maps beside torch", __doc__, ("torch", "numpy"), {"rounds": 9, "threads": 1}, records)

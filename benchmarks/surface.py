@@ -1,6 +1,6 @@
 """The time of surface distances beside MONAI's, on the CPU.
 
-    scripts/bench surface [--rounds 5]
+    scripts/bench surface [--rounds 5] [--axes 2 3]
 
 A mask of 512 x 512 and one of 128 x 128 x 128, balls and noise that was smoothed, uint8 in and numbers out. `one`: the 95th percentile of
 the Hausdorff distance. `panel`: it, the average symmetric surface distance and the surface dice, which share their
@@ -8,9 +8,8 @@ distances here. Each on one thread. The scores are compared before any is timed;
 """
 
 import argparse
-import statistics
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -23,15 +22,19 @@ from monai.metrics import compute_average_surface_distance, compute_hausdorff_di
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.page import head
-from benchmarks.timing import in_turns
+from benchmarks import goals
+from benchmarks.benchmark import Benchmark, Record
+from benchmarks.ours import engine_of
+from benchmarks.timing import timed
 
 Mask = NDArray[np.uint8]
 Run = Callable[[], list[float]]
 
 ONE: list[m.MetricSpec] = [m.Hausdorff(percentile=95.0)]
 PANEL: list[m.MetricSpec] = [*ONE, m.AverageSurfaceDistance(), m.SurfaceDice(tolerance=2.0)]
-GOAL = 5
+SIDES = {2: 512, 3: 128}
+ASKED = {"one": ONE, "panel": PANEL}
+OURS, PEER = "lossgauge", "MONAI"
 
 
 def ball(side: int, axes: int, middle: float, radius: float) -> Mask:
@@ -72,33 +75,37 @@ def peers(count: int, prediction: Mask, target: Mask) -> Run:
     return lambda: [float(function()) for function in functions[:count]]
 
 
-def line(name: str, mine: Run, theirs: Run, rounds: int) -> str:
-    """A line of the table; raises where the scores differ."""
+def scenes(numbers_of_axes: list[int]) -> Iterator[tuple[str, Mask, Mask]]:
+    """Pairs of masks, named."""
+    for axes in numbers_of_axes:
+        side = SIDES[axes]
+        shape = " x ".join([str(side)] * axes)
+        yield f"{shape}, balls", ball(side, axes, 0.53, 0.33), ball(side, axes, 0.5, 0.35)
+        yield f"{shape}, patches", patches(side, axes, 0), patches(side, axes, 1)
+
+
+def beside(case: str, mine: Run, theirs: Run, rounds: int) -> Iterator[Record]:
+    """Compare, time, judge."""
     np.testing.assert_allclose(mine(), theirs(), rtol=1e-5)
-    fast, slow = map(statistics.median, in_turns((mine, theirs), rounds))
-    return f"| {name} | {fast * 1e3:.1f} ms | {slow * 1e3:.1f} ms | {slow / fast:.1f} | {GOAL} |"
+    rows = timed(case, {OURS: mine, PEER: theirs}, rounds)
+    yield from rows.values()
+    yield goals.SURFACE.figure(rows[PEER].over(rows[OURS]), case)
 
 
-def main() -> None:
-    """Compare, time, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+def records(given: argparse.Namespace) -> Iterator[Record]:
+    """Each pair of masks, with one distance and with three."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
-    engine = Engine.build(device="cpu", threads=1)
-    print(head("Surface distances beside MONAI", __doc__, ("monai", "scipy", "torch", "numpy")))
-    print("| masks | lossgauge | MONAI | times MONAI | goal |", "|---|---:|---:|---:|---:|", sep="\n")
-    for side, axes in ((512, 2), (128, 3)):
-        kinds = {
-            "balls": (ball(side, axes, 0.53, 0.33), ball(side, axes, 0.5, 0.35)),
-            "patches": (patches(side, axes, 0), patches(side, axes, 1)),
-        }
-        for kind, masks in kinds.items():
-            for name, metrics in (("one", ONE), ("panel", PANEL)):
-                shape = " x ".join([str(side)] * axes)
-                mine, theirs = ours(engine, metrics, *masks), peers(len(metrics), *masks)
-                print(line(f"{shape}, {kind}, {name}", mine, theirs, rounds), flush=True)
+    engine = engine_of("compiled", threads=1)
+    for scene, *masks in scenes(given.axes):
+        for name, metrics in ASKED.items():
+            mine, theirs = ours(engine, metrics, *masks), peers(len(metrics), *masks)
+            yield from beside(f"{scene}, {name}", mine, theirs, given.rounds)
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    "Surface distances beside MONAI",
+    __doc__,
+    ("monai", "scipy", "torch", "numpy"),
+    {"rounds": 5, "axes": [2, 3]},
+    records,
+)

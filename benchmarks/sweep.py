@@ -1,6 +1,6 @@
 """The time of a sweep of 49 focal losses beside that of one, from one run.
 
-    scripts/bench sweep [--rounds 21] [--kernel compiled]
+    scripts/bench sweep [--rounds 21] [--kernel compiled] [--sides 512 1024 2048]
 
 Alpha 0.1 to 0.4 by 0.05, gamma 1 to 4 by 0.5; float32 logits, uint8 targets. One focal loss is that of gamma 1.5, alpha 0.25,
 as `/v1/score` computes it; a sweep is its request, plan, pass and cells, without the AUC's sort. They take turns, and of each
@@ -8,8 +8,7 @@ turn's two calls the second is timed.
 """
 
 import argparse
-import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,16 @@ from lossgauge_service.samples import sample_of
 from lossgauge_service.sweeps import sweeping
 from numpy.typing import NDArray
 
-from benchmarks.page import head
-from benchmarks.timing import in_turns
+from benchmarks import goals
+from benchmarks.benchmark import Benchmark, Record
+from benchmarks.core import masks
+from benchmarks.ours import engine_of
+from benchmarks.row import Row
+from benchmarks.timing import timed
 
 Run = Callable[[], Any]
-GOAL = 3.0
-SIDES = (512, 1024, 2048)
+GAMMAS = (1.5, 2.0)
+GRID = "49 cells"
 SAID: dict[str, Any] = {"task": "binary", "prediction_kind": "logits"}
 NO_ARRAY = {"encoding": "list", "data": [0]}
 
@@ -55,35 +58,32 @@ def grid(engine: Engine, logits: NDArray[np.float32], target: NDArray[np.uint8])
     return run
 
 
-def masks(side: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Logits that are right more often than not, and a target with three pixels in ten positive."""
-    random = np.random.default_rng(0)
-    target = (random.random((side, side)) < 0.3).astype(np.uint8)
-    logits = random.normal(scale=2.0, size=target.shape) + 3.0 * target - 1.5
-    return logits.astype(np.float32), target
+def rows_of(engine: Engine, side: int, rounds: int) -> dict[str, Row]:
+    """The times of one side: single focal losses and the grid."""
+    arrays = masks((side, side))
+    single = {f"focal, gamma {gamma:g}": one(engine, gamma, *arrays) for gamma in GAMMAS}
+    return timed(f"{side} x {side} grid", {**single, GRID: grid(engine, *arrays)}, rounds)
 
 
-def main() -> None:
-    """Time, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--kernel", choices=("compiled", "eager"), default="compiled")
-    arguments = parser.parse_args()
-    engine = Engine.build(device="cpu", kernel=arguments.kernel)
-    print(head("A sweep of 49 focal losses beside one", __doc__, ("torch", "numpy")))
-    print("| pixels | focal, gamma 1.5 | focal, gamma 2 | 49 cells | times gamma 1.5 | times gamma 2 | goal |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    for side in SIDES:
-        arrays = masks(side)
-        runs = [one(engine, 1.5, *arrays), one(engine, 2.0, *arrays), grid(engine, *arrays)]
-        print(line(side, *map(statistics.median, in_turns(runs, arguments.rounds))), flush=True)
+def judged(side: int, rows: Mapping[str, Row]) -> Iterator[Record]:
+    """The rows, and how many times a single loss's time the grid's is."""
+    yield from rows.values()
+    for name in rows:
+        if name != GRID:
+            yield goals.FOCAL_GRID.figure(rows[GRID].over(rows[name]), f"{side} x {side}, {name}")
 
 
-def line(side: int, plain: float, quadratic: float, cells: float) -> str:
-    """The table's line of a size."""
-    times = " | ".join(f"{taken * 1e3:.1f} ms" for taken in (plain, quadratic, cells))
-    return f"| {side} x {side} | {times} | {cells / plain:.2f} | {cells / quadratic:.2f} | {GOAL} |"
+def records(given: argparse.Namespace) -> Iterator[Record]:
+    """Each side: time, judge."""
+    engine = engine_of(given.kernel)
+    for side in given.sides:
+        yield from judged(side, rows_of(engine, side, given.rounds))
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(
+    "A sweep of 49 focal losses beside one",
+    __doc__,
+    ("torch", "numpy"),
+    {"rounds": 21, "kernel": "compiled", "sides": [512, 1024, 2048]},
+    records,
+)

@@ -1,0 +1,28 @@
+"""All benchmarks, each with the options of its quick form: fewer rounds and sizes, the same goals."""
+
+from pathlib import Path
+
+from benchmarks import goals
+from benchmarks.goal import Goal
+
+QUICK: dict[str, str] = {
+    "kernel": "--rounds 3 --sides 512 --samples 2",
+    "service": "--rounds 2 --seconds 0.3 --sides 512 2048 --encodings safetensors npy --bare safetensors",
+    "end_to_end": "--rounds 2",
+    "growth": "--rounds 2",
+    "surface": "--rounds 5 --axes 2",
+    "lovasz": "--rounds 3",
+    "load": "--rounds 3 --calls 10",
+    "rle": "--rounds 5 --sides 512",
+    "device": "--rounds 5 --samples 1 64 1024",
+}
+
+LONG = (*QUICK, "maps")
+"""What the long form runs: what has no goal too."""
+
+PARTS = ("core", "sweep")
+"""Benchmarks that `kernel` runs too; neither form of all runs them again."""
+
+PAGES = Path("docs/benchmarks")
+
+GOALS: tuple[Goal, ...] = tuple(goal for goal in vars(goals).values() if isinstance(goal, Goal))
