@@ -120,6 +120,8 @@ EXPLICIT: tuple[MetricSpec, ...] = (
     m.FocalTverskyLoss(),
     m.FocalTverskyLoss(gamma=2.0, fp_weight=1.0, fn_weight=1.0),
     m.FocalTverskyLoss(smooth_numerator=2.0, average="micro"),
+    m.TverskyLoss(soft_target="l1"),
+    m.FocalTverskyLoss(soft_target="l1", smooth_numerator=0.0, smooth_denominator=0.0),
     m.GeneralizedDiceLoss(),
     m.GeneralizedDiceLoss(weight_type="simple", absent="one", smooth_numerator=0.0, smooth_denominator=0.0),
     m.GeneralizedDiceLoss(weight_type="uniform", include_background=False, empty=NO_RULES),

@@ -37,7 +37,8 @@ class TotalSums(NamedTuple):
 class MomentSums(NamedTuple):
     """Sums of v times p, p t, min(p, t), the lesser of the two, and of what is apart, with no digit lost.
 
-    missed: t (1 - p); extra: (1 - t) p; apart: both, p + t - 2 p t; gap: |p - t|, the same as apart for a hard target.
+    missed: t (1 - p); extra: (1 - t) p; apart: both, p + t - 2 p t. short: t - p where p is less; over: p - t where it is more;
+    gap: both, |p - t|. For a hard target they are missed, extra and apart.
     """
 
     p: Values
@@ -45,7 +46,13 @@ class MomentSums(NamedTuple):
     least: Values
     missed: Values
     extra: Values
-    gap: Values
+    short: Values
+    over: Values
+
+    @property
+    def gap(self) -> Values:
+        """What either lacks of the other."""
+        return self.short + self.over
 
     @property
     def apart(self) -> Values:

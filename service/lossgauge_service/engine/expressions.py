@@ -24,8 +24,8 @@ ROW_TILE = 512
 HARD_MOMENTS, HARD_SQUARES = ["pt", "missed", "extra"], ["missed2", "extra2"]
 """Sums of v t p, v t (1 - p), v (1 - t) p; v t (1 - p)^2 and v (1 - t) p^2: what a good prediction misses keeps its digits."""
 
-SOFT_MOMENTS, SOFT_SQUARES = ["p", "pt", "least", "missed", "extra", "gap"], ["pp", "tt", "gap2"]
-"""Sums of v times p, p t, min(p, t), t (1 - p), (1 - t) p, |p - t|; p^2, t^2 and (p - t)^2."""
+SOFT_MOMENTS, SOFT_SQUARES = ["p", "pt", "least", "missed", "extra", "short", "over"], ["pp", "tt", "gap2"]
+"""Sums of v times p, p t, min(p, t), t (1 - p), (1 - t) p, max(t - p, 0), max(p - t, 0); p^2, t^2 and (p - t)^2."""
 
 HUGE = 1e30
 """Stands for an infinite s: 0 * HUGE is 0 where 0 * inf is not a number."""
@@ -290,7 +290,8 @@ def _soft_columns(
     columns = []
     if shape.moments:
         columns += [(weight * p).sum(-1), (sides.positive * p).sum(-1), (weight * torch.minimum(p, t)).sum(-1)]
-        columns += [(sides.positive * q).sum(-1), (sides.negative * p).sum(-1), (weight * (p - t).abs()).sum(-1)]
+        columns += [(sides.positive * q).sum(-1), (sides.negative * p).sum(-1)]
+        columns += [(weight * (one - other).clamp(min=0)).sum(-1) for one, other in ((t, p), (p, t))]
     if shape.squares:
         columns += [_squares(weight, p), (sides.positive * t).sum(-1), _squares(weight, p - t)]
     for clip in clips[: shape.clips].unbind():
