@@ -80,7 +80,7 @@ MONAI = Preset(
             metric="focal_loss",
             function="losses.FocalLoss",
             tasks=ONE_OR_MORE_MASKS,
-            parameters={"alpha": None, "gamma": 2.0, "pooling": "batch"},
+            parameters={"alpha": None, "gamma": 2.0, "soft_target_pt": "logit", "pooling": "batch"},
             differs="It computes in float32 whatever it is given.",
         ),
         Recipe(
