@@ -41,41 +41,43 @@ def _rows(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _cross_entropy(batch: Batch) -> float:
-    found = keras.losses.binary_crossentropy(batch.target.double(), batch.prediction, from_logits=_is_logits(batch))
-    return float(found.mean())
+    return _weighed(keras.losses.BinaryCrossentropy, batch)
+
+
+def _weighed(of: Callable[..., Any], batch: Batch, **asked: Any) -> float:
+    """A loss of masks with its weights: an element a row, so that each has its own."""
+    loss = of(from_logits=_is_logits(batch), dtype="float64", **asked)
+    target, prediction = (batch.channels(array).flatten()[:, None] for array in (batch.target, batch.prediction))
+    return float(loss(target.double(), prediction, batch.channels(batch.weight).flatten()))
 
 
 def _sparse(batch: Batch) -> float:
     of = keras.losses.SparseCategoricalCrossentropy(
         ignore_class=batch.first.ignore_index, from_logits=_is_logits(batch), dtype="float64"
     )
-    return float(of(batch.target.flatten(), _last(batch.prediction)))
+    return float(of(batch.target.flatten(), _last(batch.prediction), batch.weight.flatten()))
+
+
+def _mean_of_sparse(batch: Batch) -> float:
+    of = keras.losses.sparse_categorical_crossentropy
+    return float(of(batch.target.flatten(), _last(batch.prediction), ignore_class=batch.first.ignore_index).mean())
 
 
 def _categorical(**asked: Any) -> Callable[[Batch], float]:
-    def loss(batch: Batch) -> float:
-        return float(
-            keras.losses.categorical_crossentropy(*_rows(batch), from_logits=_is_logits(batch), **asked).mean()
-        )
+    return lambda batch: _of_classes(keras.losses.CategoricalCrossentropy, batch, **asked)
 
-    return loss
+
+def _of_classes(of: Callable[..., Any], batch: Batch, **asked: Any) -> float:
+    loss = of(from_logits=_is_logits(batch), dtype="float64", **asked)
+    return float(loss(*_rows(batch), batch.weight.flatten()))
 
 
 def _focal(**asked: Any) -> Callable[[Batch], float]:
-    def loss(batch: Batch) -> float:
-        target = batch.target.double()
-        of = keras.losses.binary_focal_crossentropy
-        return float(of(target, batch.prediction, from_logits=_is_logits(batch), **asked).mean())
-
-    return loss
+    return lambda batch: _weighed(keras.losses.BinaryFocalCrossentropy, batch, **asked)
 
 
 def _focal_of_classes(**asked: Any) -> Callable[[Batch], float]:
-    def loss(batch: Batch) -> float:
-        of = keras.losses.categorical_focal_crossentropy
-        return float(of(*_rows(batch), from_logits=_is_logits(batch), **asked).mean())
-
-    return loss
+    return lambda batch: _of_classes(keras.losses.CategoricalFocalCrossentropy, batch, **asked)
 
 
 def _dice(batch: Batch) -> float:
@@ -91,7 +93,11 @@ def _tversky(alpha: float, beta: float) -> Callable[[Batch], float]:
 
 
 def _squares(batch: Batch) -> float:
-    return float(keras.losses.mean_squared_error(*_rows(batch)).mean())
+    of = keras.losses.MeanSquaredError(dtype="float64")
+    if batch.first.task == "multiclass":
+        return float(of(*_rows(batch), batch.weight.flatten()))
+    target, prediction = (array.flatten()[:, None] for array in _rows(batch))
+    return float(of(target, prediction, _last(batch.channels(batch.weight)).flatten()))
 
 
 def _result(metric: Any, target: torch.Tensor, prediction: torch.Tensor) -> float:
@@ -191,13 +197,15 @@ def _f1(task: str) -> Peer:
 
 
 PEERS = {
-    **{("cross_entropy", task): Peer(_cross_entropy, PROBABILITIES, soft=True) for task in ONE_OR_MORE},
-    ("cross_entropy", "multiclass"): Peer(_sparse, PROBABILITIES, ignored=True),
-    **{("focal_loss", task): Peer(_focal(), (*PROBABILITIES, *LOGITS)) for task in ONE_OR_MORE},
-    ("focal_loss", "multiclass"): Peer(_focal_of_classes(), (*PROBABILITIES, *LOGITS)),
-    **{("dice_loss", task): Peer(_dice, PROBABILITIES) for task in TASKS},
-    **{("tversky_loss", task): Peer(_tversky(0.5, 0.5), PROBABILITIES) for task in TASKS},
-    **{("brier", task): Peer(_squares, PROBABILITIES, soft=True) for task in TASKS},
+    **{("cross_entropy", task): Peer(_cross_entropy, PROBABILITIES, soft=True, weights=True) for task in ONE_OR_MORE},
+    ("cross_entropy", "multiclass"): Peer(_sparse, PROBABILITIES, ignored=True, weights=True),
+    **{
+        ("focal_loss", task): Peer(_focal(), (*PROBABILITIES, *LOGITS), soft=True, weights=True) for task in ONE_OR_MORE
+    },
+    ("focal_loss", "multiclass"): Peer(_focal_of_classes(), (*PROBABILITIES, *LOGITS), weights=True),
+    **{("dice_loss", task): Peer(_dice, PROBABILITIES, soft=True) for task in TASKS},
+    **{("tversky_loss", task): Peer(_tversky(0.5, 0.5), PROBABILITIES, soft=True) for task in TASKS},
+    **{("brier", task): Peer(_squares, PROBABILITIES, soft=True, weights=True) for task in TASKS},
     **{
         ("iou", task): Peer(_of_elements(_foreground_iou), PROBABILITIES, tolerance=1e-5, takes=_above_zero)
         for task in ONE_OR_MORE
@@ -226,9 +234,13 @@ MORE = (
         ("tversky_loss", task, {"fn_weight": 0.2, "fp_weight": 0.9}, Peer(_tversky(0.2, 0.9), PROBABILITIES))
         for task in TASKS
     ),
-    *(("cross_entropy", task, {"clip": None}, Peer(_cross_entropy, LOGITS)) for task in ONE_OR_MORE),
+    *(
+        ("cross_entropy", task, {"clip": None}, Peer(_cross_entropy, LOGITS, soft=True, weights=True))
+        for task in ONE_OR_MORE
+    ),
     ("cross_entropy", "multiclass", {}, Peer(_categorical(), PROBABILITIES)),
-    ("cross_entropy", "multiclass", {"clip": None}, Peer(_sparse, LOGITS)),
+    ("cross_entropy", "multiclass", {"clip": None}, Peer(_sparse, LOGITS, ignored=True, weights=True)),
+    ("cross_entropy", "multiclass", {"ignore_denominator": "all"}, Peer(_mean_of_sparse, PROBABILITIES, ignored=True)),
     *(
         (
             "cross_entropy",

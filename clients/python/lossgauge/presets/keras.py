@@ -55,26 +55,33 @@ KERAS = Preset(
     recipes=(
         Recipe(
             metric="cross_entropy",
-            function="losses.binary_crossentropy, of probabilities",
+            function="losses.BinaryCrossentropy, of probabilities",
             tasks=ONE_OR_MORE_MASKS,
-            parameters={"clip": CLIP, "pooling": "batch"},
+            parameters={"clip": CLIP, "weight_denominator": "count", "pooling": "batch"},
             differs="It clips probabilities only, not logits (from_logits=True): give clip null for these.",
         ),
         Recipe(
             metric="cross_entropy",
-            function="losses.sparse_categorical_crossentropy, categorical_crossentropy, of probabilities",
+            function="losses.SparseCategoricalCrossentropy, CategoricalCrossentropy, of probabilities",
             tasks=("multiclass",),
-            parameters={"clip": CLIP, "pooling": "batch"},
+            parameters={"clip": CLIP, "weight_denominator": "count", "pooling": "batch"},
             differs=(
-                f"{NORMALISED} ignore_class is `ignore_index`. It clips probabilities only, not logits (from_logits=True): give clip "
+                f"{NORMALISED} ignore_class is `ignore_index`; the mean of the function sparse_categorical_crossentropy counts the ignored "
+                "pixels too: `ignore_denominator` all. It clips probabilities only, not logits (from_logits=True): give clip "
                 "null for these."
             ),
         ),
         Recipe(
             metric="focal_loss",
-            function="losses.binary_focal_crossentropy, of probabilities",
+            function="losses.BinaryFocalCrossentropy, of probabilities",
             tasks=ONE_OR_MORE_MASKS,
-            parameters={"alpha": None, "gamma": 2.0, "clip": CLIP, "pooling": "batch"},
+            parameters={
+                "alpha": None,
+                "gamma": 2.0,
+                "clip": CLIP,
+                "weight_denominator": "count",
+                "pooling": "batch",
+            },
             differs=(
                 "apply_class_balancing=False is its default, so that its alpha of 0.25 says nothing; with True give alpha 0.25. "
                 "Logits (from_logits=True) are clipped as well, after the sigmoid."
@@ -82,9 +89,16 @@ KERAS = Preset(
         ),
         Recipe(
             metric="focal_loss",
-            function="losses.categorical_focal_crossentropy",
+            function="losses.CategoricalFocalCrossentropy",
             tasks=("multiclass",),
-            parameters={"alpha": 0.25, "alpha_mode": "constant", "gamma": 2.0, "clip": CLIP, "pooling": "batch"},
+            parameters={
+                "alpha": 0.25,
+                "alpha_mode": "constant",
+                "gamma": 2.0,
+                "clip": CLIP,
+                "weight_denominator": "count",
+                "pooling": "batch",
+            },
             differs=(
                 f"{NORMALISED} Logits (from_logits=True) are clipped as well, after the softmax. Its alpha weighs every class, or is a "
                 "list of one a class, as here."
@@ -118,16 +132,16 @@ KERAS = Preset(
         ),
         Recipe(
             metric="brier",
-            function="losses.mean_squared_error, of probabilities",
+            function="losses.MeanSquaredError, of probabilities",
             tasks=ONE_OR_MORE_MASKS,
-            parameters={"pooling": "batch"},
+            parameters={"weight_denominator": "count", "pooling": "batch"},
             differs="Its own reduction is over the batch, as here.",
         ),
         Recipe(
             metric="brier",
-            function="losses.mean_squared_error, of probabilities and one-hot targets",
+            function="losses.MeanSquaredError, of probabilities and one-hot targets",
             tasks=("multiclass",),
-            parameters={"class_reduction": "mean", "pooling": "batch"},
+            parameters={"class_reduction": "mean", "weight_denominator": "count", "pooling": "batch"},
             differs="Its own reduction is over the batch, and over the classes as well, as here.",
         ),
         Recipe(

@@ -104,8 +104,11 @@ MONAI = Preset(
             metric="cross_entropy",
             function="torch.nn.BCEWithLogitsLoss, of losses.DiceCELoss",
             tasks=("binary",),
-            parameters={"pooling": "batch"},
-            differs="weight is `pos_weight`. DiceCELoss is the `combined_loss` of cross_entropy and dice_loss.",
+            parameters={"weight_denominator": "count", "pooling": "batch"},
+            differs=(
+                "DiceCELoss's weight is `pos_weight`; a weight map is the weight of BCEWithLogitsLoss alone. DiceCELoss is the "
+                "`combined_loss` of cross_entropy and dice_loss."
+            ),
         ),
         Recipe(
             metric="cross_entropy",
