@@ -100,19 +100,37 @@ def _squares(batch: Batch) -> float:
     return float(of(target, prediction, _last(batch.channels(batch.weight)).flatten()))
 
 
-def _result(metric: Any, target: torch.Tensor, prediction: torch.Tensor) -> float:
-    metric.update_state(target, prediction)
+def _result(metric: Any, target: torch.Tensor, prediction: torch.Tensor, weight: torch.Tensor | None = None) -> float:
+    metric.update_state(target, prediction, weight)
     return float(metric.result())
 
 
 def _of_rows(make: Callable[[Batch], Any]) -> Callable[[Batch], float]:
     """A metric of rows, with a column a class or label."""
-    return lambda batch: _result(make(batch), *_rows(batch))
+    return lambda batch: _result(make(batch), *_rows(batch), _weights_of_rows(batch))
+
+
+def _weights_of_rows(batch: Batch) -> torch.Tensor | None:
+    """One a row: all labels of a pixel have the same."""
+    if batch.first.weight is None:
+        return None
+    weight = batch.weight[:, None] if batch.first.task == "multiclass" else batch.channels(batch.weight)
+    return _last(weight)[:, 0]
 
 
 def _of_elements(make: Callable[[Batch], Any]) -> Callable[[Batch], float]:
     """A metric of a mask's elements, or of all labels' together."""
-    return lambda batch: _result(make(batch), *(array.flatten() for array in _rows(batch)))
+
+    def score(batch: Batch) -> float:
+        target, prediction = _rows(batch)
+        return _result(make(batch), target.flatten(), prediction.flatten(), _weights(batch))
+
+    return score
+
+
+def _weights(batch: Batch) -> torch.Tensor | None:
+    """One an element, in the order of `_rows`; None where there is no map."""
+    return None if batch.first.weight is None else _last(batch.channels(batch.weight)).flatten()
 
 
 def _threshold(batch: Batch) -> float:
@@ -137,7 +155,7 @@ def _class_iou(batch: Batch) -> float:
 
 def _right_classes(batch: Batch) -> float:
     of = keras.metrics.SparseCategoricalAccuracy()
-    return _result(of, batch.target.flatten(), _last(batch.prediction))
+    return _result(of, batch.target.flatten(), _last(batch.prediction), batch.weight.flatten())
 
 
 def _accuracy(batch: Batch) -> Any:
@@ -187,13 +205,13 @@ def _between_thresholds(case: Case) -> bool:
 
 def _counts(name: str, task: str) -> Peer:
     if task == "multiclass":
-        return Peer(_of_rows(_top(name)), PROBABILITIES, tolerance=1e-5, takes=_without_ties)
-    return Peer(_of_elements(_thresholded(name)), PROBABILITIES, tolerance=1e-5, takes=_above_zero)
+        return Peer(_of_rows(_top(name)), PROBABILITIES, weights=True, tolerance=1e-5, takes=_without_ties)
+    return Peer(_of_elements(_thresholded(name)), PROBABILITIES, tolerance=1e-5, takes=_above_zero, weights=True)
 
 
 def _f1(task: str) -> Peer:
     takes = _without_ties if task == "multiclass" else _above_zero
-    return Peer(_of_rows(_f_score(1.0)), PROBABILITIES, tolerance=1e-5, takes=takes)
+    return Peer(_of_rows(_f_score(1.0)), PROBABILITIES, weights=True, tolerance=1e-5, takes=takes)
 
 
 PEERS = {
@@ -219,13 +237,18 @@ PEERS = {
     },
     **{("fbeta", task): _f1(task) for task in TASKS},
     **{
-        ("accuracy", task): Peer(_of_elements(_accuracy), MASKS, tolerance=1e-5, takes=_above_zero)
+        ("accuracy", task): Peer(_of_elements(_accuracy), MASKS, weights=True, tolerance=1e-5, takes=_above_zero)
         for task in ONE_OR_MORE
     },
-    ("accuracy", "multiclass"): Peer(_right_classes, (*PROBABILITIES, *LOGITS), tolerance=1e-5),
-    **{("confusion", task): Peer(_wrong, MASKS, takes=_above_zero) for task in ONE_OR_MORE},
+    ("accuracy", "multiclass"): Peer(_right_classes, (*PROBABILITIES, *LOGITS), weights=True, tolerance=1e-5),
     **{
-        ("roc_auc", task): Peer(_auc(), PROBABILITIES, tolerance=1e-5, takes=_between_thresholds, rarely=True)
+        ("confusion", task): Peer(_wrong, MASKS, weights=True, tolerance=1e-5, takes=_above_zero)
+        for task in ONE_OR_MORE
+    },
+    **{
+        ("roc_auc", task): Peer(
+            _auc(), PROBABILITIES, weights=True, tolerance=1e-5, takes=_between_thresholds, rarely=True
+        )
         for task in ONE_OR_MORE
     },
 }

@@ -190,6 +190,10 @@ def _have_areas(case: Case) -> bool:
     return all(bool((box[:, 2:] - box[:, :2] >= 0.125).all()) for box in (case.prediction, case.target))
 
 
+def _ignores(case: Case) -> bool:
+    return case.ignore_index is not None
+
+
 def _any(case: Case) -> bool:
     return True
 
@@ -239,7 +243,7 @@ PEERS = {
         for task in TASKS
     },
     **{
-        ("focal_loss", task): Peer(_focal(), LOGITS, soft=True, ignored=task != "multilabel", tolerance=1e-5)
+        ("focal_loss", task): Peer(_focal(), LOGITS, soft=True, ignored=task == "binary", tolerance=1e-5)
         for task in TASKS
     },
     **{
@@ -349,6 +353,15 @@ MORE = (
         )
         for task in tasks
         for weights, asked in (((1.0, 1.0), {}), ((0.5, 2.0), dict(zip(WEIGHTS[loss], (0.5, 2.0), strict=True))))
+    )
+    + tuple(
+        (
+            "focal_loss",
+            "multiclass",
+            {**mode, "denominator": "pixels"},
+            Peer(_focal(**asked), LOGITS, ignored=True, takes=_ignores, tolerance=1e-5),
+        )
+        for mode, asked in (({}, {}), ({"multiclass_mode": "softmax"}, {"use_softmax": True}))
     )
     + tuple(
         ("focal_loss", "multiclass", parameters, Peer(_focal(**asked), LOGITS, tolerance=1e-5))

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Refusal, Unequalled
 from lossgauge.tasks import Task
 
 EPSILON = 1e-7
 CLIP = [EPSILON, 1 - EPSILON]
 ZERO: dict[str, Any] = {"both": 0.0, "target": 0.0, "prediction": 0.0}
 NORMALISED = "Each pixel's probabilities are divided by their sum first; here they are taken as they are."
+INTEGERS = (Refusal(given="weights", why="it cuts weights to integers"),)
+OF_THE_LOSS = (Refusal(given="weights", why="they weigh the batch's one loss, by their mean, and no pixel"),)
 STATEFUL = "It counts all that it is given until reset_state, in float32."
 
 
@@ -115,6 +117,7 @@ KERAS = Preset(
                 "pooling": "batch",
             },
             differs="It sums over the whole batch and all classes together (axis=None); both empty is a loss of 1.",
+            refuses=OF_THE_LOSS,
         ),
         Recipe(
             metric="tversky_loss",
@@ -129,6 +132,7 @@ KERAS = Preset(
                 "pooling": "batch",
             },
             differs="It sums over the whole batch and all classes. Its alpha is `fn_weight` and its beta `fp_weight`: see the defects.",
+            refuses=OF_THE_LOSS,
         ),
         Recipe(
             metric="brier",
@@ -155,6 +159,7 @@ KERAS = Preset(
                 "pooling": "batch",
             },
             differs=f"{STATEFUL} Labels are counted together. By default it is of both classes: `mean_iou`.",
+            refuses=INTEGERS,
         ),
         Recipe(
             metric="iou",
@@ -163,8 +168,9 @@ KERAS = Preset(
             parameters={"average": "macro", "empty": {"both": "skip"}, "pooling": "batch"},
             differs=(
                 f"{STATEFUL} ignore_class is `ignore_index`. 0 where every pixel is ignored; here null. IoU and OneHotIoU with their "
-                "target_class_ids are of one of `per_class`, or of the mean of some. Weights are cut to integers."
+                "target_class_ids are of one of `per_class`, or of the mean of some."
             ),
+            refuses=INTEGERS,
         ),
         Recipe(
             metric="mean_iou",
@@ -172,6 +178,7 @@ KERAS = Preset(
             tasks=ONE_OR_MORE_MASKS,
             parameters={"average": "micro", "thresholds": [0.5], "threshold_side": "greater_equal", "pooling": "batch"},
             differs=f"{STATEFUL} Labels are counted together. Its threshold is the one of `thresholds`.",
+            refuses=INTEGERS,
         ),
         *_of_counts("precision", "Precision"),
         *_of_counts("recall", "Recall"),
