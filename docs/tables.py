@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lossgauge.metrics import CATALOGUE
-from lossgauge.presets import PRESETS, Preset
+from lossgauge.presets import PRESETS, Preset, Recipe
 from lossgauge.wire import Limits
 from lossgauge_service.app import create_app
 from lossgauge_service.settings import PREFIX, Settings
@@ -89,7 +89,17 @@ def recipes() -> Iterator[str]:
                         f"`{recipe.function}`",
                         f"`{written}`",
                     )
-                    yield f"| {' | '.join(cells)} | {recipe.differs or ''} |"
+                    yield f"| {' | '.join(cells)} | {' '.join(_differing(recipe))} |"
+
+
+def _differing(recipe: Recipe) -> Iterator[str]:
+    """What differs, and what is refused for it."""
+    if recipe.differs:
+        yield recipe.differs
+    for one in recipe.refuses:
+        unless = f" unless `{json.dumps(one.unless)}`" if one.unless else ""
+        tasks = "" if len(one.tasks) > 1 else f" for task {one.tasks[0]}"
+        yield f"Refused with `{one.given}`{tasks}{unless}: {one.why}."
 
 
 def unequalled() -> Iterator[str]:

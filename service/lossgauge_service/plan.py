@@ -14,6 +14,7 @@ from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit, pointer_t
 from lossgauge_service.metrics import IMPLEMENTATIONS
 from lossgauge_service.metrics.implementation import Implementation, misfit_of_kind
 from lossgauge_service.outcomes import Group, Outcomes
+from lossgauge_service.refusals import refused
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
 
@@ -59,7 +60,7 @@ class Plan:
     def _needed(self, case: Case) -> tuple[Statistic, ...]:
         needed: dict[Statistic, None] = {}
         for place, (spec, part) in enumerate(zip(self.specs, self.implementations, strict=True)):
-            misfit = part.misfit(spec, case)
+            misfit = part.misfit(spec, case) or (refused(spec, case.task, "weights") if case.weighted else None)
             if misfit is not None:
                 raise _misfit(f"{spec.name}: {misfit.detail}", place, *misfit.at)
             needed |= dict.fromkeys(part.needs(spec, case))
@@ -157,6 +158,7 @@ def plan_for(question: Question) -> Plan:
     specs = tuple(spec.with_threshold(question.threshold) for spec in question.metrics)
     for place, spec in enumerate(specs):
         (_check_about if question.regions is None else _check_regions)(spec, question, place)
+        _check_preset(spec, question, place)
     if question.regions is not None and question.prediction_kind != "labels":
         specs = tuple(spec.of_masks() for spec in specs)
     return Plan(specs)
@@ -166,6 +168,13 @@ def _check_about(spec: MetricSpec, question: Question, place: int) -> None:
     misfit = misfit_of_kind(spec, question.task, question.prediction_kind)
     if misfit is not None:
         raise _misfit(misfit.detail, place)
+
+
+def _check_preset(spec: MetricSpec, question: Question, place: int) -> None:
+    task = question.task if question.regions is None else "multilabel"
+    misfit = None if question.ignore_index is None else refused(spec, task, "ignore_index")
+    if misfit is not None:
+        raise _misfit(f"{spec.name}: {misfit.detail}", place, *misfit.at)
 
 
 def _check_regions(spec: MetricSpec, question: Question, place: int) -> None:

@@ -9,7 +9,7 @@ v is a pixel's weight: 1, its weight map's value, or the weight computed from th
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
@@ -37,7 +37,8 @@ class TotalSums(NamedTuple):
 class MomentSums(NamedTuple):
     """Sums of v times p, p t, min(p, t), the lesser of the two, and of what is apart, with no digit lost.
 
-    missed: t (1 - p); extra: (1 - t) p; apart: both, p + t - 2 p t; gap: |p - t|, the same as apart for a hard target.
+    missed: t (1 - p); extra: (1 - t) p; apart: both, p + t - 2 p t. short: t - p where p is less; over: p - t where it is more;
+    gap: both, |p - t|. For a hard target they are missed, extra and apart.
     """
 
     p: Values
@@ -45,7 +46,13 @@ class MomentSums(NamedTuple):
     least: Values
     missed: Values
     extra: Values
-    gap: Values
+    short: Values
+    over: Values
+
+    @property
+    def gap(self) -> Values:
+        """What either lacks of the other."""
+        return self.short + self.over
 
     @property
     def apart(self) -> Values:
@@ -128,7 +135,7 @@ class Entropy:
 
     clip: bounds of the positive class's probability. log_floor: bound of pt in the log alone. every: CE is the sum of the
     cross-entropies against every class. modulated: how a soft target's pixel divides: t f and (1 - t) f of its whole
-    f = (1 - pt)^gamma CE; otherwise t CE(1) and (1 - t) CE(0). exp_pt: pt of a soft target is exp(-CE). reduced: the
+    f = (1 - pt)^gamma CE; otherwise t (1 - p)^gamma CE(1) and (1 - t) p^gamma CE(0). pt: that of a soft target's whole f. reduced: the
     focus is 1 where pt is below it and ((1 - pt) / reduced)^gamma from there on. bare: the focus alone, 1 in CE's place.
     one_vs_rest: of each class of a multi-class sample as a mask of its own, against all others.
     """
@@ -138,7 +145,7 @@ class Entropy:
     log_floor: float | None = None
     every: bool = False
     modulated: bool = False
-    exp_pt: bool = False
+    pt: Literal["product", "exp", "logit"] = "product"
     reduced: float | None = None
     bare: bool = False
     weight: BoundaryWeight | None = None

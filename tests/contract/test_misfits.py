@@ -16,6 +16,7 @@ def pair(prediction: Any, target: Any) -> Document:
 
 
 SOFT: Document = {"task": "binary", "prediction_kind": "probabilities", **pair([[0.9, 0.2]], [[1, 0]])}
+WEIGHED: Document = {**SOFT, "weight": {"encoding": "list", "data": [[1, 0.5]]}}
 LINE: Document = {"task": "binary", "prediction_kind": "labels", **pair([0, 1, 1], [0, 1, 0])}
 IDS: Document = {"task": "instances", "prediction_kind": "labels", **pair([[0, 1]], [[0, 2]])}
 CLASSES: Document = {
@@ -119,6 +120,28 @@ MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
         {"name": "focal_dice", "focal": {"name": "focal_loss", "alpha": 0.3}},
         "/metrics/1/focal/alpha",
         ["focal_loss: alpha_mode 'balanced'"],
+    ),
+    **{
+        f"a weight map with Keras's {name}": (WEIGHED, {"name": name, "preset": "keras"}, "/metrics/1", words)
+        for name, words in (("iou", ["'keras'", "integers"]), ("mean_iou", ["integers"]), ("dice_loss", ["one loss"]))
+    },
+    "a term with Keras's preset": (
+        WEIGHED,
+        {"name": "combined_loss", "preset": "keras", "terms": [{"metric": {"name": "tversky_loss"}}]},
+        "/metrics/1/terms/0/metric",
+        ["tversky_loss: with weights preset 'keras'", "one loss"],
+    ),
+    "an ignored class with MONAI's focal loss": (
+        {**CLASSES, "ignore_index": 2},
+        {"name": "focal_loss", "preset": "monai"},
+        "/metrics/1",
+        ["with ignore_index preset 'monai'", "denominator 'pixels'"],
+    ),
+    "an ignored label with MONAI's dice loss": (
+        {**MULTILABEL, "ignore_index": 2},
+        {"name": "dice_loss", "preset": "monai"},
+        "/metrics/1",
+        ["channel's number"],
     ),
     "ids of no class": (IDS, {"name": "panoptic_quality", "instance_divisor": 0}, "/metrics/1/instance_divisor", ["0"]),
     "a crowd below 0": (IDS, {"name": "panoptic_quality", "crowd": [1, -1]}, "/metrics/1/crowd/1", ["found -1"]),

@@ -121,6 +121,20 @@ def test_the_terms_of_a_combined_loss_take_its_preset(client: Client, outer: Doc
     assert [term["preset"] for term in terms] == ["monai", "segmentation_models_pytorch"]
 
 
+def test_what_is_the_library_s_is_not_refused(client: Client) -> None:
+    """With the parameters that a refusal names, and where the preset is taken out."""
+    asked: Document = {"task": "multiclass", "prediction_kind": "probabilities", "ignore_index": 2, "preset": "monai"}
+    metrics: list[Any] = [
+        {"name": "focal_loss", "denominator": "pixels"},
+        {"name": "focal_loss", "preset": None, "alpha": None, "key": "ours"},
+    ]
+    prediction = np.array([[[0.5, 0.25]], [[0.25, 0.25]], [[0.25, 0.5]]])
+    result = client.score(prediction, np.array([[0, 2]]), metrics=metrics, **asked)
+    rest = 2 * 0.25**2 * -np.log(0.75)
+    assert result["focal_loss"] == pytest.approx(0.5**2 * np.log(2) + rest)
+    assert result["ours"] == pytest.approx(0.5**2 * np.log(2))
+
+
 BAD: list[tuple[Document, str, list[str]]] = [
     ({"preset": "monia", "metrics": ["dice"]}, "/preset", ["did you mean 'monai'", "'torchmetrics'", "found 'monia'"]),
     ({"preset": ["monai"], "metrics": ["dice"]}, "/preset", ["'torchmetrics'"]),

@@ -41,41 +41,43 @@ def _rows(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _cross_entropy(batch: Batch) -> float:
-    found = keras.losses.binary_crossentropy(batch.target.double(), batch.prediction, from_logits=_is_logits(batch))
-    return float(found.mean())
+    return _weighed(keras.losses.BinaryCrossentropy, batch)
+
+
+def _weighed(of: Callable[..., Any], batch: Batch, **asked: Any) -> float:
+    """A loss of masks with its weights: an element a row, so that each has its own."""
+    loss = of(from_logits=_is_logits(batch), dtype="float64", **asked)
+    target, prediction = (batch.channels(array).flatten()[:, None] for array in (batch.target, batch.prediction))
+    return float(loss(target.double(), prediction, batch.channels(batch.weight).flatten()))
 
 
 def _sparse(batch: Batch) -> float:
     of = keras.losses.SparseCategoricalCrossentropy(
         ignore_class=batch.first.ignore_index, from_logits=_is_logits(batch), dtype="float64"
     )
-    return float(of(batch.target.flatten(), _last(batch.prediction)))
+    return float(of(batch.target.flatten(), _last(batch.prediction), batch.weight.flatten()))
+
+
+def _mean_of_sparse(batch: Batch) -> float:
+    of = keras.losses.sparse_categorical_crossentropy
+    return float(of(batch.target.flatten(), _last(batch.prediction), ignore_class=batch.first.ignore_index).mean())
 
 
 def _categorical(**asked: Any) -> Callable[[Batch], float]:
-    def loss(batch: Batch) -> float:
-        return float(
-            keras.losses.categorical_crossentropy(*_rows(batch), from_logits=_is_logits(batch), **asked).mean()
-        )
+    return lambda batch: _of_classes(keras.losses.CategoricalCrossentropy, batch, **asked)
 
-    return loss
+
+def _of_classes(of: Callable[..., Any], batch: Batch, **asked: Any) -> float:
+    loss = of(from_logits=_is_logits(batch), dtype="float64", **asked)
+    return float(loss(*_rows(batch), batch.weight.flatten()))
 
 
 def _focal(**asked: Any) -> Callable[[Batch], float]:
-    def loss(batch: Batch) -> float:
-        target = batch.target.double()
-        of = keras.losses.binary_focal_crossentropy
-        return float(of(target, batch.prediction, from_logits=_is_logits(batch), **asked).mean())
-
-    return loss
+    return lambda batch: _weighed(keras.losses.BinaryFocalCrossentropy, batch, **asked)
 
 
 def _focal_of_classes(**asked: Any) -> Callable[[Batch], float]:
-    def loss(batch: Batch) -> float:
-        of = keras.losses.categorical_focal_crossentropy
-        return float(of(*_rows(batch), from_logits=_is_logits(batch), **asked).mean())
-
-    return loss
+    return lambda batch: _of_classes(keras.losses.CategoricalFocalCrossentropy, batch, **asked)
 
 
 def _dice(batch: Batch) -> float:
@@ -91,22 +93,44 @@ def _tversky(alpha: float, beta: float) -> Callable[[Batch], float]:
 
 
 def _squares(batch: Batch) -> float:
-    return float(keras.losses.mean_squared_error(*_rows(batch)).mean())
+    of = keras.losses.MeanSquaredError(dtype="float64")
+    if batch.first.task == "multiclass":
+        return float(of(*_rows(batch), batch.weight.flatten()))
+    target, prediction = (array.flatten()[:, None] for array in _rows(batch))
+    return float(of(target, prediction, _last(batch.channels(batch.weight)).flatten()))
 
 
-def _result(metric: Any, target: torch.Tensor, prediction: torch.Tensor) -> float:
-    metric.update_state(target, prediction)
+def _result(metric: Any, target: torch.Tensor, prediction: torch.Tensor, weight: torch.Tensor | None = None) -> float:
+    metric.update_state(target, prediction, weight)
     return float(metric.result())
 
 
 def _of_rows(make: Callable[[Batch], Any]) -> Callable[[Batch], float]:
     """A metric of rows, with a column a class or label."""
-    return lambda batch: _result(make(batch), *_rows(batch))
+    return lambda batch: _result(make(batch), *_rows(batch), _weights_of_rows(batch))
+
+
+def _weights_of_rows(batch: Batch) -> torch.Tensor | None:
+    """One a row: all labels of a pixel have the same."""
+    if batch.first.weight is None:
+        return None
+    weight = batch.weight[:, None] if batch.first.task == "multiclass" else batch.channels(batch.weight)
+    return _last(weight)[:, 0]
 
 
 def _of_elements(make: Callable[[Batch], Any]) -> Callable[[Batch], float]:
     """A metric of a mask's elements, or of all labels' together."""
-    return lambda batch: _result(make(batch), *(array.flatten() for array in _rows(batch)))
+
+    def score(batch: Batch) -> float:
+        target, prediction = _rows(batch)
+        return _result(make(batch), target.flatten(), prediction.flatten(), _weights(batch))
+
+    return score
+
+
+def _weights(batch: Batch) -> torch.Tensor | None:
+    """One an element, in the order of `_rows`; None where there is no map."""
+    return None if batch.first.weight is None else _last(batch.channels(batch.weight)).flatten()
 
 
 def _threshold(batch: Batch) -> float:
@@ -131,7 +155,7 @@ def _class_iou(batch: Batch) -> float:
 
 def _right_classes(batch: Batch) -> float:
     of = keras.metrics.SparseCategoricalAccuracy()
-    return _result(of, batch.target.flatten(), _last(batch.prediction))
+    return _result(of, batch.target.flatten(), _last(batch.prediction), batch.weight.flatten())
 
 
 def _accuracy(batch: Batch) -> Any:
@@ -181,23 +205,25 @@ def _between_thresholds(case: Case) -> bool:
 
 def _counts(name: str, task: str) -> Peer:
     if task == "multiclass":
-        return Peer(_of_rows(_top(name)), PROBABILITIES, tolerance=1e-5, takes=_without_ties)
-    return Peer(_of_elements(_thresholded(name)), PROBABILITIES, tolerance=1e-5, takes=_above_zero)
+        return Peer(_of_rows(_top(name)), PROBABILITIES, weights=True, tolerance=1e-5, takes=_without_ties)
+    return Peer(_of_elements(_thresholded(name)), PROBABILITIES, tolerance=1e-5, takes=_above_zero, weights=True)
 
 
 def _f1(task: str) -> Peer:
     takes = _without_ties if task == "multiclass" else _above_zero
-    return Peer(_of_rows(_f_score(1.0)), PROBABILITIES, tolerance=1e-5, takes=takes)
+    return Peer(_of_rows(_f_score(1.0)), PROBABILITIES, weights=True, tolerance=1e-5, takes=takes)
 
 
 PEERS = {
-    **{("cross_entropy", task): Peer(_cross_entropy, PROBABILITIES, soft=True) for task in ONE_OR_MORE},
-    ("cross_entropy", "multiclass"): Peer(_sparse, PROBABILITIES, ignored=True),
-    **{("focal_loss", task): Peer(_focal(), (*PROBABILITIES, *LOGITS)) for task in ONE_OR_MORE},
-    ("focal_loss", "multiclass"): Peer(_focal_of_classes(), (*PROBABILITIES, *LOGITS)),
-    **{("dice_loss", task): Peer(_dice, PROBABILITIES) for task in TASKS},
-    **{("tversky_loss", task): Peer(_tversky(0.5, 0.5), PROBABILITIES) for task in TASKS},
-    **{("brier", task): Peer(_squares, PROBABILITIES, soft=True) for task in TASKS},
+    **{("cross_entropy", task): Peer(_cross_entropy, PROBABILITIES, soft=True, weights=True) for task in ONE_OR_MORE},
+    ("cross_entropy", "multiclass"): Peer(_sparse, PROBABILITIES, ignored=True, weights=True),
+    **{
+        ("focal_loss", task): Peer(_focal(), (*PROBABILITIES, *LOGITS), soft=True, weights=True) for task in ONE_OR_MORE
+    },
+    ("focal_loss", "multiclass"): Peer(_focal_of_classes(), (*PROBABILITIES, *LOGITS), weights=True),
+    **{("dice_loss", task): Peer(_dice, PROBABILITIES, soft=True) for task in TASKS},
+    **{("tversky_loss", task): Peer(_tversky(0.5, 0.5), PROBABILITIES, soft=True) for task in TASKS},
+    **{("brier", task): Peer(_squares, PROBABILITIES, soft=True, weights=True) for task in TASKS},
     **{
         ("iou", task): Peer(_of_elements(_foreground_iou), PROBABILITIES, tolerance=1e-5, takes=_above_zero)
         for task in ONE_OR_MORE
@@ -211,13 +237,18 @@ PEERS = {
     },
     **{("fbeta", task): _f1(task) for task in TASKS},
     **{
-        ("accuracy", task): Peer(_of_elements(_accuracy), MASKS, tolerance=1e-5, takes=_above_zero)
+        ("accuracy", task): Peer(_of_elements(_accuracy), MASKS, weights=True, tolerance=1e-5, takes=_above_zero)
         for task in ONE_OR_MORE
     },
-    ("accuracy", "multiclass"): Peer(_right_classes, (*PROBABILITIES, *LOGITS), tolerance=1e-5),
-    **{("confusion", task): Peer(_wrong, MASKS, takes=_above_zero) for task in ONE_OR_MORE},
+    ("accuracy", "multiclass"): Peer(_right_classes, (*PROBABILITIES, *LOGITS), weights=True, tolerance=1e-5),
     **{
-        ("roc_auc", task): Peer(_auc(), PROBABILITIES, tolerance=1e-5, takes=_between_thresholds, rarely=True)
+        ("confusion", task): Peer(_wrong, MASKS, weights=True, tolerance=1e-5, takes=_above_zero)
+        for task in ONE_OR_MORE
+    },
+    **{
+        ("roc_auc", task): Peer(
+            _auc(), PROBABILITIES, weights=True, tolerance=1e-5, takes=_between_thresholds, rarely=True
+        )
         for task in ONE_OR_MORE
     },
 }
@@ -226,9 +257,13 @@ MORE = (
         ("tversky_loss", task, {"fn_weight": 0.2, "fp_weight": 0.9}, Peer(_tversky(0.2, 0.9), PROBABILITIES))
         for task in TASKS
     ),
-    *(("cross_entropy", task, {"clip": None}, Peer(_cross_entropy, LOGITS)) for task in ONE_OR_MORE),
+    *(
+        ("cross_entropy", task, {"clip": None}, Peer(_cross_entropy, LOGITS, soft=True, weights=True))
+        for task in ONE_OR_MORE
+    ),
     ("cross_entropy", "multiclass", {}, Peer(_categorical(), PROBABILITIES)),
-    ("cross_entropy", "multiclass", {"clip": None}, Peer(_sparse, LOGITS)),
+    ("cross_entropy", "multiclass", {"clip": None}, Peer(_sparse, LOGITS, ignored=True, weights=True)),
+    ("cross_entropy", "multiclass", {"ignore_denominator": "all"}, Peer(_mean_of_sparse, PROBABILITIES, ignored=True)),
     *(
         (
             "cross_entropy",

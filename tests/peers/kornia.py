@@ -75,7 +75,7 @@ def _have_areas(case: Case) -> bool:
     return all(bool((box[:, 2:] > box[:, :2]).all()) for box in (case.prediction, case.target))
 
 
-OF_MASKS = Peer(_focal_of_masks, LOGITS, ignored=True)
+OF_MASKS = Peer(_focal_of_masks, LOGITS, soft=True, ignored=True)
 PEERS = {
     ("dice_loss", "multiclass"): Peer(_dice, LOGITS, ignored=True, takes=of_two_axes),
     ("focal_loss", "binary"): OF_MASKS,

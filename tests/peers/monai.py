@@ -80,15 +80,6 @@ def _confusion(name: str) -> Callable[[Batch], float]:
     return lambda batch: _mean(compute_confusion_matrix_metric(name, get_confusion_matrix(*_channels(batch))))
 
 
-def _loss(jaccard: bool) -> Callable[[Batch], float]:
-    def loss(batch: Batch) -> float:
-        softmax = batch.first.task == "multiclass"
-        of = DiceLoss(sigmoid=not softmax, softmax=softmax, jaccard=jaccard)
-        return float(of(batch.channels(batch.prediction), batch.channels(batch.target).double()))
-
-    return loss
-
-
 def _squares(batch: Batch) -> float:
     of = MSEMetric()
     of(batch.channels(batch.prediction), batch.channels(batch.target).double())
@@ -108,7 +99,15 @@ def _generalized_score(batch: Batch) -> float:
 
 
 def _focal(**asked: Any) -> Callable[[Batch], float]:
-    return lambda batch: float(FocalLoss(**asked)(batch.channels(batch.prediction), batch.channels(batch.target)))
+    return lambda batch: _ignoring(FocalLoss, batch, **asked)
+
+
+def _ignoring(loss: Callable[..., Any], batch: Batch, **asked: Any) -> float:
+    """Of classes the target is of their numbers, where an ignored one is told."""
+    several = batch.first.task == "multiclass"
+    target = batch.target[:, None] if several else batch.channels(batch.target).double()
+    of = loss(to_onehot_y=several, ignore_index=batch.first.ignore_index, **asked)
+    return float(of(batch.channels(batch.prediction), target))
 
 
 def _compound(loss: Callable[..., Any], **asked: Any) -> Callable[[Batch], float]:
@@ -123,7 +122,11 @@ def _of_numbers(batch: Batch) -> float:
 
 
 def _cross_entropy(batch: Batch) -> float:
-    """What DiceCELoss has beside the dice."""
+    """What DiceCELoss has beside the dice; its binary one takes weights of its own."""
+    of = DiceCELoss(sigmoid=True, lambda_dice=0.0)
+    if batch.first.task == "binary":
+        of.binary_cross_entropy.weight = batch.channels(batch.weight)
+        return float(of(batch.channels(batch.prediction), batch.channels(batch.target).double()))
     return _compound(DiceCELoss, lambda_dice=0.0)(batch)
 
 
@@ -132,6 +135,16 @@ def _of_region(loss: Callable[..., Any], **asked: Any) -> Callable[[Batch], floa
         softmax = batch.first.task == "multiclass"
         of = loss(sigmoid=not softmax, softmax=softmax, **asked)
         return float(of(batch.channels(batch.prediction), batch.channels(batch.target).double()))
+
+    return value
+
+
+def _of_valid_region(loss: Callable[..., Any], **asked: Any) -> Callable[[Batch], float]:
+    """One that takes an ignore_index."""
+
+    def value(batch: Batch) -> float:
+        softmax = batch.first.task == "multiclass"
+        return _ignoring(loss, batch, sigmoid=not softmax, softmax=softmax, **asked)
 
     return value
 
@@ -177,6 +190,10 @@ def _have_areas(case: Case) -> bool:
     return all(bool((box[:, 2:] - box[:, :2] >= 0.125).all()) for box in (case.prediction, case.target))
 
 
+def _ignores(case: Case) -> bool:
+    return case.ignore_index is not None
+
+
 def _any(case: Case) -> bool:
     return True
 
@@ -216,19 +233,33 @@ PEERS = {
     },
     **{("dice", task): Peer(_dice, MASKS, tolerance=1e-5) for task in TASKS},
     **{("iou", task): Peer(_iou, MASKS, tolerance=1e-5) for task in TASKS},
-    **{("dice_loss", task): Peer(_loss(False), LOGITS, soft=True) for task in TASKS},
-    **{("iou_loss", task): Peer(_loss(True), LOGITS, soft=True) for task in TASKS},
-    **{("focal_loss", task): Peer(_focal(), LOGITS, tolerance=1e-5) for task in TASKS},
-    **{("cross_entropy", task): Peer(_cross_entropy, LOGITS, tolerance=1e-5) for task in ("binary", "multiclass")},
+    **{
+        (metric, task): Peer(_of_valid_region(loss, **asked), LOGITS, soft=True, ignored=task != "multilabel")
+        for metric, loss, asked in (
+            ("dice_loss", DiceLoss, {}),
+            ("iou_loss", DiceLoss, {"jaccard": True}),
+            ("tversky_loss", TverskyLoss, {}),
+        )
+        for task in TASKS
+    },
+    **{
+        ("focal_loss", task): Peer(_focal(), LOGITS, soft=True, ignored=task == "binary", tolerance=1e-5)
+        for task in TASKS
+    },
+    **{
+        ("cross_entropy", task): Peer(_cross_entropy, LOGITS, soft=True, weights=task == "binary", tolerance=1e-5)
+        for task in ("binary", "multiclass")
+    },
     **{
         (metric, task): Peer(_confusion(name), MASKS, tolerance=1e-5)
         for metric, name in NAMES.items()
         for task in TASKS
     },
     **{("accuracy", task): Peer(_confusion("accuracy"), MASKS, tolerance=1e-5) for task in ONE_OR_MORE},
-    **{("tversky_loss", task): Peer(_of_region(TverskyLoss), LOGITS, soft=True) for task in TASKS},
     **{
-        ("generalized_dice_loss", task): Peer(_of_region(GeneralizedDiceLoss), LOGITS, tolerance=1e-5, takes=takes)
+        ("generalized_dice_loss", task): Peer(
+            _of_region(GeneralizedDiceLoss), LOGITS, soft=True, tolerance=1e-5, takes=takes
+        )
         for task, takes in (("binary", _any), ("multiclass", _any), ("multilabel", _has_a_label))
     },
     **{("mcc", t): Peer(_confusion("matthews correlation coefficient"), MASKS, tolerance=1e-5) for t in TASKS},
@@ -322,6 +353,15 @@ MORE = (
         )
         for task in tasks
         for weights, asked in (((1.0, 1.0), {}), ((0.5, 2.0), dict(zip(WEIGHTS[loss], (0.5, 2.0), strict=True))))
+    )
+    + tuple(
+        (
+            "focal_loss",
+            "multiclass",
+            {**mode, "denominator": "pixels"},
+            Peer(_focal(**asked), LOGITS, ignored=True, takes=_ignores, tolerance=1e-5),
+        )
+        for mode, asked in (({}, {}), ({"multiclass_mode": "softmax"}, {"use_softmax": True}))
     )
     + tuple(
         ("focal_loss", "multiclass", parameters, Peer(_focal(**asked), LOGITS, tolerance=1e-5))

@@ -41,7 +41,7 @@ def _valid(batch: Batch) -> torch.Tensor:
 
 def _cross_entropy(batch: Batch) -> float:
     if batch.first.task == "multilabel":
-        return float(functional.binary_cross_entropy_with_logits(batch.prediction, batch.target.double()))
+        return float(functional.binary_cross_entropy_with_logits(batch.prediction, batch.target.double(), batch.weight))
     ignored = -100 if batch.first.ignore_index is None else batch.first.ignore_index
     return float(functional.cross_entropy(batch.prediction, batch.target, ignore_index=ignored))
 
@@ -90,7 +90,7 @@ PEERS = {
     ("dice_loss", "multiclass"): Peer(_soft_dice, LOGITS, ignored=True),
     ("dice_loss", "multilabel"): Peer(_soft_dice, LOGITS),
     ("cross_entropy", "multiclass"): Peer(_cross_entropy, LOGITS, ignored=True),
-    ("cross_entropy", "multilabel"): Peer(_cross_entropy, LOGITS),
+    ("cross_entropy", "multilabel"): Peer(_cross_entropy, LOGITS, soft=True, weights=True),
     **{(metric, task): Peer(_evaluated(formula), MASKS) for metric, formula in FORMULAS.items() for task in TASKS},
 }
 TERMS: dict[str, Any] = {"terms": [{"metric": {"name": "cross_entropy"}}, {"metric": {"name": "dice_loss"}}]}

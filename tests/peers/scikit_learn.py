@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn import metrics
 
 from tests.peers.batch import Batch
@@ -29,11 +30,18 @@ def _accuracy(batch: Batch) -> float:
 def _log_loss(batch: Batch) -> float:
     target = batch.target.numpy()
     valid = np.stack([case.valid for case in batch.cases])
-    return float(metrics.log_loss(target[valid], batch.prediction.numpy()[valid], labels=[0, 1]))
+    weights = _weights(batch)
+    return float(metrics.log_loss(target[valid], batch.prediction.numpy()[valid], labels=[0, 1], sample_weight=weights))
+
+
+def _weights(batch: Batch) -> NDArray[Any]:
+    """The weights of the valid pixels, one after the other."""
+    weights: NDArray[Any] = batch.weight.numpy()[np.stack([case.valid for case in batch.cases])]
+    return weights
 
 
 def _log_loss_of_classes(batch: Batch) -> float:
-    return float(metrics.log_loss(*batch.rows(), labels=[*range(batch.classes)]))
+    return float(metrics.log_loss(*batch.rows(), labels=[*range(batch.classes)], sample_weight=_weights(batch)))
 
 
 def _specificity(batch: Batch) -> float:
@@ -65,7 +73,10 @@ def _squares(batch: Batch) -> float:
 def _brier(batch: Batch) -> float:
     return float(
         metrics.brier_score_loss(
-            *batch.rows(), labels=[*range(max(2, batch.classes))], scale_by_half=batch.first.task == "binary"
+            *batch.rows(),
+            sample_weight=_weights(batch),
+            labels=[*range(max(2, batch.classes))],
+            scale_by_half=batch.first.task == "binary",
         )
     )
 
@@ -109,13 +120,13 @@ PEERS = {
     },
     **{("accuracy", task): Peer(_accuracy, MASKS, ignored=True) for task in ("binary", "multiclass")},
     **{("confusion", task): Peer(_wrong, MASKS, ignored=True) for task in ("binary", "multiclass")},
-    ("cross_entropy", "binary"): Peer(_log_loss, PROBABILITIES, ignored=True),
-    ("cross_entropy", "multiclass"): Peer(_log_loss_of_classes, PROBABILITIES, ignored=True),
+    ("cross_entropy", "binary"): Peer(_log_loss, PROBABILITIES, ignored=True, weights=True),
+    ("cross_entropy", "multiclass"): Peer(_log_loss_of_classes, PROBABILITIES, ignored=True, weights=True),
     ("specificity", "binary"): Peer(_specificity, MASKS, ignored=True),
     ("confusion", "multilabel"): Peer(_wrong_labels, MASKS, takes=of_several_labels),
-    ("brier", "binary"): Peer(_brier, PROBABILITIES, ignored=True),
+    ("brier", "binary"): Peer(_brier, PROBABILITIES, ignored=True, weights=True),
     ("brier", "multilabel"): Peer(_squares, PROBABILITIES),
-    ("brier", "multiclass"): Peer(_brier, PROBABILITIES, ignored=True),
+    ("brier", "multiclass"): Peer(_brier, PROBABILITIES, ignored=True, weights=True),
     ("roc_auc", "binary"): Peer(_ranked("roc_auc_score"), PROBABILITIES, ignored=True),
     ("roc_auc", "multiclass"): Peer(_one_against_the_rest, PROBABILITIES, ignored=True, takes=_of_several, rarely=True),
     ("roc_auc", "multilabel"): Peer(_ranked("roc_auc_score"), PROBABILITIES, takes=_of_several, rarely=True),

@@ -61,7 +61,7 @@ def _lovasz(per_image: bool) -> Callable[[Batch], float]:
 
 
 def _soft_bce(batch: Batch) -> float:
-    of = losses.SoftBCEWithLogitsLoss(ignore_index=batch.first.ignore_index)
+    of = losses.SoftBCEWithLogitsLoss(weight=batch.channels(batch.weight), ignore_index=batch.first.ignore_index)
     return float(of(batch.channels(batch.prediction), _target(batch)))
 
 
@@ -107,21 +107,21 @@ def _ignores(task: str) -> bool:
 
 
 PEERS = {
-    **{("dice_loss", task): Peer(_loss("DiceLoss"), LOGITS, ignored=True, takes=every_label_counts) for task in TASKS},
     **{
-        ("iou_loss", task): Peer(_loss("JaccardLoss"), LOGITS, ignored=True, takes=every_label_counts) for task in TASKS
+        (metric, task): Peer(_loss(name), LOGITS, soft=True, ignored=True, takes=every_label_counts)
+        for metric, name in (("dice_loss", "DiceLoss"), ("iou_loss", "JaccardLoss"), ("tversky_loss", "TverskyLoss"))
+        for task in TASKS
     },
     **{
         ("focal_loss", t): Peer(_loss("FocalLoss"), LOGITS, soft=True, ignored=_ignores(t))
         for t in ("binary", "multilabel")
     },
     ("focal_loss", "multiclass"): Peer(_loss("FocalLoss"), LOGITS, ignored=True),
-    **{("cross_entropy", t): Peer(_soft_bce, LOGITS, soft=True, ignored=True) for t in ("binary", "multilabel")},
     **{
-        ("tversky_loss", task): Peer(_loss("TverskyLoss"), LOGITS, ignored=True, takes=every_label_counts)
-        for task in TASKS
+        ("cross_entropy", t): Peer(_soft_bce, LOGITS, soft=True, ignored=True, weights=True)
+        for t in ("binary", "multilabel")
     },
-    ("focal_tversky_loss", "binary"): Peer(_loss("TverskyLoss", gamma=0.75), LOGITS, ignored=True),
+    ("focal_tversky_loss", "binary"): Peer(_loss("TverskyLoss", gamma=0.75), LOGITS, soft=True, ignored=True),
     ("lovasz_hinge", "binary"): Peer(_lovasz(False), LOGITS, ignored=True, tolerance=1e-5),
     ("lovasz_softmax", "multiclass"): Peer(_lovasz(False), LOGITS, ignored=True, tolerance=1e-5, takes=_of_axes),
     **{
@@ -144,7 +144,12 @@ PEERS = {
 WEIGHTS = {"alpha": 0.2, "beta": 0.9}
 MORE = (
     *(
-        ("tversky_loss", task, {"fp_weight": 0.2, "fn_weight": 0.9}, Peer(_loss("TverskyLoss", **WEIGHTS), LOGITS))
+        (
+            "tversky_loss",
+            task,
+            {"fp_weight": 0.2, "fn_weight": 0.9},
+            Peer(_loss("TverskyLoss", **WEIGHTS), LOGITS, soft=True),
+        )
         for task in TASKS
     ),
     *(
@@ -152,7 +157,7 @@ MORE = (
             "focal_loss",
             task,
             {"alpha": 0.3, "gamma": 1.5, "reduced_threshold": 0.4},
-            Peer(_loss("FocalLoss", alpha=0.3, gamma=1.5, reduced_threshold=0.4), LOGITS),
+            Peer(_loss("FocalLoss", alpha=0.3, gamma=1.5, reduced_threshold=0.4), LOGITS, soft=True),
         )
         for task in TASKS
     ),

@@ -80,6 +80,30 @@ def test_monai_s_softmax_focal_drops_the_background_before_the_softmax() -> None
     assert found[0] == found[1]
 
 
+def test_monai_s_focal_of_classes_is_larger_where_it_ignores() -> None:
+    """An ignore_index that is nowhere: as many times as large as there are classes."""
+    losses = library("monai", "monai.losses")
+    x, target = torch.randn(1, 3, 4, 4), torch.randint(0, 3, (1, 1, 4, 4))
+    plain, ignoring = (float(losses.FocalLoss(to_onehot_y=True, ignore_index=i)(x, target)) for i in (None, 255))
+    assert ignoring == pytest.approx(3 * plain)
+
+
+def test_monai_s_losses_ignore_pixels_without_a_label() -> None:
+    """Of several labels, a false positive where the target has none costs nothing."""
+    losses = library("monai", "monai.losses")
+    p, target = torch.ones(1, 2, 1, 2), torch.tensor([[[[1.0, 0.0]], [[1.0, 0.0]]]])
+    found = [float(losses.DiceLoss(ignore_index=i)(p, target)) for i in (None, 255)]
+    assert found == pytest.approx([1 / 3, 0], abs=1e-5)
+
+
+def test_keras_weighs_the_one_loss_of_a_batch() -> None:
+    """Which pixel has the weight does not matter."""
+    losses = library("keras", "tests.peers.keras").keras.losses
+    target, prediction = torch.tensor([[1.0], [0.0]]), torch.tensor([[1.0], [1.0]])
+    found = [float(losses.Dice()(target, prediction, torch.tensor(w))) for w in ([4.0, 2.0], [2.0, 4.0])]
+    assert found == pytest.approx([1.0, 1.0])
+
+
 def test_monai_s_generalised_dice_costs_nothing_of_an_empty_target(engine: Engine) -> None:
     """Whatever is predicted."""
     losses = library("monai", "monai.losses")

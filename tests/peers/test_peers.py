@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lossgauge.presets import PRESETS, Preset, Recipe
-from lossgauge.tasks import Task
+from lossgauge.tasks import TASKS_OF_PIXELS, Task
 from lossgauge.wire import Question, Score
 from lossgauge_service.engine import Engine
 from lossgauge_service.outcomes import Outcomes
@@ -115,7 +116,7 @@ def test_a_sample_s_score_is_the_library_s(
     """One sample: 1 x n to four axes, empty and full masks, absent classes, certain logits, soft and ignored where taken."""
     peer = peers_of(preset)[recipe.metric, task]
     case = data.draw(_often_fitting(task, peer) if peer.rarely else _samples(task, peer))
-    fits = case.valid.any() and case.pixel_weight.any() and peer.takes(case)
+    fits = (case.pixel_weight * case.valid).any() and peer.takes(case)
     if peer.rarely and not fits:
         return
     assume(fits)
@@ -147,13 +148,41 @@ def _samples(task: Task, peer: Peer) -> st.SearchStrategy[Case]:
 
 
 def batches(task: Task, peer: Peer, num_classes: int | None = None) -> Iterator[Batch]:
-    """Four random samples of one shape, by kind of prediction: of two axes, square ones too, and of three."""
+    """Four random samples of one shape, by kind of prediction: of two axes, square ones too, and of three.
+
+    As they are, and, where the library takes these, with soft targets, with ignored pixels and with weight maps.
+    """
     rng = np.random.default_rng(11)
     for kind in peer.kinds:
         for shape in ((6, 9), (7, 7), (3, 4, 5)):
             drawn = [_drawn(rng, task, kind, shape, peer, num_classes) for _ in range(4)]
-            if all(peer.takes(case) for case in drawn):
-                yield Batch(drawn)
+            for form in _forms(task, peer):
+                formed = [form(rng, case) for case in drawn]
+                if all(peer.takes(case) for case in formed):
+                    yield Batch(formed)
+
+
+Form = Callable[[np.random.Generator, Case], Case]
+
+
+def _forms(task: Task, peer: Peer) -> list[Form]:
+    of_pixels = task in TASKS_OF_PIXELS
+    asked = ((peer.soft and task != "multiclass", _softened), (peer.ignored and of_pixels, _ignoring))
+    forms = [form for is_taken, form in (*asked, (peer.weights and of_pixels, _weighed)) if is_taken]
+    return [lambda rng, case: case, *forms]
+
+
+def _softened(rng: np.random.Generator, case: Case) -> Case:
+    return replace(case, target=rng.random(case.target.shape), target_kind="probabilities")
+
+
+def _ignoring(rng: np.random.Generator, case: Case) -> Case:
+    return replace(case, target=np.where(rng.random(case.target.shape) < 0.2, 255, case.target), ignore_index=255)
+
+
+def _weighed(rng: np.random.Generator, case: Case) -> Case:
+    shape = case.target.shape[case.task == "multilabel" :]
+    return replace(case, weight=rng.uniform(0.25, 3, shape))
 
 
 def _drawn(

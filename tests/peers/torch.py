@@ -23,7 +23,9 @@ def _classes(batch: Batch, **asked: Any) -> float:
 
 
 def _squares(batch: Batch) -> float:
-    return float(functional.mse_loss(batch.channels(batch.prediction), batch.channels(batch.target).double()))
+    p, t = batch.channels(batch.prediction), batch.channels(batch.target).double()
+    weight = batch.weight[:, None] if batch.first.task == "multiclass" else batch.channels(batch.weight)
+    return float(functional.mse_loss(p, t, weight=weight.expand_as(p)))  # type: ignore[call-arg]  # the stub lacks it
 
 
 def _asked(**asked: Any) -> Callable[[Batch], float]:
@@ -53,7 +55,7 @@ def _labels_margin(batch: Batch) -> float:
     return float(functional.multilabel_soft_margin_loss(x, target.double()))
 
 
-BRIER = Peer(_squares, PROBABILITIES, soft=True)
+BRIER = Peer(_squares, PROBABILITIES, soft=True, weights=True)
 MASKS = Peer(_masks, LOGITS, soft=True, weights=True)
 PEERS = {
     ("cross_entropy", "binary"): MASKS,

@@ -70,7 +70,7 @@ def _with_areas(case: Case) -> bool:
     return all(bool((np.diff(box.reshape(-1, 2, 2), axis=1) >= 0.125).all()) for box in (case.prediction, case.target))
 
 
-FOCAL = Peer(_focal, LOGITS)
+FOCAL = Peer(_focal, LOGITS, soft=True)
 PEERS = {
     ("focal_loss", "binary"): FOCAL,
     ("focal_loss", "multilabel"): FOCAL,

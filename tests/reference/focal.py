@@ -55,14 +55,14 @@ def _times(score: Expected, factor: float) -> Expected:
 
 
 def _label_sums(spec: FocalLoss, label: Label) -> Sums:
-    loss, t, v = _focal_of_label(spec, label), label.t, label.v
+    (loss, loss_of_rest), t, v = _focal_of_label(spec, label), label.t, label.v
     alpha_positive, alpha_negative = _alphas(spec, label.index)
     leak_positive, leak_negative = _leaks(spec, label.index)
-    focus = v * _focus(spec, _one_minus_pt(spec, label)) if spec.normalized else v
+    focus = v * _mean_focus(spec, label) if spec.normalized else v
     targets, rest = float(np.sum(v * t)), float(np.sum(v * (1 - t)))
     return Sums(
         positive=scaled(alpha_positive, weighted_sum(v * t, loss)) + leak_positive * targets,
-        negative=scaled(alpha_negative, weighted_sum(v * (1 - t), loss)) + leak_negative * rest,
+        negative=scaled(alpha_negative, weighted_sum(v * (1 - t), loss_of_rest)) + leak_negative * rest,
         weight=_denominator(focus) if spec.normalized else float(np.sum(v)),
         count=t.size,
         mass=float(np.sum(v)),
@@ -71,8 +71,19 @@ def _label_sums(spec: FocalLoss, label: Label) -> Sums:
     )
 
 
-def _focal_of_label(spec: FocalLoss, label: Label) -> Floats:
-    return _focus(spec, _one_minus_pt(spec, label)) * _cross_entropy(label, spec.log_floor)
+def _focal_of_label(spec: FocalLoss, label: Label) -> tuple[Floats, Floats]:
+    """What the share t of a pixel costs, and the share 1 - t: the pixel's whole loss, or each its own."""
+    if spec.soft_target_pt == "separate":
+        logs = label.pair.floored(spec.log_floor)
+        return _focus(spec, label.pair.q) * -logs.log_p, _focus(spec, label.pair.p) * -logs.log_q
+    whole = _focus(spec, _one_minus_pt(spec, label)) * _cross_entropy(label, spec.log_floor)
+    return whole, whole
+
+
+def _mean_focus(spec: FocalLoss, label: Label) -> Floats:
+    if spec.soft_target_pt == "separate":
+        return label.t * _focus(spec, label.pair.q) + (1 - label.t) * _focus(spec, label.pair.p)
+    return _focus(spec, _one_minus_pt(spec, label))
 
 
 def _focus(spec: FocalLoss, missed: Floats) -> Floats:
@@ -91,7 +102,17 @@ def _denominator(weights: Floats) -> float:
 def _one_minus_pt(spec: FocalLoss, label: Label) -> Floats:
     if spec.soft_target_pt == "exp":
         return -np.expm1(-_cross_entropy(label, None))
+    if spec.soft_target_pt == "logit":
+        return _sigmoid((1 - 2 * label.t) * (_finite(label.pair.log_p) - _finite(label.pair.log_q)))
     return label.t * label.pair.q + (1 - label.t) * label.pair.p
+
+
+def _finite(logs: Floats) -> Floats:
+    return np.maximum(logs, -1e30)
+
+
+def _sigmoid(x: Floats) -> Floats:
+    return np.exp(-np.logaddexp(0, -x))
 
 
 def _cross_entropy(label: Label, floor: float | None) -> Floats:

@@ -22,6 +22,9 @@ class Region:
     prediction_squared: float  # sum v p^2
     target_squared: float  # sum v t^2
     difference: float  # sum v |p - t|
+    least: float  # sum v min(p, t)
+    over: float  # sum v max(p - t, 0)
+    short: float  # sum v max(t - p, 0)
     rest_prediction: float  # sum v (1 - p)
     rest_target: float  # sum v (1 - t)
     weight: float  # sum v
@@ -44,6 +47,9 @@ class Region:
             prediction_squared=float("nan"),
             target_squared=float("nan"),
             difference=self.difference,
+            least=float("nan"),
+            over=self.short,
+            short=self.over,
             rest_prediction=self.prediction,
             rest_target=self.target,
             weight=self.weight,
@@ -69,6 +75,9 @@ def _region(p: Floats, t: Floats, v: Floats) -> Region:
         prediction_squared=float(np.sum(v * p**2)),
         target_squared=float(np.sum(v * t**2)),
         difference=float(np.sum(v * np.abs(p - t))),
+        least=float(np.sum(v * np.minimum(p, t))),
+        over=float(np.sum(v * np.maximum(p - t, 0))),
+        short=float(np.sum(v * np.maximum(t - p, 0))),
         rest_prediction=float(np.sum(v * (1 - p))),
         rest_target=float(np.sum(v * (1 - t))),
         weight=float(np.sum(v)),

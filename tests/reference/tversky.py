@@ -30,11 +30,12 @@ def focal_tversky_loss(spec: FocalTverskyLoss, case: Case) -> Expected:
 
 
 def _loss(spec: TverskyIndex, r: Region) -> Outcome:
+    shared, fp, fn = (r.tp, r.fp, r.fn) if spec.soft_target == "product" else (r.least, r.over, r.short)
+    wrong = spec.fp_weight * fp + spec.fn_weight * fn
+    below = shared + wrong + spec.smooth_denominator
     if spec.smooth_numerator == spec.smooth_denominator:
-        wrong = spec.fp_weight * r.fp + spec.fn_weight * r.fn
-        return ratio(r, wrong, r.tp + wrong + spec.smooth_denominator)
-    below = r.tp + spec.fp_weight * r.fp + spec.fn_weight * r.fn + spec.smooth_denominator
-    return complement(ratio(r, r.tp + spec.smooth_numerator, below))
+        return ratio(r, wrong, below)
+    return complement(ratio(r, shared + spec.smooth_numerator, below))
 
 
 def generalized_dice_loss(spec: GeneralizedDiceLoss, case: Case) -> Expected:

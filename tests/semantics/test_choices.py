@@ -228,21 +228,23 @@ def test_soft_targets_by_products_or_l1(engine: Engine) -> None:
 
 
 def test_pt_of_a_soft_target(engine: Engine) -> None:
-    """p t + (1 - p)(1 - t), or exp(-BCE): equal for hard targets, different for soft ones."""
+    """p t + (1 - p)(1 - t), exp(-BCE), of the logit, or of each share: equal for hard targets, different for soft ones."""
     p, t = RNG.uniform(0.05, 0.95, 40), RNG.random(40)
     soft = Case(p, t, prediction_kind="probabilities", target_kind="probabilities")
     bce = -t * np.log(p) - (1 - t) * np.log(1 - p)
     expected = {
         "product": np.mean((1 - (p * t + (1 - p) * (1 - t))) ** 2 * bce),
         "exp": np.mean((1 - np.exp(-bce)) ** 2 * bce),
+        "logit": np.mean((1 + (p / (1 - p)) ** (2 * t - 1)) ** -2.0 * bce),
+        "separate": np.mean(-t * (1 - p) ** 2 * np.log(p) - (1 - t) * p**2 * np.log(1 - p)),
     }
     specs: dict[str, MetricSpec] = {
         how: m.FocalLoss.model_validate({"alpha": None, "soft_target_pt": how}) for how in expected
     }
     assert expected == pytest.approx({how: score(engine, spec, soft).value for how, spec in specs.items()}, rel=1e-9)
     hard = replace(soft, target=(t > 0.5).astype(np.float64))
-    one, other = (score(engine, spec, hard).value for spec in specs.values())
-    assert one == pytest.approx(other, rel=1e-12)
+    one, *others = (score(engine, spec, hard).value for spec in specs.values())
+    assert others == pytest.approx([one] * 3, rel=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------- names and defaults

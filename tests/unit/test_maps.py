@@ -171,7 +171,12 @@ def test_the_gradient_of_what_is_clipped(engine: Engine) -> None:
     assert found[1] == pytest.approx(free[1], rel=1e-10)
 
 
-@pytest.mark.parametrize("metric", ["cross_entropy", DICE, {**DICE, "soft_target": "l1"}, {**DICE, "squared": True}])
+TVERSKY_L1 = {"name": "tversky_loss", "fp_weight": 0.2, "fn_weight": 0.9, "soft_target": "l1"}
+
+
+@pytest.mark.parametrize(
+    "metric", ["cross_entropy", DICE, {**DICE, "soft_target": "l1"}, {**DICE, "squared": True}, TVERSKY_L1]
+)
 def test_the_gradient_with_soft_targets(engine: Engine, metric: Any) -> None:
     """A target between 0 and 1 enters as the formulas say."""
     logits, _, _ = scene(2.0)
@@ -185,6 +190,9 @@ def test_the_gradient_with_soft_targets(engine: Engine, metric: Any) -> None:
         if metric.get("squared"):
             return squared_dice(x, t, v)
         shared = torch.minimum(p, t) if "soft_target" in metric else p * t
+        if metric is TVERSKY_L1:
+            wrong = 0.2 * (p - shared).sum() + 0.9 * (t - shared).sum()
+            return 1 - (shared.sum() + 1) / (shared.sum() + wrong + 1)
         return 1 - (2 * shared.sum() + 1) / ((p + t).sum() + 1)
 
     found = gradient(engine, metric, {"target_kind": "probabilities"}, logits, target)

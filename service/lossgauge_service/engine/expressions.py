@@ -24,8 +24,8 @@ ROW_TILE = 512
 HARD_MOMENTS, HARD_SQUARES = ["pt", "missed", "extra"], ["missed2", "extra2"]
 """Sums of v t p, v t (1 - p), v (1 - t) p; v t (1 - p)^2 and v (1 - t) p^2: what a good prediction misses keeps its digits."""
 
-SOFT_MOMENTS, SOFT_SQUARES = ["p", "pt", "least", "missed", "extra", "gap"], ["pp", "tt", "gap2"]
-"""Sums of v times p, p t, min(p, t), t (1 - p), (1 - t) p, |p - t|; p^2, t^2 and (p - t)^2."""
+SOFT_MOMENTS, SOFT_SQUARES = ["p", "pt", "least", "missed", "extra", "short", "over"], ["pp", "tt", "gap2"]
+"""Sums of v times p, p t, min(p, t), t (1 - p), (1 - t) p, max(t - p, 0), max(p - t, 0); p^2, t^2 and (p - t)^2."""
 
 HUGE = 1e30
 """Stands for an infinite s: 0 * HUGE is 0 where 0 * inf is not a number."""
@@ -264,7 +264,7 @@ def _weighed(of: Entropies, weight: Tensor, value: Tensor) -> Tensor:
 
 
 def _clipped(of: Entropies, clip: Tensor) -> Tensor:
-    gamma, a_low, a_high, b_low, b_high, cap, every, _, _, limit, shift, bare = clip.unbind()
+    gamma, a_low, a_high, b_low, b_high, cap, every, _, _, _, limit, shift, bare = clip.unbind()
     hot = of.hot > 0
     ce = _between(of.ce(), torch.where(hot, a_low, b_low), torch.where(hot, a_high, b_high))
     s = _between(of.s(), torch.where(hot, b_low, a_low), torch.where(hot, b_high, a_high))
@@ -290,7 +290,8 @@ def _soft_columns(
     columns = []
     if shape.moments:
         columns += [(weight * p).sum(-1), (sides.positive * p).sum(-1), (weight * torch.minimum(p, t)).sum(-1)]
-        columns += [(sides.positive * q).sum(-1), (sides.negative * p).sum(-1), (weight * (p - t).abs()).sum(-1)]
+        columns += [(sides.positive * q).sum(-1), (sides.negative * p).sum(-1)]
+        columns += [(weight * (one - other).clamp(min=0)).sum(-1) for one, other in ((t, p), (p, t))]
     if shape.squares:
         columns += [_squares(weight, p), (sides.positive * t).sum(-1), _squares(weight, p - t)]
     for clip in clips[: shape.clips].unbind():
@@ -306,17 +307,19 @@ def _both_entropies(x: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor, Tenso
 
 
 def _soft_clipped(a: Tensor, b: Tensor, t: Tensor, positive: Tensor, negative: Tensor, clip: Tensor) -> list[Tensor]:
-    gamma, a_low, a_high, b_low, b_high, cap, every, modulated, exp_pt, limit, shift, bare = clip.unbind()
+    gamma, a_low, a_high, b_low, b_high, cap, every, modulated, exp_pt, logit_pt, limit, shift, bare = clip.unbind()
     a, b = _between(a, a_low, a_high), _between(b, b_low, b_high)
-    p = torch.exp(-a)
+    p, own = torch.exp(-a), [_focus(s, gamma, limit, shift) for s in (b, a)]
+    odds = (2 * t - 1) * (b.clamp(max=HUGE) - a.clamp(max=HUGE))
     a, b = torch.minimum(a, cap), torch.minimum(b, cap)
     ce = _shared(t, a) + _shared(1 - t, b)
     q = torch.where(exp_pt > 0, -torch.expm1(-ce), t + p - 2 * t * p)
-    pixel = _focus(-torch.log(q), gamma, limit, shift) * torch.where(bare > 0, 1, torch.where(every > 0, a + b, ce))
+    s = torch.where(logit_pt > 0, odds.clamp(min=0) + log1p_exp(odds), -torch.log(q))
+    pixel = _focus(s, gamma, limit, shift) * torch.where(bare > 0, 1, torch.where(every > 0, a + b, ce))
     whole = (modulated + every) > 0
     return [
-        _shared(positive, torch.where(whole, pixel, a)).sum(-1),
-        _shared(negative, torch.where(whole, pixel, b)).sum(-1),
+        _shared(side, torch.where(whole, pixel, focus * torch.where(bare > 0, 1, loss))).sum(-1)
+        for side, focus, loss in zip((positive, negative), own, (a, b), strict=True)
     ]
 
 
@@ -396,7 +399,7 @@ def _class_entropies(x: Tensor, hot: Tensor, top: Tensor, kind: str) -> tuple[Te
 
 
 def _class_clipped(ce: Tensor, s: Tensor, every_ce: Tensor, clip: Tensor) -> Tensor:
-    gamma, a_low, a_high, b_low, b_high, cap, every, _, _, limit, shift, bare = clip.unbind()
+    gamma, a_low, a_high, b_low, b_high, cap, every, _, _, _, limit, shift, bare = clip.unbind()
     ce, s = _between(ce, a_low, a_high), _between(s, b_low, b_high)
     loss = torch.where(every > 0, every_ce, torch.minimum(ce, cap))
     return _focus(s, gamma, limit, shift) * torch.where(bare > 0, 1, loss)

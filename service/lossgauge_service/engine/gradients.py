@@ -69,9 +69,9 @@ HARD = (
     Coordinate({"extra2": 1}, {"extra2": 1}, ({"missed2": 1, "extra2": 1},)),
 )
 SOFT = (
-    Coordinate({"p": 1}, {"p": 1, "apart": 1, "gap": 1, "extra": 1}, ({"p": 1}, {"apart": 1}, {"gap": 1})),
-    Coordinate({"pt": 1}, {"pt": 1, "apart": -2, "gap2": -2, "missed": -1, "extra": -1}, ({"pt": 1}, {"apart": 1})),
-    Coordinate({"least": 1}, {"least": 1, "gap": -2}, ({"least": 1}, {"gap": 1})),
+    Coordinate({"p": 1}, {"p": 1, "over": 1, "extra": 1}, ({"p": 1}, {"short": 1, "over": 1})),
+    Coordinate({"pt": 1}, {"pt": 1, "gap2": -2, "missed": -1, "extra": -1}, ({"pt": 1},)),
+    Coordinate({"least": 1}, {"least": 1, "short": -1, "over": -1}, ({"least": 1}, {"short": 1, "over": 1})),
     Coordinate({"pp": 1}, {"pp": 1, "gap2": 1}, ({"pp": 1}, {"gap2": 1})),
 )
 FIXED = {"count", "positive", "negative", "weight", "low", "high", "guess", "hit", "fp", "fn", "tn", "tt"}

@@ -27,6 +27,7 @@ class Clip(NamedTuple):
     every: float = 0.0
     modulated: float = 0.0
     exp_pt: float = 0.0
+    logit_pt: float = 0.0
     limit: float = -math.inf
     shift: float = 0.0
     bare: float = 0.0
@@ -47,7 +48,8 @@ def clip_of(term: Entropy) -> Clip:
         math.inf if term.log_floor is None else -math.log(term.log_floor),
         float(term.every),
         float(term.modulated),
-        float(term.exp_pt),
+        float(term.pt == "exp"),
+        float(term.pt == "logit"),
         -math.inf if term.reduced is None else -math.log1p(-term.reduced),
         0.0 if term.reduced is None else math.log(term.reduced),
         float(term.bare),

@@ -197,7 +197,7 @@ def _named(kind: type[Kind], columns: Columns) -> Kind:
 
 def _hard_moments(columns: Columns) -> MomentSums:
     pt, missed, extra = columns["pt"], columns["missed"], columns["extra"]
-    return MomentSums(p=pt + extra, pt=pt, least=pt, missed=missed, extra=extra, gap=missed + extra)
+    return MomentSums(p=pt + extra, pt=pt, least=pt, missed=missed, extra=extra, short=missed, over=extra)
 
 
 def _hard_squares(columns: Columns, target: Values) -> SquareSums:

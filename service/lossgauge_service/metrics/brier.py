@@ -15,7 +15,7 @@ def _needs(spec: Brier, case: Case) -> list[Statistic]:
 
 def _finish(spec: Brier, sums: Sums, case: Case) -> list[Score]:
     totals, squares = sums.totals(), sums.squares(Squares()).gap2
-    nothing, weight = nothing_to_score(totals), totals.weight
+    nothing, weight = nothing_to_score(totals), totals.weight if spec.weight_denominator == "weights" else totals.valid
     whole = ratio(squares.sum(-1), weight.sum(-1), "no_weight")
     if case.task == "binary":
         return scores_of(whole, nothing)

@@ -51,6 +51,8 @@ def _overlaps(spec: Region, sums: Sums, case: Case) -> Overlaps:
     mask = _mask(spec, case)
     if mask is None:
         m = sums.moments(Moments())
+        if isinstance(spec, TverskyIndex) and spec.soft_target == "l1":
+            return Overlaps(m.least, m.short, m.over, m.p, sums.totals().positive)
         return Overlaps(m.pt, m.missed, m.extra, m.p, sums.totals().positive)
     counts = sums.counts(mask)
     return Overlaps(counts.tp, counts.fn, counts.fp, counts.predicted, counts.targeted)

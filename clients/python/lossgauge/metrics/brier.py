@@ -29,3 +29,6 @@ class Brier(MetricSpec):
         default="sum",
         description="Multi-class: the sum over classes, half of it (which is the binary score where there are two), or the mean.",
     )
+    weight_denominator: Literal["weights", "count"] = Field(
+        default="weights", description="A weighted mean divides by the sum of the weights, or by the number of pixels."
+    )

@@ -57,8 +57,12 @@ class FocalLoss(PixelLoss):
         default="softmax",
         description="Multi-class: the true class's probability, or each class's sigmoid (probability as given) against the rest.",
     )
-    soft_target_pt: Literal["product", "exp"] = Field(
-        default="product", description="pt of a soft target: p t + (1 - p)(1 - t), or exp(-cross-entropy)."
+    soft_target_pt: Literal["product", "exp", "logit", "separate"] = Field(
+        default="product",
+        description=(
+            "pt of a soft target: p t + (1 - p)(1 - t), exp(-cross-entropy), sigmoid((2 t - 1) x) of the logit x, or separate: "
+            "p of the share t and 1 - p of the share 1 - t, each beside its own logarithm."
+        ),
     )
 
     reduced_threshold: float | None = Field(

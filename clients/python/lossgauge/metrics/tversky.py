@@ -31,6 +31,10 @@ class TverskyIndex(ClassAveraged):
     )
     smooth_numerator: NonNegative = Field(default=1.0, description="Added to the numerator.")
     smooth_denominator: NonNegative = Field(default=1.0, description="Added to the denominator.")
+    soft_target: Literal["product", "l1"] = Field(
+        default="product",
+        description="What is shared with a soft target: sum p t; or sum min(p, t), with FP = sum p - I and FN = sum t - I.",
+    )
     empty: Empty = Field(
         default=LOSS_EMPTY, description="What the value is when a class has no pixel in one mask or both."
     )
@@ -40,7 +44,8 @@ class TverskyLoss(TverskyIndex):
     """Tversky loss 1 - (I + a) / (I + fp_weight FP + fn_weight FN + b), of probabilities.
 
     I = sum p t, FP = sum p (1 - t), FN = sum (1 - p) t over the valid pixels of a class. Both weights 0.5: dice loss (with
-    half its smoothing); both 1: IoU loss. Shapes: as the request's. Range [0, 1] for a = b.
+    half its smoothing); both 1: IoU loss. `soft_target` l1: I = sum min(p, t), FP = sum p - I, FN = sum t - I.
+    Shapes: as the request's. Range [0, 1] for a = b.
     Undefined: 0/0, where nothing is smoothed. Source: Salehi et al., arXiv:1706.05721.
     """
 

@@ -10,6 +10,7 @@ from lossgauge.presets.preset import Defect as Defect
 from lossgauge.presets.preset import Preset as Preset
 from lossgauge.presets.preset import PresetName as PresetName
 from lossgauge.presets.preset import Recipe as Recipe
+from lossgauge.presets.preset import Refusal as Refusal
 from lossgauge.presets.preset import Unequalled as Unequalled
 from lossgauge.presets.segmentation_models_pytorch import SMP
 from lossgauge.presets.sklearn import SKLEARN

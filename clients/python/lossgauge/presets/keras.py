@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Refusal, Unequalled
 from lossgauge.tasks import Task
 
 EPSILON = 1e-7
 CLIP = [EPSILON, 1 - EPSILON]
 ZERO: dict[str, Any] = {"both": 0.0, "target": 0.0, "prediction": 0.0}
 NORMALISED = "Each pixel's probabilities are divided by their sum first; here they are taken as they are."
+INTEGERS = (Refusal(given="weights", why="it cuts weights to integers"),)
+OF_THE_LOSS = (Refusal(given="weights", why="they weigh the batch's one loss, by their mean, and no pixel"),)
 STATEFUL = "It counts all that it is given until reset_state, in float32."
 
 
@@ -55,26 +57,33 @@ KERAS = Preset(
     recipes=(
         Recipe(
             metric="cross_entropy",
-            function="losses.binary_crossentropy, of probabilities",
+            function="losses.BinaryCrossentropy, of probabilities",
             tasks=ONE_OR_MORE_MASKS,
-            parameters={"clip": CLIP, "pooling": "batch"},
+            parameters={"clip": CLIP, "weight_denominator": "count", "pooling": "batch"},
             differs="It clips probabilities only, not logits (from_logits=True): give clip null for these.",
         ),
         Recipe(
             metric="cross_entropy",
-            function="losses.sparse_categorical_crossentropy, categorical_crossentropy, of probabilities",
+            function="losses.SparseCategoricalCrossentropy, CategoricalCrossentropy, of probabilities",
             tasks=("multiclass",),
-            parameters={"clip": CLIP, "pooling": "batch"},
+            parameters={"clip": CLIP, "weight_denominator": "count", "pooling": "batch"},
             differs=(
-                f"{NORMALISED} ignore_class is `ignore_index`. It clips probabilities only, not logits (from_logits=True): give clip "
+                f"{NORMALISED} ignore_class is `ignore_index`; the mean of the function sparse_categorical_crossentropy counts the ignored "
+                "pixels too: `ignore_denominator` all. It clips probabilities only, not logits (from_logits=True): give clip "
                 "null for these."
             ),
         ),
         Recipe(
             metric="focal_loss",
-            function="losses.binary_focal_crossentropy, of probabilities",
+            function="losses.BinaryFocalCrossentropy, of probabilities",
             tasks=ONE_OR_MORE_MASKS,
-            parameters={"alpha": None, "gamma": 2.0, "clip": CLIP, "pooling": "batch"},
+            parameters={
+                "alpha": None,
+                "gamma": 2.0,
+                "clip": CLIP,
+                "weight_denominator": "count",
+                "pooling": "batch",
+            },
             differs=(
                 "apply_class_balancing=False is its default, so that its alpha of 0.25 says nothing; with True give alpha 0.25. "
                 "Logits (from_logits=True) are clipped as well, after the sigmoid."
@@ -82,9 +91,16 @@ KERAS = Preset(
         ),
         Recipe(
             metric="focal_loss",
-            function="losses.categorical_focal_crossentropy",
+            function="losses.CategoricalFocalCrossentropy",
             tasks=("multiclass",),
-            parameters={"alpha": 0.25, "alpha_mode": "constant", "gamma": 2.0, "clip": CLIP, "pooling": "batch"},
+            parameters={
+                "alpha": 0.25,
+                "alpha_mode": "constant",
+                "gamma": 2.0,
+                "clip": CLIP,
+                "weight_denominator": "count",
+                "pooling": "batch",
+            },
             differs=(
                 f"{NORMALISED} Logits (from_logits=True) are clipped as well, after the softmax. Its alpha weighs every class, or is a "
                 "list of one a class, as here."
@@ -101,6 +117,7 @@ KERAS = Preset(
                 "pooling": "batch",
             },
             differs="It sums over the whole batch and all classes together (axis=None); both empty is a loss of 1.",
+            refuses=OF_THE_LOSS,
         ),
         Recipe(
             metric="tversky_loss",
@@ -115,19 +132,20 @@ KERAS = Preset(
                 "pooling": "batch",
             },
             differs="It sums over the whole batch and all classes. Its alpha is `fn_weight` and its beta `fp_weight`: see the defects.",
+            refuses=OF_THE_LOSS,
         ),
         Recipe(
             metric="brier",
-            function="losses.mean_squared_error, of probabilities",
+            function="losses.MeanSquaredError, of probabilities",
             tasks=ONE_OR_MORE_MASKS,
-            parameters={"pooling": "batch"},
+            parameters={"weight_denominator": "count", "pooling": "batch"},
             differs="Its own reduction is over the batch, as here.",
         ),
         Recipe(
             metric="brier",
-            function="losses.mean_squared_error, of probabilities and one-hot targets",
+            function="losses.MeanSquaredError, of probabilities and one-hot targets",
             tasks=("multiclass",),
-            parameters={"class_reduction": "mean", "pooling": "batch"},
+            parameters={"class_reduction": "mean", "weight_denominator": "count", "pooling": "batch"},
             differs="Its own reduction is over the batch, and over the classes as well, as here.",
         ),
         Recipe(
@@ -141,6 +159,7 @@ KERAS = Preset(
                 "pooling": "batch",
             },
             differs=f"{STATEFUL} Labels are counted together. By default it is of both classes: `mean_iou`.",
+            refuses=INTEGERS,
         ),
         Recipe(
             metric="iou",
@@ -149,8 +168,9 @@ KERAS = Preset(
             parameters={"average": "macro", "empty": {"both": "skip"}, "pooling": "batch"},
             differs=(
                 f"{STATEFUL} ignore_class is `ignore_index`. 0 where every pixel is ignored; here null. IoU and OneHotIoU with their "
-                "target_class_ids are of one of `per_class`, or of the mean of some. Weights are cut to integers."
+                "target_class_ids are of one of `per_class`, or of the mean of some."
             ),
+            refuses=INTEGERS,
         ),
         Recipe(
             metric="mean_iou",
@@ -158,6 +178,7 @@ KERAS = Preset(
             tasks=ONE_OR_MORE_MASKS,
             parameters={"average": "micro", "thresholds": [0.5], "threshold_side": "greater_equal", "pooling": "batch"},
             differs=f"{STATEFUL} Labels are counted together. Its threshold is the one of `thresholds`.",
+            refuses=INTEGERS,
         ),
         *_of_counts("precision", "Precision"),
         *_of_counts("recall", "Recall"),

@@ -25,7 +25,13 @@ KORNIA = Preset(
             metric="focal_loss",
             function="losses.binary_focal_loss_with_logits(alpha=0.25, reduction='mean')",
             tasks=ONE_OR_MORE_MASKS,
-            parameters={"alpha": 0.25, "gamma": 2.0, "ignore_denominator": "all", "pooling": "batch"},
+            parameters={
+                "alpha": 0.25,
+                "gamma": 2.0,
+                "soft_target_pt": "separate",
+                "ignore_denominator": "all",
+                "pooling": "batch",
+            },
             differs="Ignored pixels count in its denominator. Its alpha has no default.",
         ),
         Recipe(

@@ -2,12 +2,19 @@
 
 from typing import Any
 
-from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
+from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Refusal, Unequalled
 from lossgauge.tasks import Task
 
 SMOOTH = 1e-5
 SKIPPED: dict[str, Any] = {"both": "skip", "target": "skip"}
 FORMULA: dict[str, Any] = {"both": "formula"}
+OF_CHANNELS = (
+    Refusal(
+        given="ignore_index",
+        why="it is a channel's number, or every pixel without a label is ignored",
+        tasks=("multilabel",),
+    ),
+)
 BINARISED = "It takes masks, made before it; its ignore_index is not compared."
 MISSED = (
     "ignore_empty=True, its default: false positives on an empty target leave the mean; so they do with this preset."
@@ -69,19 +76,22 @@ MONAI = Preset(
                 "squared_pred=True is `squared`; include_background=False is `include_background`; batch=True is pooling `batch`. "
                 "DiceFocalLoss is the `combined_loss` of it and focal_loss, whose sigmoids it keeps with softmax=True."
             ),
+            refuses=OF_CHANNELS,
         ),
         Recipe(
             metric="iou_loss",
             function="losses.DiceLoss(jaccard=True)",
             parameters={"smooth_numerator": SMOOTH / 2, "smooth_denominator": SMOOTH / 2, "empty": FORMULA},
             differs="Its smoothing is added to 2 I and 2 (P + T - I), which is half of it here.",
+            refuses=OF_CHANNELS,
         ),
         Recipe(
             metric="focal_loss",
             function="losses.FocalLoss",
             tasks=ONE_OR_MORE_MASKS,
-            parameters={"alpha": None, "gamma": 2.0, "pooling": "batch"},
+            parameters={"alpha": None, "gamma": 2.0, "soft_target_pt": "logit", "pooling": "batch"},
             differs="It computes in float32 whatever it is given.",
+            refuses=OF_CHANNELS,
         ),
         Recipe(
             metric="focal_loss",
@@ -99,13 +109,23 @@ MONAI = Preset(
                 "pixels times classes, and compute in float32 whatever they are given. A number for alpha is with the softmax "
                 "[1 - alpha, alpha, alpha ..] here."
             ),
+            refuses=(
+                Refusal(
+                    given="ignore_index",
+                    why="it divides by the valid pixels alone, and is as many times as large as there are classes",
+                    unless={"denominator": "pixels"},
+                ),
+            ),
         ),
         Recipe(
             metric="cross_entropy",
             function="torch.nn.BCEWithLogitsLoss, of losses.DiceCELoss",
             tasks=("binary",),
-            parameters={"pooling": "batch"},
-            differs="weight is `pos_weight`. DiceCELoss is the `combined_loss` of cross_entropy and dice_loss.",
+            parameters={"weight_denominator": "count", "pooling": "batch"},
+            differs=(
+                "DiceCELoss's weight is `pos_weight`; a weight map is the weight of BCEWithLogitsLoss alone. DiceCELoss is the "
+                "`combined_loss` of cross_entropy and dice_loss."
+            ),
         ),
         Recipe(
             metric="cross_entropy",
@@ -147,6 +167,7 @@ MONAI = Preset(
                 "empty": FORMULA,
             },
             differs="Its alpha is `fp_weight`, its beta `fn_weight`.",
+            refuses=OF_CHANNELS,
         ),
         Recipe(
             metric="generalized_dice_loss",
@@ -228,6 +249,14 @@ MONAI = Preset(
         _confusion("accuracy", "accuracy"),
     ),
     defects=(
+        Defect(
+            function="losses.FocalLoss(ignore_index=..), of classes",
+            what="It divides by the valid pixels, and without ignore_index by pixels times classes: C times as large.",
+        ),
+        Defect(
+            function="losses.DiceLoss, TverskyLoss, FocalLoss (ignore_index=..), of labels",
+            what="Where it is no channel's number every pixel without a label is ignored, whatever it is; where it is one, that channel's.",
+        ),
         Defect(
             function="losses.FocalLoss(use_softmax=True, include_background=False)",
             what="It drops the background's channel before the softmax: the probabilities are others', not the classes' own.",

@@ -58,7 +58,7 @@ NNUNET = Preset(
             metric="cross_entropy",
             function="torch.nn.BCEWithLogitsLoss, of DC_and_BCE_loss",
             tasks=REGIONS,
-            parameters={"pooling": "batch"},
+            parameters={"weight_denominator": "count", "pooling": "batch"},
             differs=f"With an ignore label see the defects. {OF_OUTPUT}",
         ),
         *(

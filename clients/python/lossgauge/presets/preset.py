@@ -28,6 +28,20 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Beside = Literal["ignore_index", "weights"]
+
+
+class Refusal(Record):
+    """What a library takes beside a mask and scores as nothing here does: refused, so that no other number has the preset's name."""
+
+    given: Beside
+    why: str
+    tasks: tuple[Task, ...] = TASKS_OF_PIXELS
+    unless: dict[str, Any] = Field(
+        default_factory=dict, description="The parameters with which the score is the library's, and is given."
+    )
+
+
 class Recipe(Record):
     """The parameters that make one of our metrics equal one of a library's functions."""
 
@@ -38,6 +52,7 @@ class Recipe(Record):
     differs: str | None = Field(
         default=None, description="What the library does otherwise, where no parameter reaches it."
     )
+    refuses: tuple[Refusal, ...] = Field(default=(), description="What is refused with the preset.")
     formula_of: str | None = Field(
         default=None,
         description="The published formula that this one is compared with, where the rest of the preset is with the library.",

@@ -6,7 +6,7 @@ from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, 
 
 ABSENT: dict[str, Any] = {"both": 0.0, "target": 0.0}
 ONE: dict[str, Any] = {"both": 1.0}
-FROM_ONE = {"smooth_numerator": 0.0, "smooth_denominator": 0.0}
+SUMMED: dict[str, Any] = {"smooth_numerator": 0.0, "smooth_denominator": 0.0, "soft_target": "l1"}
 NO_TARGET = "It sums over the batch. A class that the target has not costs nothing, whatever is predicted of it."
 
 
@@ -32,13 +32,13 @@ SMP = Preset(
         Recipe(
             metric="dice_loss",
             function="losses.DiceLoss",
-            parameters={**FROM_ONE, "empty": ABSENT, "pooling": "batch"},
+            parameters={**SUMMED, "empty": ABSENT, "pooling": "batch"},
             differs=f"{NO_TARGET} A label, or a batch, of which every pixel is ignored costs 0; here it is null.",
         ),
         Recipe(
             metric="iou_loss",
             function="losses.JaccardLoss",
-            parameters={**FROM_ONE, "empty": ABSENT, "pooling": "batch"},
+            parameters={**SUMMED, "empty": ABSENT, "pooling": "batch"},
             differs=f"{NO_TARGET} A label, or a batch, of which every pixel is ignored costs 0; here it is null.",
         ),
         Recipe(
@@ -81,7 +81,7 @@ SMP = Preset(
         Recipe(
             metric="tversky_loss",
             function="losses.TverskyLoss",
-            parameters={"fp_weight": 0.5, "fn_weight": 0.5, **FROM_ONE, "empty": ABSENT, "pooling": "batch"},
+            parameters={"fp_weight": 0.5, "fn_weight": 0.5, **SUMMED, "empty": ABSENT, "pooling": "batch"},
             differs=f"{NO_TARGET} Its alpha weighs false positives. log_loss=True is the log of it.",
         ),
         Recipe(
@@ -92,7 +92,7 @@ SMP = Preset(
                 "fp_weight": 0.5,
                 "fn_weight": 0.5,
                 "gamma": 0.75,
-                **FROM_ONE,
+                **SUMMED,
                 "empty": ABSENT,
                 "pooling": "batch",
             },
