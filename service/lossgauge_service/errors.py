@@ -157,7 +157,7 @@ class Overloaded(Unavailable):
 
 
 class DeadlineExceeded(LossgaugeError):
-    """The deadline of the request, or the service's own, passed before its work began."""
+    """The deadline of the request, or the service's own, passed before the work was done."""
 
     code, title = "deadline_exceeded", "Deadline exceeded"
 

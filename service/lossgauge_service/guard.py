@@ -61,7 +61,7 @@ class Guard:
         shown = _shown(Headers(scope=scope))
         if len(shown) != 1:
             # which of two is meant is not for us to say
-            return Refusal(Unauthorized(f"one key is needed; {len(shown) or 'none'} was sent: {HOW}"))
+            return Refusal(Unauthorized(f"one key is needed; {_counted(len(shown))} sent: {HOW}"))
         key = self.keyring.holder(shown[0])
         if key is None:
             unknown = Unauthorized("the key that was sent is not one of this service's")
@@ -75,6 +75,10 @@ class Guard:
         answer = await self.problems.on_error(request, refusal.error)
         answer.headers["WWW-Authenticate"] = refusal.challenge
         return answer
+
+
+def _counted(keys: int) -> str:
+    return f"{keys} were" if keys else "none was"
 
 
 def _shown(headers: Headers) -> list[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lossgauge_service.keys import SHAPE, InvalidKeys, Key, check_distinct, holder, parsed
 
-log = logging.getLogger("uvicorn.error")
+log = logging.getLogger("lossgauge.keys")
 
 LOOK_EVERY_S = 1.0
 SETTING, FILE_SETTING = "LOSSGAUGE_API_KEYS", "LOSSGAUGE_API_KEYS_FILE"

@@ -20,6 +20,9 @@ Level = Literal["debug", "info", "warning", "error"]
 OURS = ("lossgauge", "uvicorn")
 """Whose lines the level is about; of other libraries' only warnings are written: below that some tell of the bytes they read."""
 
+SAID_BETTER = ("python_multipart",)
+"""Libraries that warn of what a caller did wrong, which its problem and the request's line tell: only their errors are written."""
+
 
 class Stderr(logging.StreamHandler[TextIO]):
     """Writes to standard error, wherever that is at the time."""
@@ -51,6 +54,8 @@ def configure(format: Format, level: Level) -> None:
     logging.root.setLevel(max(logging.WARNING, _number(level)))
     for name in OURS:
         logging.getLogger(name).setLevel(_number(level))
+    for name in SAID_BETTER:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def formatter(format: Format, colors: bool = False) -> logging.Formatter:

@@ -63,9 +63,17 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer an error of the framework: no such path, no such method."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
-    headers = dict(error.headers or {})
+    headers = _with_head(error.headers or {})
     detail = _framework_detail(request, status, headers, error.detail)
     return _response(request, _problem(code_of(status), status.phrase, status, detail, **_place(request)), headers)
+
+
+def _with_head(headers: Mapping[str, str]) -> dict[str, str]:
+    """Whatever takes GET takes HEAD."""
+    allowed = headers.get("Allow", "").split(", ")
+    if "GET" in allowed and "HEAD" not in allowed:
+        return {**headers, "Allow": ", ".join([*allowed, "HEAD"])}
+    return dict(headers)
 
 
 async def on_invalid_parameters(request: Request, error: Exception) -> Response:

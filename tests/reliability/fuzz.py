@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.reliability.figure import Figure
-from tests.reliability.requests import document, exchanged, posted, score_request, status_of
+from tests.reliability.requests import Document, document, exchanged, posted, score_request, status_of
 
 METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"get", b"", b"\xff")
+STREAM, NDJSON = "/v1/score/stream", "application/x-ndjson"
 PATHS = (
     "/",
     "/v1/score",
     "/v1/score/batch",
+    STREAM,
     "/v1/sweep",
     "/v1/maps",
     "/v1/metrics",
@@ -22,6 +24,7 @@ PATHS = (
     "/v1/limits",
     "/health/live",
     "/health/ready",
+    "/metrics",
     "/docs",
     "/openapi.json",
 )
@@ -56,11 +59,22 @@ def run(url: str, number: int, seed: int) -> Figure:
 
 def mutated(rng: random.Random) -> bytes:
     """A request, one to three of its parts wrong."""
-    body = json.dumps({**document(8, rng.randrange(4)), **rng.choice(MEMBERS)}).encode()
-    request = posted(body, rng.choice(PATHS))
+    path, asked = rng.choice(PATHS), {**document(8, rng.randrange(4)), **rng.choice(MEMBERS)}
+    request = posted(_lines(asked), path, media_type=NDJSON) if path == STREAM else posted(_json(asked), path)
     for _ in range(rng.randint(1, 3)):
         request = rng.choice(MUTATIONS)(rng, request)
     return request
+
+
+def _json(asked: Document) -> bytes:
+    return json.dumps(asked).encode()
+
+
+def _lines(asked: Document) -> bytes:
+    """The question, then its pair twice, each a line."""
+    pair = {role: asked[role] for role in ("prediction", "target")}
+    question = {name: value for name, value in asked.items() if name not in pair}
+    return b"".join(_json(line) + b"\n" for line in (question, pair, pair))
 
 
 MEMBERS: tuple[dict[str, Any], ...] = (

@@ -28,12 +28,14 @@ def document(side: int = 16, seed: int = 0) -> Document:
     }
 
 
-def posted(body: bytes, path: str = "/v1/score", *headers: str, close: bool = True) -> bytes:
-    """A request of HTTP/1.1 with a JSON body."""
+def posted(
+    body: bytes, path: str = "/v1/score", *headers: str, close: bool = True, media_type: str = "application/json"
+) -> bytes:
+    """A request of HTTP/1.1 with a body, of JSON unless another type is named."""
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: lossgauge",
-        "Content-Type: application/json",
+        f"Content-Type: {media_type}",
         f"Content-Length: {len(body)}",
         *(["Connection: close"] if close else []),
         *headers,

@@ -150,6 +150,7 @@ def test_a_file_that_is_spoilt_leaves_the_keys_as_they_were(tmp_path: Path, capl
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == 2
     assert "entry 2" in errors[0]
+    assert {record.name for record in caplog.records} == {"lossgauge.keys"}
     assert OTHER not in caplog.text
 
 

@@ -12,6 +12,8 @@ from lossgauge.encodings import safetensors
 from lossgauge_service.settings import Settings
 from PIL import Image
 
+from tests.contract.http.conftest import SMALL_CAPS, Serving
+
 pytestmark = pytest.mark.anyio
 Document = dict[str, Any]
 MASK = {"task": "binary", "prediction_kind": "labels", "metrics": ["dice"]}
@@ -84,8 +86,6 @@ SCORED = [
     ("classes", classes(4), classes(5)),
     ("classes", {**classes(4), "num_classes": 4}, {**classes(4), "num_classes": 5}),
     ("metrics", metrics(3), metrics(4)),
-    ("json_depth", nested(5), nested(7)),
-    ("json_values", pair(lists((4, 8))), pair(lists((4, 50)))),
 ]
 
 
@@ -101,6 +101,23 @@ async def assert_over(small: httpx.AsyncClient, over: Document, limit: str) -> N
     answer = await small.post("/v1/score", json=over)
     problem = answer.json()
     assert (answer.status_code, problem["code"], problem["limit"]) == (422, "limit_exceeded", limit)
+
+
+async def test_the_cap_on_depth(serving: Serving) -> None:
+    """A document as deep as is allowed is scored, one a level deeper is not read."""
+    async with serving(**SMALL_CAPS | {"json_depth": 5}) as client:
+        assert (await client.post("/v1/score", json=nested(5))).status_code == 200
+        await assert_over(client, nested(6), "json_depth")
+
+
+async def test_the_cap_on_values(serving: Serving) -> None:
+    """A document of as many values as are allowed is scored, where one fewer is allowed it is not read."""
+    document = pair(lists((4, 8)))
+    values = json.dumps(document).count(",")
+    async with serving(**SMALL_CAPS | {"json_values": values}) as client:
+        assert (await client.post("/v1/score", json=document)).status_code == 200
+    async with serving(**SMALL_CAPS | {"json_values": values - 1}) as client:
+        await assert_over(client, document, "json_values")
 
 
 async def test_the_cap_on_members(small: httpx.AsyncClient) -> None:
@@ -171,10 +188,11 @@ async def test_parts(small: httpx.AsyncClient, count: int, limit: str | None) ->
     assert [one.json().get("limit"), other.json().get("limit")] == [limit, limit]
 
 
-@pytest.mark.parametrize(("size", "limit"), [(1_500, None), (2_001, "document_bytes")])
+@pytest.mark.parametrize(("size", "limit"), [(2_000, None), (2_001, "document_bytes")])
 async def test_document_bytes(small: httpx.AsyncClient, size: int, limit: str | None) -> None:
-    """The cap on a document that stands beside its arrays."""
-    body = safetensors.write(json.dumps(pair(raw((2, 2)))).ljust(size), {})
+    """The cap on a document that stands beside its arrays: a part, or the header of a safetensors body."""
+    header = json.dumps({"__metadata__": {"request": json.dumps(pair(raw((2, 2))))}}).ljust(size).encode()
+    body = len(header).to_bytes(8, "little") + header
     one = await small.post("/v1/score", content=body, headers={"Content-Type": "application/x-safetensors"})
     other = await small.post("/v1/score", files={"request": (None, json.dumps(pair(raw((2, 2)))).ljust(size))})
     assert [one.json().get("limit"), other.json().get("limit")] == [limit, limit]
@@ -184,4 +202,5 @@ async def test_every_cap_is_told(client: httpx.AsyncClient) -> None:
     """`GET /v1/limits` tells every cap of the settings."""
     told = (await client.get("/v1/limits")).json()
     assert told == {name: getattr(Settings(), name) for name in told}
-    assert {limit for limit, _, _ in SCORED} | {"items", "parts", "json_members", "map_elements"} <= told.keys()
+    others = {"items", "parts", "json_members", "json_depth", "json_values", "document_bytes", "map_elements"}
+    assert {limit for limit, _, _ in SCORED} | others <= told.keys()

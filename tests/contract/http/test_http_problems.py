@@ -157,7 +157,9 @@ async def test_not_found(client: httpx.AsyncClient, path: str) -> None:
     assert is_problem(await client.get(path), 404, "not_found")
 
 
-@pytest.mark.parametrize(("method", "path", "allow"), [("GET", "/v1/score", "POST"), ("DELETE", "/v1/limits", "GET")])
+@pytest.mark.parametrize(
+    ("method", "path", "allow"), [("GET", "/v1/score", "POST"), ("DELETE", "/v1/limits", "GET, HEAD")]
+)
 async def test_method_not_allowed(client: httpx.AsyncClient, method: str, path: str, allow: str) -> None:
     """A method that a path has not is a problem with the header Allow."""
     answer = await client.request(method, path)

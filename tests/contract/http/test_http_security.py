@@ -155,7 +155,7 @@ async def test_a_refusal_says_how(guarded: httpx.AsyncClient) -> None:
     none, wrong = await guarded.get("/v1/limits"), await guarded.get("/v1/limits", headers=bearer(STRANGER))
     assert is_problem(none, 401, "unauthorized")
     assert is_problem(wrong, 401, "unauthorized")
-    assert "`Authorization: Bearer KEY` or `X-API-Key: KEY`" in none.json()["detail"]
+    assert "none was sent: `Authorization: Bearer KEY` or `X-API-Key: KEY`" in none.json()["detail"]
     assert none.headers["www-authenticate"] == 'Bearer realm="lossgauge"'
     assert wrong.headers["www-authenticate"] == 'Bearer realm="lossgauge", error="invalid_token"'
     assert STRANGER not in wrong.text

@@ -14,8 +14,10 @@ import pytest
 import torch
 import uvicorn
 from lossgauge_service.__main__ import main
+from lossgauge_service.bodies import multipart
+from lossgauge_service.errors import Malformed
 from lossgauge_service.keys import holder, minted, parsed
-from lossgauge_service.logs import configure
+from lossgauge_service.logs import SAID_BETTER, configure
 from lossgauge_service.settings import InvalidSettings, Settings, load
 
 
@@ -125,10 +127,21 @@ def test_an_address_that_cannot_be_had() -> None:
 
 def _keep_logging(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command sets the logging of its process, which is that of the tests here."""
-    for name in (None, "lossgauge", "uvicorn"):
+    for name in (None, "lossgauge", "uvicorn", *SAID_BETTER):
         logger = logging.getLogger(name)
         monkeypatch.setattr(logger, "handlers", list(logger.handlers))
         monkeypatch.setattr(logger, "level", logger.level)
+
+
+def test_a_broken_body_has_no_line_of_a_library(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the multipart parser warns of is the caller's fault, and told to the caller."""
+    _keep_logging(monkeypatch)
+    configure("json", "debug")
+    with pytest.raises(Malformed):
+        multipart.read(bytearray(b"no boundary at all"), {"boundary": "x"}, Settings().limits)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
