@@ -46,7 +46,7 @@ NAMES = [metric.name for metric in METRICS]
 OURS, BARE = "lossgauge, {}", "bare FastAPI, {}"
 ONE, MANY = 1, 16
 JUDGED_SIDES = (512, 2048)
-ABSENT = "there is no environment of the peers at {}"
+ABSENT = "there is no {} with {}"
 
 
 @dataclass(frozen=True)
@@ -66,20 +66,20 @@ Bursts = Mapping[str, list[Burst]]
 def records(given: argparse.Namespace) -> Iterator[Record]:
     """Every side, with one caller and with many."""
     python = Path(given.peers)
-    names = [*PACKAGES] if python.exists() else []
-    if not names:
-        yield from _without_peers(python)
+    there = versions(python)
+    names = [name for name, package in PACKAGES.items() if package in there]
+    yield from _left_out([name for name in PACKAGES if name not in names], python)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as services:
         urls = _services(services, Path(scratch), python, names, given.kernel)
         for side in given.sides:
             yield from _of_side(side, _posted(side, urls, Path(scratch), given), given)
 
 
-def _without_peers(python: Path) -> Iterator[Record]:
+def _left_out(absent: list[str], python: Path) -> Iterator[Record]:
     for side in JUDGED_SIDES:
-        for name in PACKAGES:
+        for name in absent:
             of = f"{goals.PEER_SERVICES.case}: {side} x {side}, beside {name}"
-            yield LeftOut(of, ABSENT.format(python), goals.PEER_SERVICES.text)
+            yield LeftOut(of, ABSENT.format(python, name), goals.PEER_SERVICES.text)
 
 
 def _services(services: ExitStack, scratch: Path, python: Path, peers: list[str], kernel: str) -> dict[str, str]:
@@ -207,12 +207,12 @@ def _beside_npy(case: Case, bursts: Bursts) -> Iterator[Figure]:
 
 
 def versions(python: Path) -> dict[str, str]:
-    """The versions of the peers, as their environment says."""
+    """The versions of the peers that an environment has, by package."""
     if not python.exists():
         return {}
-    code = "import importlib.metadata as m, sys; print(*(m.version(name) for name in sys.argv[1:]))"
-    said = subprocess.run([python, "-c", code, *PACKAGES.values()], stdout=subprocess.PIPE, text=True, check=True)
-    return dict(zip(PACKAGES.values(), said.stdout.split(), strict=True))
+    said = subprocess.run([python, "-m", "pip", "freeze"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = dict(line.split("==") for line in said.splitlines() if line.count("==") == 1)
+    return {package: found[package] for package in PACKAGES.values() if package in found}
 
 
 BENCHMARK = Benchmark(

@@ -20,7 +20,7 @@ from benchmarks.table import FIGURES, table
 ABOUT = """What the project wants of its speed, and what came of it. A figure is the ratio of two medians of one run, the contenders
 taking turns; its spread is that of the rounds' own ratios. `yes` and `no` are what the median says. Absolute times are in the
 pages beside this one, and hold for no other machine."""
-FAILED = "its benchmark failed"
+FAILED = "a benchmark failed"
 
 
 def whole(arguments: Sequence[str]) -> None:
