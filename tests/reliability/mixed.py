@@ -17,7 +17,7 @@ from lossgauge.errors import ShapeMismatchError
 from tests.contract.serving import Running
 from tests.reliability.figure import Figure
 from tests.reliability.memory import MIB, resident, slope
-from tests.reliability.requests import broken_gzip, chunked, exchanged, score_request, status_of
+from tests.reliability.requests import broken_gzip, chunked, document, exchanged, score_request, status_of
 
 CALLERS = 6
 SIDES = (16, 64, 256, 512)
@@ -46,10 +46,10 @@ def run(service: Running, seconds: float, seed: int = 0) -> Figure:
 
 def growth(service: Running, number: int) -> float:
     """MiB per 10,000 requests, of so many that are all small and right."""
-    counts, bytes = list[float](), list[float]()
+    counts, bytes, asked = list[float](), list[float](), document()
     with httpx.Client(base_url=service.url) as caller:
         for done in range(number):
-            caller.get("/health/live").raise_for_status()
+            caller.post("/v1/score", json=asked).raise_for_status()
             if done % (number // 30) == 0:
                 counts.append(done)
                 bytes.append(resident(service.process.pid))

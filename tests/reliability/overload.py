@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -18,22 +19,40 @@ CAPACITY = 8
 TIMES = 4
 SIDE = 384
 MOST_ATTEMPTS = 1.3
+MOST_OTHERS = 2 * CAPACITY * TIMES
+"""Nobody has more than one call: those that came before, each once, and as many who are served at the same time as it."""
 BOUND_S = 2 * SHORT_S
 """What the p99 of the accepted requests may be above that at capacity: what they stand in line, twice."""
 
 
-class Counting(httpx.HTTPTransport):
-    """Counts attempts, notes the time of those that are answered, and whether refusals say when to come back."""
+@dataclass
+class Turns:
+    """How many have been served, of all callers together."""
 
-    def __init__(self) -> None:
+    served: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def took(self, before: int) -> int:
+        """One more was served, which came after so many: how many others were served meanwhile."""
+        with self.lock:
+            self.served += 1
+            return self.served - before - 1
+
+
+class Counting(httpx.HTTPTransport):
+    """Counts attempts, notes the time of those that are answered, who was before them, and whether refusals say when to come back."""
+
+    def __init__(self, turns: Turns) -> None:
         super().__init__()
+        self.turns = turns
+        self.passed = list[int]()
         self.attempts = 0
         self.accepted = list[float]()
         self.refused = list[bool]()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one attempt."""
-        started = time.monotonic()
+        started, before = time.monotonic(), self.turns.served
         response = super().handle_request(request)
         response.read()
         if request.url.path.startswith("/v1/score"):
@@ -42,6 +61,7 @@ class Counting(httpx.HTTPTransport):
                 self.refused.append("retry-after" in response.headers)
             else:
                 self.accepted.append(time.monotonic() - started)
+                self.passed.append(self.turns.took(before))
         return response
 
 
@@ -50,7 +70,11 @@ def run(log: Path, calls: int) -> list[Figure]:
     with running(log, "--kernel", "eager", pending_pairs=str(CAPACITY)) as service:
         _, usual = _load(service.url, CAPACITY, calls)
         finished, transports = _load(service.url, CAPACITY * TIMES, calls)
-    return [_finished(finished, CAPACITY * TIMES * calls, transports), _in_time(_p99(usual), _p99(transports))]
+    return [
+        _finished(finished, CAPACITY * TIMES * calls, transports),
+        _in_turn(transports),
+        _in_time(_p99(usual), _p99(transports)),
+    ]
 
 
 def _finished(finished: int, asked: int, transports: Sequence[Counting]) -> Figure:
@@ -64,6 +88,17 @@ def _finished(finished: int, asked: int, transports: Sequence[Counting]) -> Figu
     )
 
 
+def _in_turn(transports: Sequence[Counting]) -> Figure:
+    """What the time rests on, as a count: it says the same on any machine."""
+    most = max(others for one in transports for others in one.passed)
+    return Figure(
+        f"{TIMES} x overload: turns",
+        f"at most {MOST_OTHERS} others, twice the callers, are served while an accepted request waits",
+        f"{most}",
+        most <= MOST_OTHERS,
+    )
+
+
 def _in_time(calm: float, busy: float) -> Figure:
     return Figure(
         f"{TIMES} x overload: time",
@@ -74,7 +109,8 @@ def _in_time(calm: float, busy: float) -> Figure:
 
 
 def _load(url: str, callers: int, calls: int) -> tuple[int, list[Counting]]:
-    transports = [Counting() for _ in range(callers)]
+    turns = Turns()
+    transports = [Counting(turns) for _ in range(callers)]
     start = threading.Barrier(callers)
     with ThreadPoolExecutor(callers) as pool:
         finished = pool.map(lambda transport: _calls(url, transport, start, calls), transports)

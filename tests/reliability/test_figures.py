@@ -10,6 +10,8 @@ from tests.reliability import clients, fuzz, mixed, overload, refusals, stopping
 from tests.reliability.figure import Figure
 from tests.reliability.memory import MIB
 
+REQUESTS, MOST_MIB = 600, 8
+"""So few requests tell memory per 10,000 of them coarsely: a leak of 1 KiB from none."""
 CAPS = {"body_bytes": str(7 * MIB // 2)}
 
 
@@ -47,16 +49,17 @@ def test_clients_leave_nothing_behind(service: Running) -> None:
 
 
 def test_a_mixed_load(service: Running) -> None:
-    """Right answers, timeouts, killed clients, oversize and broken bodies: nothing unexpected, and alive after it."""
+    """Right answers, timeouts, killed clients, oversize and broken bodies: nothing unexpected, alive after it, and growing no more."""
     figure = mixed.run(service, 6)
     assert "unexpected" not in figure.found, figure.row
     assert "alive: True" in figure.found, figure.row
+    assert mixed.growth(service, REQUESTS) < MOST_MIB
 
 
 def test_a_planted_leak_is_caught(tmp_path: Path) -> None:
     """The measure of memory sees a service that keeps 4 KiB of each request."""
     with running(tmp_path / "log", "--kernel", "eager", module="tests.reliability.leaking", **CAPS) as service:
-        assert mixed.growth(service, 1500) > 1
+        assert mixed.growth(service, REQUESTS) > MOST_MIB
 
 
 def test_nothing_is_lost_when_the_service_stops(tmp_path: Path) -> None:
@@ -65,6 +68,7 @@ def test_nothing_is_lost_when_the_service_stops(tmp_path: Path) -> None:
 
 
 def test_an_overload_delays_and_fails_nobody(tmp_path: Path) -> None:
-    """4 x overload: all calls of the client library are finished, with at most 1.3 attempts each."""
-    calls, _ = overload.run(tmp_path / "log", 6)
+    """4 x overload: all calls of the client library are finished, with at most 1.3 attempts each, and each in its turn."""
+    calls, turns, _ = overload.run(tmp_path / "log", 6)
     check(calls)
+    check(turns)
