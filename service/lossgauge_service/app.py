@@ -22,6 +22,7 @@ from lossgauge_service.request_id import RequestId
 from lossgauge_service.routes import batch, catalogue, health, limits, maps, meters, presets, root, score, stream, sweep
 from lossgauge_service.service import running
 from lossgauge_service.settings import Settings
+from lossgauge_service.taking import Taken
 from lossgauge_service.tracing import Tracing, tracing_of
 
 ROUTES = (
@@ -38,7 +39,7 @@ ROUTES = (
     root.router,
 )
 
-MIDDLEWARE = (Middleware(RequestId), Middleware(Observed), Middleware(Head))
+MIDDLEWARE = (Middleware(RequestId), Middleware(Observed), Middleware(Taken), Middleware(Head))
 
 STATUS: Statuses = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
