@@ -1,10 +1,10 @@
 """One budget of bytes and of pairs for all that is being received, decoded and scored.
 
-What is held: a body as it was announced, or as it arrives; what it inflates to; the pairs of a batch once they are known. Whoever
-comes when there is no room stands in line, holding nothing, not even a body, as long as the line should take less than `SHORT_S`;
-else it is refused at once, and told when there should be room. A call that comes back then, under the same `Idempotency-Key`, may
-stand in line however long it is. So an overload delays calls, and starves none. Where nothing else is held, one request of any
-size that the caps allow is taken.
+What is held: a body as it was announced, or as it arrives; what it inflates to; the pairs of a batch once they are known; in the end
+its answer alone, until the caller has taken it. Whoever comes when there is no room stands in line, holding nothing, not even a
+body, as long as the line should take less than `SHORT_S`; else it is refused at once, and told when there should be room. A call
+that comes back then, under the same `Idempotency-Key`, may stand in line however long it is. So an overload delays calls, and
+starves none. Where nothing else is held, one request of any size that the caps allow is taken.
 
 A stream holds some, and waits for more. Where all who hold anything wait so, none would ever go on: then the eldest of them does,
 beyond the budget, by what one stream may hold.
@@ -187,11 +187,8 @@ class Admission:
 
     def release(self, admitted: "Admitted") -> None:
         """A request is answered: the first in line has its room."""
-        self._pace.add(admitted.held.pairs, self._now(), busy=bool(self._line))
-        with self._lock:
-            self._add(admitted.held, -admitted.held.bytes, -admitted.held.pairs)
         self._requests -= 1
-        self._call_the_first()
+        self.let_go(admitted, admitted.held.bytes, admitted.held.pairs)
 
     def _add(self, mine: Held, bytes: int, pairs: int) -> None:
         for held in (self._held, mine):
@@ -266,6 +263,10 @@ class Admitted:
         """Hold less, and go on; on the event loop. Below 0 it is more, without asking: for what is small and has to be kept."""
         if not self._over:
             self._admission.let_go(self, bytes, pairs)
+
+    def keep(self, bytes: int) -> None:
+        """Hold an answer in place of all that it was made of, without asking: it is there already."""
+        self.let_go(self.held.bytes - bytes, self.held.pairs)
 
     def release(self) -> None:
         """Hold nothing any more; once is enough."""

@@ -23,6 +23,7 @@ from lossgauge_service.routes import batch, catalogue, health, limits, maps, met
 from lossgauge_service.service import running
 from lossgauge_service.settings import Settings
 from lossgauge_service.statuses import STATUS
+from lossgauge_service.taking import Taken
 from lossgauge_service.tracing import Tracing, tracing_of
 
 ROUTES = (
@@ -39,7 +40,7 @@ ROUTES = (
     root.router,
 )
 
-MIDDLEWARE = (Middleware(RequestId), Middleware(Observed), Middleware(Leaving), Middleware(Head))
+MIDDLEWARE = (Middleware(RequestId), Middleware(Observed), Middleware(Leaving), Middleware(Taken), Middleware(Head))
 
 
 def create_app(settings: Settings, engine: Engine | None = None, tracing: Tracing | None = None) -> FastAPI:

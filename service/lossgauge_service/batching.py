@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Condition, Thread
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +24,7 @@ from lossgauge_service.meters import Meters, Pace
 from lossgauge_service.outcomes import Outcomes, joined
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample
+from lossgauge_service.statistics import Measure
 from lossgauge_service.tracing import Trace, Tracing
 from lossgauge_service.waiting import Job, Waiting
 
@@ -52,12 +54,21 @@ class Ticket:
         return self if number == 0 else replace(self, on_start=lambda: None)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some samples of a request, of so much cost. share: the one that they are of, of the shares that would be if nothing were measured."""
+
+    samples: Sequence[Sample]
+    cost: float
+    share: int
+
+
 @dataclass(eq=False)
 class Scoring(Job):
     """Some samples of a request."""
 
     plan: Plan = field(kw_only=True)
-    samples: Sequence[Sample] = field(kw_only=True)
+    part: "Part" = field(kw_only=True)
     ticket: Ticket = field(kw_only=True)
     result: "asyncio.Future[Any]" = field(kw_only=True)
 
@@ -126,8 +137,8 @@ class Batcher:
     ) -> AsyncGenerator[Outcomes, None]:
         """The same in parts, in the order of the samples, each as soon as it is there."""
         jobs = [
-            Scoring(_key(plan, part), cost, plan=plan, samples=part, **_waiting_for(ticket.of_part(number)))
-            for number, (part, cost) in enumerate(self._shares(plan, samples))
+            Scoring(_key(plan, part.samples), part.cost, plan=plan, part=part, **_waiting_for(ticket.of_part(number)))
+            for number, part in enumerate(self._parts(plan, samples))
         ]
         self._put(*jobs)
         try:
@@ -151,9 +162,9 @@ class Batcher:
     async def _outcomes(self, job: Scoring) -> Outcomes:
         try:
             found: Outcomes = await self._result(job)
-            return found
+            return found.of_share(job.part.share)
         except DeadlineExceeded as late:
-            return Outcomes(len(job.samples), (), dict.fromkeys(range(len(job.samples)), late))
+            return Outcomes(len(job.part.samples), (), dict.fromkeys(range(len(job.part.samples)), late))
 
     async def _result(self, job: Waiter) -> Any:
         left = None if job.deadline is None else max(0.0, job.deadline - self._now())
@@ -207,17 +218,16 @@ class Batcher:
                 self._waiting.put(job)
             self._changed.notify_all()
 
-    def _shares(self, plan: Plan, samples: Sequence[Sample]) -> Iterator[tuple[Sequence[Sample], float]]:
+    def _parts(self, plan: Plan, samples: Sequence[Sample]) -> Iterator[Part]:
         """The samples in parts that cost no more than a batch may; one that costs more is a part of its own."""
-        start, taken = 0, 0.0
-        costs = [cost_of(plan, sample) for sample in samples]
-        for place, cost in enumerate(costs):
-            if place > start and taken + cost > self._budget:
-                yield samples[start:place], taken
-                start, taken = place, 0.0
-            taken += cost
-        if start < len(samples):
-            yield samples[start:], taken
+        for share, (several, _) in enumerate(_cut(samples, partial(cost_of, plan), self._budget)):
+            for part, cost in _cut(several, partial(self._measured_cost, plan), self._budget):
+                yield Part(part, cost, share)
+
+    def _measured_cost(self, plan: Plan, sample: Sample) -> float:
+        """What a sample costs with what is measured of it, by one thread of several: as many may share a launch."""
+        most = self._budget // self._engine.threads
+        return max(cost_of(plan, sample), min(most, cost_of(plan, sample, measured=True)))
 
     # ----------------------------------------------------------------------------------------------------------- the threads
 
@@ -287,7 +297,7 @@ class Batcher:
         with self._observed(ready.jobs, "scores", laid_out):
             outcomes = self._engine.launch(laid_out)
         jobs = [job for job in ready.jobs if isinstance(job, Scoring)]
-        return list(in_lots(outcomes, [job.plan for job in jobs], [len(job.samples) for job in jobs]))
+        return list(in_lots(outcomes, [job.plan for job in jobs], [len(job.part.samples) for job in jobs]))
 
     @contextmanager
     def _observed(
@@ -329,12 +339,28 @@ def _waiting_for(ticket: Ticket) -> dict[str, Any]:
     return {"deadline": ticket.deadline, "ticket": ticket, "result": asyncio.get_running_loop().create_future()}
 
 
-def cost_of(plan: Plan, sample: Sample) -> float:
-    """Elements times statistics."""
+def cost_of(plan: Plan, sample: Sample, measured: bool = False) -> float:
+    """Elements times statistics; measured: of which some count more often, as what is measured takes longer."""
     try:
-        return float(sample.elements * max(1, len(plan.statistics(sample.case))))
+        statistics = plan.statistics(sample.case)
     except LossgaugeError:
         return 0.0
+    steps = [key.steps if measured and isinstance(key, Measure) else 1.0 for key in statistics]
+    return float(sample.elements * max(1.0, sum(steps)))
+
+
+def _cut(
+    samples: Sequence[Sample], cost_of_one: Callable[[Sample], float], budget: float
+) -> Iterator[tuple[Sequence[Sample], float]]:
+    """Samples that follow each other, as many as cost no more than the budget, or one, and their cost."""
+    start, taken = 0, 0.0
+    for place, cost in enumerate(map(cost_of_one, samples)):
+        if place > start and taken + cost > budget:
+            yield samples[start:place], taken
+            start, taken = place, 0.0
+        taken += cost
+    if start < len(samples):
+        yield samples[start:], taken
 
 
 def _key(plan: Plan, samples: Sequence[Sample]) -> Hashable:
@@ -346,7 +372,7 @@ def _key(plan: Plan, samples: Sequence[Sample]) -> Hashable:
 
 
 def _samples(jobs: Sequence[Waiter]) -> list[Sample]:
-    return [sample for job in jobs if isinstance(job, Scoring) for sample in job.samples]
+    return [sample for job in jobs if isinstance(job, Scoring) for sample in job.part.samples]
 
 
 def _laid_out(jobs: Sequence[Waiter]) -> Staged | None:

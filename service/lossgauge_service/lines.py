@@ -74,17 +74,19 @@ class Writer:
             while not sending.done():
                 await asyncio.wait((sending,), timeout=TICK_S)
                 if not sending.done() and self.activity.is_over:
-                    self._abort()
+                    abort(self._scope)
                     raise ClientDisconnect
             sending.result()
             self.activity.moves()
         finally:
             sending.cancel()
 
-    def _abort(self) -> None:
-        extension = self._scope.get("extensions", {}).get(ABORT)
-        if extension:
-            extension["abort"]()
+
+def abort(scope: Scope) -> None:
+    """Close a connection at once, where the server lends the means."""
+    extension = scope.get("extensions", {}).get(ABORT)
+    if extension:
+        extension["abort"]()
 
 
 Write = Callable[[Writer], Awaitable[None]]

@@ -23,11 +23,12 @@ def alone(wanted: Hashable, finish: Finish) -> None:
 
 @dataclass(frozen=True)
 class Group:
-    """Samples of one case: their places in the run, and their sums, a row each."""
+    """Samples of one case: their places in the run, and their sums, a row each. share: the part of the request that they are of."""
 
     case: Case
     places: tuple[int, ...]
     sums: Sums
+    share: int = 0
 
     def of(self, places: Sequence[int]) -> "Group | None":
         """Those of the samples that have one of the places, by where it stands among these; None where there are none."""
@@ -44,7 +45,7 @@ class Group:
 
     def moved(self, by: int) -> "Group":
         """The same samples, so many places further on."""
-        return Group(self.case, tuple(place + by for place in self.places), self.sums)
+        return replace(self, places=tuple(place + by for place in self.places))
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class Outcomes:
         errors = {new: self.errors[place] for new, place in enumerate(places) if place in self.errors}
         return Outcomes(len(places), tuple(group for group in groups if group), errors)
 
+    def of_share(self, share: int) -> "Outcomes":
+        """The same, of a part of a request."""
+        return replace(self, groups=tuple(replace(group, share=share) for group in self.groups))
+
     def along(self, together: Together) -> "Outcomes":
         """The same, of a caller who has others beside it."""
         return replace(self, together=together)
@@ -80,3 +85,11 @@ def joined(parts: Sequence[Outcomes]) -> Outcomes:
         place + start: error for part, start in zip(parts, starts, strict=False) for place, error in part.errors.items()
     }
     return Outcomes(starts[-1], tuple(groups), errors)
+
+
+def whole(groups: Sequence[Group]) -> list[tuple[Case, Sums]]:
+    """The sums of each case of each share, in their order: to the bit the same, however a share was divided among runs."""
+    together = dict[tuple[int, Case], list[Sums]]()
+    for group in groups:
+        together.setdefault((group.share, group.case), []).append(group.sums)
+    return [(case, Sums.of_all(parts)) for (_, case), parts in together.items()]

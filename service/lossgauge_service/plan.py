@@ -13,7 +13,7 @@ from lossgauge.wire import Question, Score, Semantics, Summary
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit, pointer_to
 from lossgauge_service.metrics import IMPLEMENTATIONS
 from lossgauge_service.metrics.implementation import Implementation, misfit_of_kind
-from lossgauge_service.outcomes import Group, Outcomes
+from lossgauge_service.outcomes import Group, Outcomes, whole
 from lossgauge_service.refusals import refused
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Statistic, Sums
@@ -116,7 +116,7 @@ class Plan:
         if len(kinds) != 1:
             return {spec.answer_key: MIXED if kinds else NO_SCORES for spec in self.specs}
         with np.errstate(over="ignore"):
-            together = reduce(Sums.__add__, [group.sums.pooled() for group in groups])
+            together = reduce(Sums.__add__, [sums.pooled() for _, sums in whole(groups)])
         return self.finished(together, groups[0].case)[0]
 
 

@@ -77,7 +77,10 @@ class Settings(BaseSettings):
         default=30.0, ge=0, le=3600, description="Seconds that requests have to end when the service is told to stop."
     )
     idle_s: float = Field(
-        default=60.0, gt=0, le=86400, description="Seconds in which the caller of a stream must send or take something."
+        default=60.0,
+        gt=0,
+        le=86400,
+        description="Seconds in which a caller must take something of a large answer, and of a stream send or take something.",
     )
     decoders: int = Field(default=4, ge=1, le=256, description="Threads that inflate, decode and check bodies.")
 

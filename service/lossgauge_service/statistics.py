@@ -173,6 +173,10 @@ class Pairs:
 Record = TypeVar("Record", bound=tuple[Any, ...])
 
 
+SLOW = 128.0
+"""The `steps` of what looks for something around each pixel: a few tens to some hundreds, as the masks are."""
+
+
 class Measure(ABC, Generic[Record]):
     """What is found from a whole sample, not pixel by pixel. A frozen dataclass of what decides it, and how it is found.
 
@@ -188,6 +192,11 @@ class Measure(ABC, Generic[Record]):
     def grows(self) -> bool:
         """Whether the record of many samples is larger than that of one: then a stream, whose memory is bounded, cannot pool it."""
         return False
+
+    @property
+    def steps(self) -> float:
+        """How many sums of a statistic an element of a sample takes as long as, about."""
+        return 1.0
 
     @abstractmethod
     def measure(self, sample: Sample, device: torch.device) -> Record:
@@ -230,6 +239,10 @@ class Derived(Measure[Record], Generic[Record, Found]):
     @abstractmethod
     def derive(self, found: Found) -> Record:
         """The record. Raises `LossgaugeError` where there is none."""
+
+    @property
+    def steps(self) -> float:
+        return self.basis.steps
 
     def measure(self, sample: Sample, device: torch.device) -> Record:
         return self.derive(self.basis.measure(sample, device))
@@ -296,6 +309,15 @@ class Sums:
         wanted = np.asarray(places)
         return self._each(lambda values: values.take(wanted, 0))
 
+    @classmethod
+    def of_all(cls, parts: "Sequence[Sums]") -> "Sums":
+        """The samples of some sums of the same statistics, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        first = parts[0].tables
+        tables = {key: _stacked([part.tables[key] for part in parts]) for key in first}
+        return cls(np.concatenate([part.pixels for part in parts]), tables)
+
     def pooled(self) -> "Sums":
         """All samples as one."""
         return self._each(lambda values: values.sum(0, keepdims=True))
@@ -321,6 +343,10 @@ def _scaled(key: Statistic, table: Any, scales: Values) -> Any:
         return table
     scaled = type(table)(*(values * scales.reshape(-1, *[1] * (values.ndim - 1)) for values in table))
     return scaled._replace(valid=table.valid) if isinstance(table, TotalSums) else scaled
+
+
+def _stacked(tables: Sequence[Any]) -> Any:
+    return type(tables[0])(*map(np.concatenate, zip(*tables, strict=True)))
 
 
 def _added(one: Any, two: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from lossgauge.spread import Spread
 from lossgauge.wire import Score, Summary
 
-from lossgauge_service.outcomes import Group
+from lossgauge_service.outcomes import Group, whole
 from lossgauge_service.plan import MIXED, NO_SCORES, Plan, kind_of, summary_of
 from lossgauge_service.samples import Case
 from lossgauge_service.statistics import Measure, Statistic, Sums
@@ -102,15 +102,15 @@ def share_of(plan: Plan, scores: Sequence[Mapping[str, Score] | None], groups: S
     scored = [item for item in scores if item is not None]
     values = {spec.answer_key: [item[spec.answer_key].value for item in scored] for spec in plan.specs}
     numbers = {key: [value for value in found if value is not None] for key, found in values.items()}
-    return Share(len(scores), numbers, [_pool_of(plan, group) for group in groups])
+    return Share(len(scores), numbers, [_pool_of(plan, case, sums) for case, sums in whole(groups)])
 
 
-def _pool_of(plan: Plan, group: Group) -> Pool:
-    kept = bounded(plan, group.case)
+def _pool_of(plan: Plan, case: Case, sums: Sums) -> Pool:
+    kept = bounded(plan, case)
     if not kept.specs:
-        return Pool(group.case, None)
+        return Pool(case, None)
     with np.errstate(over="ignore"):
-        return Pool(group.case, group.sums.only(kept.statistics(group.case)).pooled())
+        return Pool(case, sums.only(kept.statistics(case)).pooled())
 
 
 def _grows(statistic: Statistic) -> bool:

@@ -27,6 +27,7 @@ from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.samples import Sample
 from lossgauge_service.service import Service, service_of
+from lossgauge_service.taking import hand_over
 
 TIMEOUT = "X-Request-Timeout-Ms"
 MOST_DIGITS = 9
@@ -96,7 +97,7 @@ class Visit:
 
 @asynccontextmanager
 async def visiting(request: Request) -> AsyncIterator[Visit]:
-    """A visit, until its answer is made. Raises what forbids it: not ready, draining, overloaded."""
+    """A visit, until its answer is made, which releases what it holds. Raises what forbids it: not ready, draining, overloaded."""
     service = service_of(request)
     service.readiness.require()
     deadline = time.monotonic() + _seconds(request, service.timeout_s)
@@ -106,9 +107,9 @@ async def visiting(request: Request) -> AsyncIterator[Visit]:
         yield visit
     except BaseException:
         visit.watch.break_off()
-        raise
-    finally:
         admitted.release()
+        raise
+    hand_over(request, admitted)
 
 
 @asynccontextmanager

@@ -16,13 +16,14 @@ from lossgauge_service.batching import Batcher, Ticket
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.staging import Staged
 from lossgauge_service.errors import DeadlineExceeded, Draining
-from lossgauge_service.outcomes import Outcomes
+from lossgauge_service.outcomes import Outcomes, joined
 from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.samples import Case, Sample, sample_of
 from lossgauge_service.statistics import Sums
 
 FOCAL: list[MetricSpec] = [m.FocalLoss(gamma=1.5), m.Dice(soft=True), m.RocAuc()]
 COUNTS: list[MetricSpec] = [m.Iou()]
+MEASURED: list[MetricSpec] = [m.Dice(soft=True), m.Hausdorff(), m.RocAuc()]
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def noting(numbers: list[int], plan: Plan) -> Plan:
         numbers.append(len(sums))
         return first.finish(spec, sums, case)
 
-    noted = replace(plan)
-    vars(noted)["implementations"] = (replace(first, finish=finish), *others)
+    noted = Plan(plan.specs)
+    vars(noted)["implementations"] = replace(first, finish=finish), *others
     return noted
 
 
@@ -165,6 +166,46 @@ def test_a_large_request_is_shared_out(engine: Engine, budget: float) -> None:
     batcher = Batcher(engine, budget=budget)
     found = run(batcher, batcher.run(plan, samples))
     assert scores(plan, found) == scores(plan, engine.run(plan, samples))
+
+
+@pytest.mark.parametrize("metrics", [FOCAL, MEASURED])
+def test_what_takes_long_is_told_a_few_samples_at_a_time(held: Held, engine: Engine, metrics: list[MetricSpec]) -> None:
+    """Of distances as many samples share a launch as are measured at a time, of sums all; the summary is that of one run, to the bit."""
+    plan, samples = plan_for(question(metrics)), [sample(seed) for seed in range(24)]
+    batcher = Batcher(held, budget=1e5)
+    held.let.set()
+
+    async def main() -> list[Outcomes]:
+        return [part async for part in batcher.stream(plan, samples)]
+
+    parts = run(batcher, main())
+    most = engine.threads if metrics is MEASURED else len(samples)
+    assert [part.count for part in parts] == [len(samples[start : start + most]) for start in range(0, 24, most)]
+    found, alone = joined(parts), engine.run(plan, samples)
+    assert scores(plan, found) == scores(plan, alone)
+    assert plan.summary(scores(plan, found), found.groups) == plan.summary(scores(plan, alone), alone.groups)
+
+
+def test_what_was_done_before_the_deadline_has_its_scores(held: Held, engine: Engine) -> None:
+    """Of a request that takes longer than its deadline those samples are late that were not done, and are not launched."""
+    plan, samples = plan_for(question(MEASURED)), [sample(seed) for seed in range(24)]
+    clock = [0.0]
+    batcher = Batcher(held, budget=1.0, now=lambda: clock[0])
+
+    async def main() -> list[Outcomes]:
+        parts = batcher.stream(plan, samples, Ticket(deadline=1000.0))
+        held.let.set()
+        first = await anext(parts)
+        held.let.clear()
+        clock[0] = 2000.0
+        rest = [part async for part in parts]
+        held.let.set()
+        return [first, *rest]
+
+    first, *rest = run(batcher, main())
+    assert scores(plan, first) == scores(plan, engine.run(plan, samples[:1]))
+    assert [type(error) for error in rest[-1].errors.values()] == [DeadlineExceeded]
+    assert len(held.launches) < 24
 
 
 def test_who_has_left_costs_nothing(held: Held) -> None:

@@ -56,6 +56,11 @@ class Engine:
         info = EngineInfo(version=lossgauge.__version__, device=str(chosen), kernel=kind)
         return cls(chosen, Kernels(kind, chosen), info)
 
+    @property
+    def threads(self) -> int:
+        """How many samples it measures at a time."""
+        return torch.get_num_threads()
+
     def telling(self, tell: Heard) -> Self:
         """The same engine, which tells of everything that did not fit the device's memory."""
         return replace(self, kernels=self.kernels.telling(tell))

@@ -10,7 +10,7 @@ from scipy.ndimage import minimum_filter1d
 
 from lossgauge_service.measures.masks import Mask, masks_of
 from lossgauge_service.samples import Sample
-from lossgauge_service.statistics import Measure, Values
+from lossgauge_service.statistics import SLOW, Measure, Values
 
 
 class BandCounts(NamedTuple):
@@ -33,6 +33,10 @@ class Bands(Measure[BandCounts]):
     threshold: float | None
     inclusive: bool
     dilation_ratio: float
+
+    @property
+    def steps(self) -> float:
+        return SLOW
 
     def measure(self, sample: Sample, device: torch.device) -> BandCounts:
         masks = masks_of(sample, self.threshold, self.inclusive)

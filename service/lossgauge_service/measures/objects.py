@@ -12,7 +12,7 @@ from scipy import ndimage
 from lossgauge_service.measures.masks import Mask, masks_of
 from lossgauge_service.samples import Sample
 from lossgauge_service.samples.checks import bad_values
-from lossgauge_service.statistics import Measure
+from lossgauge_service.statistics import SLOW, Measure
 
 Integers = NDArray[np.int64]
 LARGEST_ID = 2**63 - 1
@@ -63,6 +63,10 @@ class Layout(Measure[ByClass]):
     min_size: int = 1
     divisor: int | None = None
     crowd: tuple[int, ...] = ()
+
+    @property
+    def steps(self) -> float:
+        return SLOW
 
     def measure(self, sample: Sample, device: torch.device) -> ByClass:
         """The objects of a sample's classes. Raises `InvalidValues` for an id whose class there is not."""

@@ -9,7 +9,7 @@ import torch
 from lossgauge_service.measures.masks import Mask, masks_of
 from lossgauge_service.measures.surfaces import frame_of
 from lossgauge_service.samples import Sample
-from lossgauge_service.statistics import Measure, Values
+from lossgauge_service.statistics import SLOW, Measure, Values
 
 
 class SkeletonCounts(NamedTuple):
@@ -32,6 +32,10 @@ class Skeletons(Measure[SkeletonCounts]):
 
     threshold: float | None
     inclusive: bool
+
+    @property
+    def steps(self) -> float:
+        return SLOW
 
     def measure(self, sample: Sample, device: torch.device) -> SkeletonCounts:
         masks = masks_of(sample, self.threshold, self.inclusive)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lossgauge_service.measures.masks import Mask, masks_of, sizes_of
 from lossgauge_service.measures.nearest import Spacing, nearest
 from lossgauge_service.samples import Sample
-from lossgauge_service.statistics import Measure, Values
+from lossgauge_service.statistics import SLOW, Measure, Values
 
 Connectivity = Literal["faces", "full"]
 Objects = NDArray[np.object_]
@@ -103,6 +103,10 @@ class Borders(Measure[SurfaceRecord]):
     @property
     def grows(self) -> bool:
         return True
+
+    @property
+    def steps(self) -> float:
+        return SLOW
 
     def measure(self, sample: Sample, device: torch.device) -> SurfaceRecord:
         def around(mask: Mask, frame: Frame) -> Elements:

@@ -14,7 +14,7 @@ from lossgauge_service.measures.masks import Mask
 from lossgauge_service.measures.nearest import Spacing
 from lossgauge_service.measures.surfaces import Elements, Frame, SurfaceRecord, record_of
 from lossgauge_service.samples import Sample
-from lossgauge_service.statistics import Measure, Values
+from lossgauge_service.statistics import SLOW, Measure, Values
 
 TRIANGLES = {
     "-": (0, 0, 0, 0, 0, 0, 0),
@@ -70,6 +70,10 @@ class Surfels(Measure[SurfaceRecord]):
     @property
     def grows(self) -> bool:
         return True
+
+    @property
+    def steps(self) -> float:
+        return SLOW
 
     def measure(self, sample: Sample, device: torch.device) -> SurfaceRecord:
         table = measures_of(sample.spacing or (1.0,) * len(sample.shape))

@@ -1,7 +1,9 @@
 """A service behind a real socket, and a caller that writes and reads its streams as it likes."""
 
+import base64
 import contextlib
 import http.client
+import io
 import json
 import socket
 import threading
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import numpy as np
 import uvicorn
 from fastapi import FastAPI
 from lossgauge_service.app import create_app
@@ -160,6 +163,19 @@ class Caller:
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+
+def npy_item(side: int) -> Document:
+    """An item of so many kilobytes: float32 probabilities and a mask."""
+    rng = np.random.default_rng(side)
+    arrays = rng.random((side, side), np.float32), rng.integers(0, 2, (side, side), np.uint8)
+    return dict(zip(("prediction", "target"), map(_npy, arrays), strict=True))
+
+
+def _npy(array: np.ndarray[Any, Any]) -> Document:
+    file = io.BytesIO()
+    np.save(file, array)
+    return {"encoding": "npy", "data": base64.b64encode(file.getvalue()).decode()}
 
 
 def resident_bytes() -> int:

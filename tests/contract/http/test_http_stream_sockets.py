@@ -1,7 +1,5 @@
 """Streams over real sockets: lines leave early, callers are slow, greedy, silent or gone, and memory stays where it is."""
 
-import base64
-import io
 import json
 import socket
 import threading
@@ -10,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pytest
 from lossgauge_service.batching import Batcher
 from lossgauge_service.engine import Engine
@@ -24,6 +21,7 @@ from tests.contract.http.streaming import (
     Gated,
     Listening,
     listening,
+    npy_item,
     resident_bytes,
     until,
 )
@@ -52,19 +50,6 @@ def with_budget(service: Listening, engine: Engine, budget: float) -> Batcher:
     batcher = Batcher(engine, budget=budget)
     service.app.state.service = replace(service.service, batcher=batcher)
     return batcher
-
-
-def npy_item(side: int) -> Document:
-    """An item of so many kilobytes: float32 probabilities and a mask."""
-    rng = np.random.default_rng(side)
-    arrays = rng.random((side, side), np.float32), rng.integers(0, 2, (side, side), np.uint8)
-    return dict(zip(("prediction", "target"), map(_npy, arrays), strict=True))
-
-
-def _npy(array: np.ndarray[Any, Any]) -> Document:
-    file = io.BytesIO()
-    np.save(file, array)
-    return {"encoding": "npy", "data": base64.b64encode(file.getvalue()).decode()}
 
 
 def test_the_first_line_of_a_batch_leaves_before_the_last_item_is_computed(gated: Gated) -> None:
