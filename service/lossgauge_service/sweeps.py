@@ -88,6 +88,13 @@ class Sweeping:
         grid = self.swept.focal
         return [] if grid is None else [grid.loss(grid.alpha[0], gamma) for gamma in grid.gamma]
 
+    def check_losses(self) -> None:
+        """Raises `MetricDoesNotFit`, pointing into the grid, where its loss is not for the request; all cells' are alike."""
+        try:
+            plan_for(self.question.model_copy(update={"metrics": self._losses[:1]}))
+        except MetricDoesNotFit as misfit:
+            raise _of_the_grid(misfit) from None
+
     def tables(self, outcomes: Outcomes) -> Tables:
         """The tables, of the one sample's sums. Raises the sample's error, which is the grid's where the loss is not for it."""
         for error in outcomes.errors.values():
@@ -132,7 +139,9 @@ def sweeping(request: SweepRequest) -> Sweeping:
         *([RocAuc(average=how)] if swept.auc and request.target_kind == "labels" else []),
     ]
     question = Question(**request.said(), metrics=columns)
-    return Sweeping(swept, question, plan_for(question))
+    found = Sweeping(swept, question, plan_for(question))
+    found.check_losses()
+    return found
 
 
 # ----------------------------------------------------------------------------------------------------------------- rows

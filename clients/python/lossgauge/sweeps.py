@@ -70,7 +70,8 @@ class _Grid(Message):
 
     def loss(self, alpha: float | None, gamma: float) -> FocalLoss:
         """The loss of a cell."""
-        return FocalLoss(alpha=alpha, gamma=gamma, **{name: getattr(self, name) for name in SHARED})
+        shared = {name: getattr(self, name) for name in ("preset", *SHARED)}
+        return FocalLoss(alpha=alpha, gamma=gamma, **shared)
 
     @property
     def balanced(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from lossgauge import AsyncClient
 from lossgauge.encodings import safetensors
-from lossgauge.presets import PRESETS
+from lossgauge.presets import PRESETS, Recipe
 from lossgauge.sweeps import ALPHAS, COLUMNS, GAMMAS, MASK_METRICS, FocalGrid, SweepResponse, SweptAverage
 from sklearn.metrics import roc_auc_score
 
@@ -261,19 +261,41 @@ async def test_fbeta_has_the_sweep_s_beta(client: httpx.AsyncClient) -> None:
 )
 async def test_a_grid_takes_a_library_s_focal_loss(client: httpx.AsyncClient, task: str, preset: str) -> None:
     """Each cell is what /v1/score gives for the preset with the cell's alpha and gamma, and the answer writes it all out."""
-    [case, *_] = [case for case in SWEPT if case.task == task and case.weight is not None]
+    recipe = PRESETS[preset].recipe("focal_loss", task)
+    assert recipe is not None
+    [case, *_] = [case for case in SWEPT if case.task == task and not _refused(recipe, case)]
     request = document_of(case)
     shared = {"alpha_mode": "constant"} if task == "multiclass" else {}
     answer = await swept(client, request, focal={"preset": preset, **FOCAL, **shared})
     grid = [{"alpha": alpha, "gamma": gamma, **shared} for alpha in FOCAL["alpha"] for gamma in FOCAL["gamma"]]
     scores = await scored(client, request, [{"name": "focal_loss", "preset": preset, **cell} for cell in grid])
     assert [cell["value"] for cell in answer["cells"]] == [score["value"] for score in scores]
-    recipe = PRESETS[preset].recipe("focal_loss", task)
-    assert recipe is not None
     told = {name: value for name, value in recipe.parameters.items() if name not in ("alpha", "gamma", "pooling")}
     swept_focal = answer["sweep"]["focal"]
     assert {name: swept_focal[name] for name in told} == json.loads(json.dumps(told))
     assert swept_focal["preset"] == preset
+
+
+def _refused(recipe: Recipe, case: Case) -> bool:
+    given = {"ignore_index": case.ignore_index is not None, "weights": case.weight is not None}
+    return any(given[one.given] and case.task in one.tasks for one in recipe.refuses)
+
+
+async def test_a_grid_refuses_what_the_preset_does(client: httpx.AsyncClient) -> None:
+    """What has no score with a preset has no cell with it: a problem that points to the grid."""
+    refusals = [
+        (case, name)
+        for case in SWEPT
+        for name, preset in PRESETS.items()
+        if (recipe := preset.recipe("focal_loss", case.task)) and _refused(recipe, case)
+    ]
+    assert len(refusals) > 1
+    for case, name in refusals:
+        sweep = {"focal": {"preset": name, "alpha": [None]}}
+        answer = await client.post("/v1/sweep", json={**document_of(case), "sweep": sweep})
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (422, "metric_does_not_fit"), answer.text
+        assert problem["pointer"] == "/sweep/focal"
 
 
 async def test_the_client_s_grid_takes_a_library_s_focal_loss(serving: Serving, pair: Document) -> None:
