@@ -56,7 +56,8 @@ class Problems:
         assert isinstance(error, LossgaugeError)
         retry_after = error.extras.get("retry_after")
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-        return _response(request, self.problem_of(error, **_place(request)), headers)
+        timing: Mapping[str, str] = getattr(request.state, "timing", {})
+        return _response(request, self.problem_of(error, **_place(request)), {**headers, **timing})
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

@@ -173,7 +173,7 @@ class Pairs:
 Record = TypeVar("Record", bound=tuple[Any, ...])
 
 
-SLOW = 128.0
+SLOW = 64.0
 """The `steps` of what looks for something around each pixel: a few tens to some hundreds, as the masks are."""
 
 

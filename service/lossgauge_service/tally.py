@@ -18,6 +18,8 @@ from lossgauge_service.statistics import Measure, Statistic, Sums
 
 STREAMED = Score(value=None, undefined="streamed")
 """Of what a stream does not pool."""
+LATE = Score(value=None, undefined="deadline_exceeded")
+"""Of what takes long to pool, where the deadline has passed."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,11 @@ class Share:
 
 
 class Tally:
-    """Adds up what the items of a plan share."""
+    """Adds up what the items of a plan share; `unpooled` is what is told of what is not pooled."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, unpooled: Score = STREAMED) -> None:
         self._plan = plan
+        self._unpooled = unpooled
         self._items = 0
         self._spreads = {spec.answer_key: Spread() for spec in plan.specs}
         self._pool: Pool | None = None
@@ -81,7 +84,7 @@ class Tally:
     def _summary(self, key: str, together: Mapping[str, Score]) -> Summary:
         [spec] = [spec for spec in self._plan.specs if spec.answer_key == key]
         spread = self._spreads[key]
-        pooled = together.get(key, MIXED if self._is_mixed else NO_SCORES if self._pool is None else STREAMED)
+        pooled = together.get(key, MIXED if self._is_mixed else NO_SCORES if self._pool is None else self._unpooled)
         return summary_of(spec, spread.mean_and_std, pooled, spread.counted, self._items - spread.counted)
 
     def _pooled(self) -> dict[str, Score]:
@@ -95,6 +98,15 @@ def bounded(plan: Plan, case: Case) -> Plan:
     """The plan of those metrics whose statistics do not grow with the data."""
     pairs = zip(plan.specs, plan.implementations, strict=True)
     return Plan(tuple(spec for spec, part in pairs if not any(map(_grows, part.needs(spec, case)))))
+
+
+def late_summary(
+    plan: Plan, scores: Sequence[Mapping[str, Score] | None], groups: Sequence[Group]
+) -> dict[str, Summary]:
+    """The summary of items without what takes long to pool."""
+    tally = Tally(plan, LATE)
+    tally.add(share_of(plan, scores, groups))
+    return tally.summary()
 
 
 def share_of(plan: Plan, scores: Sequence[Mapping[str, Score] | None], groups: Sequence[Group]) -> Share:

@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 from starlette.requests import ClientDisconnect, Request
 
 from lossgauge_service.admission import Admitted
-from lossgauge_service.answers import Stopwatch
+from lossgauge_service.answers import Stopwatch, timing_headers
 from lossgauge_service.batching import Ticket
 from lossgauge_service.bodies import Body, Envelope, opened, receive
 from lossgauge_service.decoding import Decoder
@@ -107,6 +107,7 @@ async def visiting(request: Request) -> AsyncIterator[Visit]:
         yield visit
     except BaseException:
         visit.watch.break_off()
+        request.state.timing = timing_headers(visit.watch.times())
         admitted.release()
         raise
     hand_over(request, admitted)
@@ -142,9 +143,12 @@ async def _hung_up(request: Request) -> None:
 
 def _seconds(request: Request, most: float) -> float:
     """How long the caller waits, and the service at most."""
-    given = request.headers.get(TIMEOUT)
-    if given is None:
+    several = request.headers.getlist(TIMEOUT)
+    if not several:
         return most
+    [given, *others] = several
+    if others:
+        raise InvalidParameter(f"{TIMEOUT} is sent {len(several)} times; once is enough")
     if not (given.isascii() and given.isdigit() and len(given) <= MOST_DIGITS and int(given) > 0):
         raise InvalidParameter(f"{TIMEOUT} is a whole number of milliseconds, above 0; found {given[:40]!r}")
     return min(int(given) / 1000, most)

@@ -172,7 +172,7 @@ def test_a_large_request_is_shared_out(engine: Engine, budget: float) -> None:
 def test_what_takes_long_is_told_a_few_samples_at_a_time(held: Held, engine: Engine, metrics: list[MetricSpec]) -> None:
     """Of distances as many samples share a launch as are measured at a time, of sums all; the summary is that of one run, to the bit."""
     plan, samples = plan_for(question(metrics)), [sample(seed) for seed in range(24)]
-    batcher = Batcher(held, budget=1e5)
+    batcher = Batcher(held, budget=7e4)
     held.let.set()
 
     async def main() -> list[Outcomes]:

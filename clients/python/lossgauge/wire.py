@@ -332,7 +332,7 @@ class Summary(Answer):
         default=None,
         description=(
             "Why `pooled` is null: the score's own reason, `mixed_kinds`, `no_scores` where every item is a problem,"
-            " `several_requests`, or `streamed`."
+            " `several_requests`, `streamed`, or `deadline_exceeded`."
         ),
     )
     counted: int = Field(description="Items in the mean.")

@@ -1,7 +1,7 @@
 """A JSON body."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ Text = bytes | bytearray | str
 BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 LONG = 2**12
 MOST_QUOTES = 2**16
+NODES = frozenset((dict, list))
 PARSER_TOO_DEEP = "depth limit exceeded"
 
 
@@ -114,14 +115,21 @@ def _check_depth(document: dict[str, Any], cap: int, where: str) -> int:
     keys = 0
     for _ in range(cap):
         keys += sum(len(node) for node in level if isinstance(node, dict))
-        level = [child for node in level for child in _members(node) if isinstance(child, dict | list)]
+        level = [child for node in level for child in _nodes(_members(node))]
         if not level:
             return keys
     raise _too_deep(cap, where)
 
 
-def _members(node: Any) -> Iterable[Any]:
-    return node.values() if isinstance(node, dict) else iter(node)
+def _members(node: Any) -> Collection[Any]:
+    return node.values() if isinstance(node, dict) else node
+
+
+def _nodes(members: Collection[Any]) -> Iterable[Any]:
+    """The objects and lists among them. A row of numbers has none, and rows of numbers are most of what comes."""
+    if NODES.isdisjoint(map(type, members)):
+        return ()
+    return [child for child in members if type(child) in NODES]
 
 
 def _check_members(node: Any, cap: int, where: str) -> None:
@@ -130,12 +138,11 @@ def _check_members(node: Any, cap: int, where: str) -> None:
         raise LimitExceeded(
             f"a list or object of {where} has {len(node)} members; at most {cap} are allowed", limit="json_members"
         )
-    for child in _members_outside_arrays(node):
-        if isinstance(child, dict | list):
-            _check_members(child, cap, where)
+    for child in _nodes(_members_outside_arrays(node)):
+        _check_members(child, cap, where)
 
 
-def _members_outside_arrays(node: Any) -> Iterable[Any]:
+def _members_outside_arrays(node: Any) -> Collection[Any]:
     """An array's content has caps of its own, which its encoding checks."""
     if isinstance(node, dict) and "encoding" in node:
         return [value for key, value in node.items() if key not in CONTENTS]

@@ -1,12 +1,14 @@
 """`POST /v1/score/batch`: many pairs, each with its scores or its problem, at once or a line each."""
 
+import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
 from functools import partial
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
-from lossgauge.wire import BatchRequest, BatchResponse
+from lossgauge.wire import BatchRequest, BatchResponse, Summary
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,6 +23,7 @@ from lossgauge_service.plan import plan_for
 from lossgauge_service.routes.examples import BATCH
 from lossgauge_service.routes.told_items import Job, Result, Told, outcomes_of
 from lossgauge_service.service import service_of
+from lossgauge_service.tally import late_summary
 from lossgauge_service.visits import Visit, visiting, while_present
 
 router = APIRouter(tags=["scoring"])
@@ -61,7 +64,7 @@ def _decoded(visit: Visit, body: Body) -> Job:
 def _answered(job: Job, outcomes: Outcomes, visit: Visit) -> Response:
     told = Told(job, visit.service.problems)
     results = told.find(outcomes)
-    summary = _summary(told)
+    summary = _late_summary(told) if time.monotonic() > visit.deadline else _summary(told)
     visit.watch.lap("compute")
     visit.account.decided(outcomes_of(results))
     content = {"items": told.documents(results), "summary": summary}
@@ -82,7 +85,10 @@ async def _written(job: Job, visit: Visit, writer: Writer) -> None:
         async for part in parts:
             await _write(told, part, visit, writer)
     visit.watch.ended("queue")
-    content = {"summary": await run_sync(_summary, told), **tail(job.asked, job.plan, visit.service.engine.info)}
+    content = {
+        "summary": await _summary_in_time(told, visit.deadline),
+        **tail(job.asked, job.plan, visit.service.engine.info),
+    }
     visit.watch.lap("compute")
     await writer.end("summary", {**content, "timing_ms": visit.watch.times()})
 
@@ -101,6 +107,22 @@ def _lines(told: Told, results: list[Result]) -> bytes:
     return lines_of(told.documents(results))
 
 
+async def _summary_in_time(told: Told, deadline: float) -> dict[str, object]:
+    """The summary; where the deadline passes, without what takes long to pool."""
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            return await run_sync(_summary, told, abandon_on_cancel=True)
+    except TimeoutError:
+        return await run_sync(_late_summary, told)
+
+
 def _summary(told: Told) -> dict[str, object]:
-    summary = told.job.plan.summary(told.scores, told.groups)
+    return _documents(told.job.plan.summary(told.scores, told.groups))
+
+
+def _late_summary(told: Told) -> dict[str, object]:
+    return _documents(late_summary(told.job.plan, told.scores, told.groups))
+
+
+def _documents(summary: Mapping[str, Summary]) -> dict[str, object]:
     return {key: one.model_dump() for key, one in summary.items()}

@@ -117,6 +117,8 @@ def test_a_deadline_of_the_callers(held: Running, score_request: Document, pair:
     soon = {"X-Request-Timeout-Ms": "100"}
     single = httpx.post(f"{held.url}/v1/score", json=score_request, headers=soon, timeout=WITHIN_S)
     assert (single.status_code, single.json()["code"]) == (504, "deadline_exceeded")
+    steps = [entry.split(";")[0] for entry in single.headers["server-timing"].split(", ")]
+    assert steps == ["receive", "decode", "queue", "compute", "encode", "total"]
     batch = httpx.post(f"{held.url}/v1/score/batch", json={**question, "items": [pair]}, headers=soon, timeout=WITHIN_S)
     assert batch.status_code == 200
     assert batch.json()["items"][0]["problem"]["code"] == "deadline_exceeded"
@@ -177,3 +179,12 @@ async def test_a_deadline_that_is_none(client: httpx.AsyncClient, score_request:
     answer = await client.post("/v1/score", json=score_request, headers={"X-Request-Timeout-Ms": given})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
     assert "X-Request-Timeout-Ms" in answer.json()["detail"]
+
+
+@pytest.mark.anyio
+async def test_a_deadline_that_is_sent_twice(client: httpx.AsyncClient, score_request: Document) -> None:
+    """Which of two deadlines is meant nobody knows: it is refused."""
+    twice = [("X-Request-Timeout-Ms", "9000")] * 2
+    answer = await client.post("/v1/score", json=score_request, headers=twice)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+    assert "2 times" in answer.json()["detail"]

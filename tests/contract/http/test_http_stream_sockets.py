@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import httpx
 import pytest
 from lossgauge_service.batching import Batcher
 from lossgauge_service.engine import Engine
@@ -244,6 +245,22 @@ def test_late_items_of_a_batch_are_problems_in_their_places(gated: Gated) -> Non
         assert [item["problem"]["code"] for item in items] == ["deadline_exceeded"] * 2
         assert last["summary"]["dice"]["skipped"] == 2
         gated.let.release(2)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+def test_what_takes_long_to_pool_is_not_pooled_after_the_deadline(gated: Gated, accept: str) -> None:
+    """The summary of a batch whose deadline has passed has all but the pooled distances, and says why."""
+    question = {**QUESTION, "metrics": ["dice", "hausdorff"], "items": [ITEM] * 2}
+    headers = {"Accept": accept, "X-Request-Timeout-Ms": "400"}
+    with listening(gated) as service:
+        with_budget(service, gated, budget=1.0)
+        gated.let.release()
+        answer = httpx.post(f"{service.url}{BATCH}", json=question, headers=headers, timeout=30)
+        gated.let.release(10)
+    summary = json.loads(answer.content.splitlines()[-1])["summary"]
+    assert [summary[key]["counted"] for key in ("dice", "hausdorff")] == [1, 1]
+    assert [summary[key]["pooled"] for key in ("dice", "hausdorff")] == [0.8, None]
+    assert summary["hausdorff"]["pooled_undefined"] == "deadline_exceeded"
 
 
 def test_a_stream_while_the_service_drains(gated: Gated) -> None:
