@@ -54,13 +54,14 @@ def of_two_surfaces(case: Case) -> bool:
 
 
 def both_sides_of_every_class(case: Case) -> bool:
-    """Positives and negatives of every class among the valid pixels of the target."""
+    """Positives and negatives of every class among the target's pixels that count: valid, and of a weight."""
+    counts = case.valid & (case.pixel_weight > 0)
     if case.task == "binary":
-        return len(np.unique(case.target[case.valid])) == 2
+        return len(np.unique(case.target[counts])) == 2
     if case.task == "multiclass":
-        return len(np.unique(case.target[case.valid])) == case.classes
-    rows = zip(case.target.reshape(case.classes, -1), case.valid.reshape(case.classes, -1), strict=True)
-    return all(len(np.unique(row[valid])) == 2 for row, valid in rows)
+        return len(np.unique(case.target[counts])) == case.classes
+    rows = zip(case.target.reshape(case.classes, -1), counts.reshape(case.classes, -1), strict=True)
+    return all(len(np.unique(row[counted])) == 2 for row, counted in rows)
 
 
 def of_two_axes(case: Case) -> bool:
