@@ -138,7 +138,12 @@ def loss_of(spec: PixelLoss, sums: Sums) -> Outcome:
         return Outcome(None, NO_VALID_PIXELS)
     if sums.mass == 0:
         return Outcome(None, "no_weight")
-    return quotient(sums.positive + sums.negative, denominator_of(spec, sums), "no_weight")
+    return _over(sums.positive + sums.negative, denominator_of(spec, sums))
+
+
+def _over(part: float, denominator: float) -> Outcome:
+    """part / denominator; a smoothed loss may be of pixels whose class weighs nothing, where there is nothing to divide by."""
+    return Outcome(None, "no_weight") if denominator == 0 else quotient(part, denominator, "no_weight")
 
 
 def denominator_of(spec: PixelLoss, sums: Sums) -> float:
@@ -167,8 +172,8 @@ def _score(spec: PixelLoss, total: Sums, per_class: list[Outcome] | None) -> Exp
 def _parts(spec: PixelLoss, total: Sums) -> dict[str, Any]:
     denominator = denominator_of(spec, total)
     return told(
-        positive=quotient(total.positive, denominator, "no_weight"),
-        negative=quotient(total.negative, denominator, "no_weight"),
+        positive=_over(total.positive, denominator),
+        negative=_over(total.negative, denominator),
         positive_share=_share(total.positive, total.positive + total.negative),
     )
 
