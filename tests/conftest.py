@@ -1,4 +1,4 @@
-"""What all tests share: one engine a run, with the kernel that `LOSSGAUGE_KERNEL` names, and `LAW_EXAMPLES` of each law."""
+"""What all tests share: one engine a run, with the kernel that `LOSSGAUGE_KERNEL` names."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from lossgauge_service.engine import Engine
 
+from tests.examples import examples
+
 settings.register_profile(
     "house",
     deadline=None,
-    max_examples=int(os.environ.get("LAW_EXAMPLES", "25")),
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
 )

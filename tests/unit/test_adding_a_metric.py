@@ -109,7 +109,7 @@ def run(folder: Path, *arguments: str) -> str:
         "PYTEST_ADDOPTS": "",
         "LOSSGAUGE_KERNEL": "eager",
         "LOSSGAUGE_DEVICE": "cpu",
-        "LAW_EXAMPLES": "3",
+        "LAW_EXAMPLES": "0.1",
     }
     command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=folder, env=os.environ | here, capture_output=True, text=True)

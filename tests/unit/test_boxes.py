@@ -18,13 +18,14 @@ from lossgauge_service.samples import sample_of, samples_of_stack
 from pydantic import ValidationError
 
 from tests import laws
+from tests.examples import examples
 from tests.laws import BOXES
 from tests.reference import Case, reference
 from tests.reference.case import AnyArray
 from tests.scoring import differences, disagreements, keyed, scores
 from tests.specs import VARIANTS
 
-SOME = settings(max_examples=60)
+SOME = settings(max_examples=examples(60))
 SPECS: tuple[MetricSpec, ...] = (
     *(spec for spec in VARIANTS if spec.name in BOXES),
     m.CiouLoss(box_format="xywh", zero_union=1.0),

@@ -12,6 +12,7 @@ from lossgauge.wire import Question
 from lossgauge_service.samples import sample_of
 from lossgauge_service.weights import boundary_weights
 
+from tests.examples import examples
 from tests.reference.boundary import boundary_weight
 from tests.reference.case import AnyArray
 from tests.strategies import shapes
@@ -26,7 +27,7 @@ def weights_of(target: AnyArray, boundary: BoundaryWeight, **asked: Any) -> AnyA
     return boundary_weights(sample, boundary).reshape(target.shape)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data(), shape=shapes(7), boundary=BOUNDARIES, soft=st.booleans())
 def test_weights_are_those_of_the_reference(
     data: st.DataObject, shape: tuple[int, ...], boundary: BoundaryWeight, soft: bool

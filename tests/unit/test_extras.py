@@ -14,6 +14,7 @@ from lossgauge.tasks import TASKS_OF_PIXELS, Task
 from lossgauge.wire import Score
 from lossgauge_service.engine import Engine
 
+from tests.examples import examples
 from tests.laws import PIXEL_LOSSES
 from tests.reference import Case
 from tests.scoring import asked, score
@@ -146,7 +147,7 @@ def _fitting(engine: Engine, case: Case) -> list[MetricSpec]:
     return [spec for spec, _ in _found(engine, case).values()]
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(case=cases())
 def test_so_it_is_of_any_sample(engine: Engine, case: Case) -> None:
     """The same of samples that nobody thought of: infinite losses, soft targets, any weights."""

@@ -27,11 +27,12 @@ from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
 from scipy import ndimage
 
+from tests.examples import examples
 from tests.reference import Case, reference
 from tests.scoring import differences, keyed, score, scores
 from tests.specs import CONSTANTS, UNDEFINED
 
-SOME = settings(max_examples=60)
+SOME = settings(max_examples=examples(60))
 HUGE = 2**63 - 1
 NAMES = (0, 1, 2, 3, 7, HUGE)
 ONE_CLASS: tuple[MetricSpec, ...] = (

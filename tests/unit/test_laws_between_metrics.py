@@ -12,11 +12,12 @@ from lossgauge.wire import Score
 from lossgauge_service.engine import Engine
 
 from tests import laws
+from tests.examples import examples
 from tests.reference import Case
 from tests.scoring import asked, disagreements, score
 from tests.strategies import cases
 
-SOME = settings(max_examples=30)
+SOME = settings(max_examples=examples(30))
 
 # ------------------------------------------------------------------------------------------------ focal and cross-entropy
 

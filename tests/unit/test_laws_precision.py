@@ -12,6 +12,7 @@ from lossgauge_service.engine import Engine
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
 
+from tests.examples import examples
 from tests.laws import FLOAT32_KEEPS_SIX_DIGITS
 from tests.reference import Case
 from tests.reference.case import AnyArray
@@ -97,7 +98,7 @@ def test_a_very_unbalanced_target_keeps_its_digits(engine: Engine, weighted: boo
     assert off_by(engine, Case(x, target, weight)) == {}
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(case=cases(extremes=False))
 def test_float32_agrees_with_float64(engine: Engine, case: Case) -> None:
     """Any small case agrees to 1e-6, or to 1e-6 of 1. What lies at the edge of a bin may be in the next one when it is rounded."""

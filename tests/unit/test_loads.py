@@ -13,6 +13,8 @@ from lossgauge_service.engine.kernels import COMPILED_CLASSES, COMPILED_ROWS, MO
 from lossgauge_service.engine.loads import Clip, Load, clip_of, shared_out
 from lossgauge_service.statistics import Entropy
 
+from tests.examples import examples
+
 NUMBERS = st.integers(0, 20).map(float)
 CLIPS = st.integers(0, 20).map(lambda gamma: Clip(gamma=float(gamma)))
 SHAPES = st.builds(
@@ -40,7 +42,7 @@ FIELDS = (*FLAGS, "gammas", "clips", "cuts")
 ONE_OF_EACH = KernelShape(True, True, 1, 1, 1, True, True)
 SHAPE_LISTS = st.lists(SHAPES, max_size=5).map(lambda shapes: [*shapes, ONE_OF_EACH])
 """Kernels that can hold any load between them."""
-MANY = settings(max_examples=400)
+MANY = settings(max_examples=examples(400))
 
 
 def parts_of(load: Load) -> Iterator[object]:

@@ -27,6 +27,7 @@ from lossgauge.metrics import (
 )
 from lossgauge_service.errors import MetricDoesNotFit
 
+from tests.examples import examples
 from tests.reference import REFERENCES, Case, Expected, reference
 from tests.reference.case import AnyArray
 from tests.strategies import cases
@@ -50,7 +51,7 @@ def test_every_metric_has_a_reference() -> None:
     assert sorted(REFERENCES) == sorted(CATALOGUE)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(case=cases())
 def test_every_reference_answers_or_says_why_not(case: Case) -> None:
     """For any case: a finite value, or null with a reason, or MetricDoesNotFit; as many entries as classes."""
@@ -64,7 +65,7 @@ def test_every_reference_answers_or_says_why_not(case: Case) -> None:
         assert score.per_class is None or len(score.per_class) == case.classes
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(case=cases())
 def test_no_valid_pixel_is_no_score(case: Case) -> None:
     """With every pixel ignored every metric is null for the same reason."""

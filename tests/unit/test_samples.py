@@ -20,6 +20,7 @@ from lossgauge_service.errors import (
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import Sample, sample_of, samples_of_stack
 
+from tests.examples import examples
 from tests.reference import Case
 from tests.reference.case import AnyArray
 from tests.scoring import asked, disagreements, fitting, keyed, question_of, scores_of
@@ -191,7 +192,7 @@ def moved(array: AnyArray, to: int) -> AnyArray:
     return np.moveaxis(array, 0, to)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(case=cases(tasks=("multiclass", "multilabel")), where=st.integers(0, 9))
 def test_the_classes_may_be_on_any_axis(engine: Engine, case: Case, where: int) -> None:
     """Classes first, last or between: the same scores, to the bit."""
@@ -207,7 +208,7 @@ def test_the_classes_may_be_on_any_axis(engine: Engine, case: Case, where: int) 
     assert first == scored(engine, there, *arrays, weight)
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(case=cases(tasks=("multilabel",)), seed=st.integers(0, 2**32 - 1))
 def test_one_weight_map_serves_all_labels(engine: Engine, case: Case, seed: int) -> None:
     """A multilabel weight of the pixels is the same weight for every label."""
@@ -226,7 +227,7 @@ def test_each_label_may_have_a_weight_map_of_its_own(engine: Engine) -> None:
     assert [1.0, pytest.approx(2 / 3)] == found["dice"].per_class
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(case=cases(weights=False, ignored=False), seed=st.integers(0, 2**32 - 1))
 def test_a_weight_is_a_number_of_pixels(engine: Engine, case: Case, seed: int) -> None:
     """Whole weights score as pixels repeated so often, but where a mean divides by the count of pixels, or a bin holds a number of them."""
@@ -249,7 +250,7 @@ def test_a_weight_is_a_number_of_pixels(engine: Engine, case: Case, seed: int) -
     assert disagreements(weighted, {key: plain[key] for key in weighted}) == {}
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(case=cases(), seed=st.integers(0, 2**32 - 1))
 def test_a_stack_is_its_items(engine: Engine, case: Case, seed: int) -> None:
     """Stacked arrays are scored as their items are, to the bit."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, find, given, settings
 
+from tests.examples import examples
 from tests.reference import Case
 from tests.strategies import cases
 
@@ -49,7 +50,7 @@ def test_every_case_can_be_asked(case: Case) -> None:
     assert np.array_equal(case.prediction.astype(np.float32), case.prediction)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(case=cases(tasks=("binary",), kinds=("labels",), soft_targets=False, weights=False, ignored=False))
 def test_what_is_left_out_is_not_drawn(case: Case) -> None:
     """Tasks, kinds, soft targets, weights and ignored pixels can each be left out."""

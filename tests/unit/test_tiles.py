@@ -19,6 +19,7 @@ from lossgauge_service.engine.tiles import (
     row_tiles,
 )
 
+from tests.examples import examples
 from tests.reference.case import AnyArray
 
 LONG = DIRECT_TILES * ROW_TILE
@@ -73,7 +74,7 @@ def same(one: Row, two: Row) -> bool:
 # ------------------------------------------------------------------------------------------------------------------ rows
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(lengths=st.lists(LENGTHS, min_size=1, max_size=6), weighted=st.booleans())
 def test_tiles_hold_every_element_once_and_in_order(lengths: list[int], weighted: bool) -> None:
     """What is put together from the tiles is the rows; the rest of a tile is not counted."""
@@ -83,7 +84,7 @@ def test_tiles_hold_every_element_once_and_in_order(lengths: list[int], weighted
     assert {part.prediction.shape[1] for part in tiles} == {ROW_TILE}
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(lengths=st.lists(LENGTHS, min_size=1, max_size=6))
 def test_filling_weighs_nothing(lengths: list[int]) -> None:
     """Beyond the rows the target is -1 and the weight 0."""
@@ -160,7 +161,7 @@ def test_unaligned_rows_are_read() -> None:
 # --------------------------------------------------------------------------------------------------------------- classes
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     sizes=st.lists(
         st.tuples(st.integers(2, 4), st.sampled_from([1, 7, CLASS_TILE - 1, CLASS_TILE, CLASS_TILE + 1, 3000])),
