@@ -211,7 +211,12 @@ PERFECT_IS_BEST = Law(
 WITHIN_ITS_RANGE = Law(
     EVERY - BOXES,
     _each(BOXES, NO_PIXELS),
-    unless={"unequal smoothing, of which the range says that it is for a = b": _smoothed_unequally},
+    unless={
+        "unequal smoothing, of which the range says that it is for a = b": _smoothed_unequally,
+        "weights divided by a count, of which the range says that it may be more": lambda spec: (
+            spec.name == "brier" and _has("weight_denominator", "count")(spec)
+        ),
+    },
 )
 
 LOGITS_AND_THEIR_PROBABILITIES = Law(

@@ -13,14 +13,15 @@ class Brier(MetricSpec):
     """Brier score: the mean over pixels of (p - t)^2; of several classes the sum of it over them.
 
     Multilabel: the mean over labels and pixels. `per_class` is each class against the rest. Shapes: as the request's.
-    Range [0, 2], and [0, 1] but for the sum over classes. Undefined: `no_valid_pixels`, `no_weight`.
+    Range [0, 2], and [0, 1] but for the sum over classes; more where weights above 1 are divided by a count.
+    Undefined: `no_valid_pixels`, `no_weight`.
     Source: Brier, Mon Weather Rev 78 (1950) 1.
     """
 
     about: ClassVar[About] = About(
         formula="mean of (p - t)^2; multi-class: of its sum over classes",
         direction="lower",
-        range="[0, 2]",
+        range="[0, 2]; more for weights above 1 with weight_denominator count",
         source="Brier, Mon Weather Rev 78 (1950) 1",
         kinds=SOFT_KINDS,
     )
