@@ -1,4 +1,4 @@
-"""How many examples of a law are tried: a share of what is thorough, which `LAW_EXAMPLES` says (0.4); 1 is all of them."""
+"""How many examples of a law are tried: a share of what is thorough, which `LAW_EXAMPLES` says (0.3); 1 is all of them."""
 
 import math
 import os
@@ -6,4 +6,4 @@ import os
 
 def examples(thorough: int) -> int:
     """The share of so many, at least three."""
-    return max(3, math.ceil(thorough * float(os.environ.get("LAW_EXAMPLES", "0.4"))))
+    return max(3, math.ceil(thorough * float(os.environ.get("LAW_EXAMPLES", "0.3"))))

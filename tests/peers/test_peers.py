@@ -35,7 +35,7 @@ RECIPES = [
     for task in recipe.tasks
 ]
 IS_REQUIRED = os.environ.get("LOSSGAUGE_PEERS") == "required"
-EXAMPLES = 40 if IS_REQUIRED else 10
+EXAMPLES = 40 if IS_REQUIRED else 5
 SPACING = (2.5, 1.0, 0.5)
 NO_MORE: Mapping[str, Any] = MappingProxyType({})
 each_recipe = pytest.mark.parametrize(("preset", "recipe", "task"), RECIPES)

@@ -1,5 +1,7 @@
 """Just under a cap and just over it, for everything that carries an array, in every body, compressed or not."""
 
+from collections.abc import AsyncIterator, Mapping
+
 import httpx
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from lossgauge_service.settings import Settings
 from tests.contract.carriers import BODIES, CARRIERS, CODINGS, WAYS, AnyArray, Body
 from tests.contract.http.conftest import SMALL_CAPS, Serving
 
+Clients = Mapping[str, httpx.AsyncClient]
+
 pytestmark = pytest.mark.anyio
 ASKED = {"task": "binary", "prediction_kind": "labels", "metrics": ["dice"]}
 UNDER, OVER = (8, 8), (5, 13)
@@ -15,6 +19,13 @@ CAPS = SMALL_CAPS | {"document_bytes": 10_000, "json_values": 2_000, "list_eleme
 """Room for what an annotation of these is in numbers."""
 LISTS = CAPS | {"list_elements": 64}
 OTHERS = {"list": "list_elements", "png": "image_pixels"}
+
+
+@pytest.fixture(scope="module")
+async def clients(serving: Serving, anyio_backend: str) -> AsyncIterator[Clients]:
+    """Of two services, which differ in what a list may have."""
+    async with serving(**LISTS) as lists, serving(**CAPS) as others:
+        yield {"lists": lists, "others": others}
 
 
 def body(kind: str, carrier: str, array: AnyArray) -> Body:
@@ -31,12 +42,12 @@ async def posted(client: httpx.AsyncClient, sent: Body, coding: str) -> httpx.Re
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize(("kind", "carrier"), WAYS, ids=lambda word: word.replace(" ", "_"))
-async def test_an_array(serving: Serving, kind: str, carrier: str, coding: str) -> None:
+async def test_an_array(clients: Clients, kind: str, carrier: str, coding: str) -> None:
     """As many elements as are allowed are scored; one more is a 422 that names the cap."""
     encoding = carrier.removeprefix("part ")
-    async with serving(**(LISTS if encoding == "list" else CAPS)) as client:
-        taken = await posted(client, body(kind, carrier, np.ones(UNDER, bool)), coding)
-        refused = await posted(client, body(kind, carrier, np.ones(OVER, bool)), coding)
+    client = clients["lists" if encoding == "list" else "others"]
+    taken = await posted(client, body(kind, carrier, np.ones(UNDER, bool)), coding)
+    refused = await posted(client, body(kind, carrier, np.ones(OVER, bool)), coding)
     assert (taken.status_code, taken.json().get("scores")) == (200, {"dice": {"value": 1.0}}), taken.text
     problem = refused.json()
     assert (refused.status_code, problem["code"]) == (422, "limit_exceeded"), refused.text
