@@ -3,6 +3,7 @@
 import argparse
 
 from fastapi import FastAPI, Request
+from lossgauge_service.listening import listening
 from lossgauge_service.logs import configure
 from lossgauge_service.server import server_of
 from lossgauge_service.settings import Settings
@@ -31,7 +32,8 @@ def main() -> None:
     given = parser.parse_args()
     settings = Settings(host=given.host, port=given.port)
     configure(settings.log_format, settings.log_level)
-    server_of(app, settings).run()
+    with listening(settings.host, settings.port) as sockets:
+        server_of(app, settings).run(sockets)
 
 
 if __name__ == "__main__":
