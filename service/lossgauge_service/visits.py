@@ -97,7 +97,7 @@ class Visit:
 
 @asynccontextmanager
 async def visiting(request: Request) -> AsyncIterator[Visit]:
-    """A visit, until its answer is made, which releases what it holds. Raises what forbids it: not ready, draining, overloaded."""
+    """A visit, until its answer is made; what it holds goes when that is taken. Raises what forbids it: not ready, draining, overloaded."""
     service = service_of(request)
     service.readiness.require()
     deadline = time.monotonic() + _seconds(request, service.timeout_s)
