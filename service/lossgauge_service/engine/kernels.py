@@ -30,15 +30,19 @@ BLOCK = 2**25
 
 GRID_SHAPE = KernelShape(gammas=6, cuts=1, quadratic=True)
 """The grid that a sweep has by default, in one launch."""
+PLAIN_SHAPE = KernelShape(moments=True, entropy=True, cuts=10, squares=True, quadratic=True)
+"""All that needs no logarithm or power of its own."""
 COUNT_SHAPES = (KernelShape(cuts=1), KernelShape(cuts=10))
 SOFT_SHAPES = (
     KernelShape(moments=True, entropy=True, cuts=1, quadratic=True),
     KernelShape(moments=True, entropy=True, cuts=10, quadratic=True),
+    PLAIN_SHAPE,
     KernelShape(moments=True, entropy=True, gammas=1, cuts=1),
     GRID_SHAPE,
     KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=1, squares=True, quadratic=True),
 )
 WHOLE_SHAPES = (
+    PLAIN_SHAPE,
     KernelShape(moments=True, entropy=True, gammas=1, clips=2, cuts=10, squares=True, quadratic=True),
     GRID_SHAPE,
 )
