@@ -69,6 +69,8 @@ ONE_LOOP: dict[str, str | int | bool | Callable[..., object]] = {
     "realize_reads_threshold": 10_000,
     "realize_opcount_threshold": 10_000,
     "realize_acc_reads_threshold": 10_000,
+    "max_fusion_size": 10_000,
+    "cpp.max_horizontal_fusion_size": 10_000,
     "cpp.enable_floating_point_contract_flag": "fast",
 }
 """Keep what several sums share in registers: by default the compiler writes it to memory and reads it again. Products fuse with sums."""
