@@ -4,9 +4,9 @@ A row's numbers are those that `/v1/score` gives for its parameters. Thresholds 
 of a table in the place of samples; the cells of a grid by the focal loss's own parts, as arrays of alphas (`focal_cells`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any
 
@@ -39,7 +39,9 @@ from lossgauge.sweeps import (
     Cell,
     Sweep,
     SweepRequest,
+    SweptAverage,
     ThresholdRow,
+    ThresholdSide,
 )
 from lossgauge.wire import Question, Score
 
@@ -86,7 +88,11 @@ class Sweeping:
     @cached_property
     def _losses(self) -> list[FocalLoss]:
         grid = self.swept.focal
-        return [] if grid is None else [grid.loss(grid.alpha[0], gamma) for gamma in grid.gamma]
+        if grid is None:
+            return []
+        # gammas have been checked, and nothing else differs
+        first = grid.loss(grid.alpha[0], grid.gamma[0])
+        return [first.model_copy(update={"gamma": gamma}) for gamma in grid.gamma]
 
     def check_losses(self) -> None:
         """Raises `MetricDoesNotFit`, pointing into the grid, where its loss is not for the request; all cells' are alike."""
@@ -122,26 +128,38 @@ class Sweeping:
         assert grid is not None
         with overflowing():
             scores = focal_cells(self._losses, grid.alpha, sums, case)
+        numbers = [_loss_numbers(score, beside["undefined"]) for score in scores]
+        first = Cell(alpha=None, gamma=0.0, **{**beside, **numbers[0]})
         places = product(grid.alpha, grid.gamma)
-        return [_cell(*place, score, beside) for place, score in zip(places, scores, strict=True)]
+        # all cells are alike but for these; to check each number of each once more takes as long as the pass
+        return [
+            first.model_copy(update={"alpha": alpha, "gamma": gamma, **each})
+            for (alpha, gamma), each in zip(places, numbers, strict=True)
+        ]
 
 
 def sweeping(request: SweepRequest) -> Sweeping:
     """The sweep that a request asks for."""
     swept = request.swept
-    side, how = swept.threshold_side, swept.average
-    columns: list[MetricSpec] = [
-        Confusion(threshold_side=side),
-        *(kind(threshold_side=side, average=how) for kind in OF_MASKS),
-        FBeta(beta=swept.beta, threshold_side=side, average=how),
-        BalancedAccuracy(threshold_side=side),
-        # a soft target has no positives to rank
-        *([RocAuc(average=how)] if swept.auc and request.target_kind == "labels" else []),
-    ]
-    question = Question(**request.said(), metrics=columns)
+    # a soft target has no positives to rank
+    ranked = swept.auc and request.target_kind == "labels"
+    columns = _columns(swept.threshold_side, swept.average, swept.beta, ranked)
+    question = Question(**request.said(), metrics=list(columns))
     found = Sweeping(swept, question, plan_for(question))
     found.check_losses()
     return found
+
+
+@lru_cache(maxsize=64)
+def _columns(side: ThresholdSide, how: SweptAverage, beta: float, ranked: bool) -> tuple[MetricSpec, ...]:
+    """The metrics of the columns."""
+    return (
+        Confusion(threshold_side=side),
+        *(kind(threshold_side=side, average=how) for kind in OF_MASKS),
+        FBeta(beta=beta, threshold_side=side, average=how),
+        BalancedAccuracy(threshold_side=side),
+        *([RocAuc(average=how)] if ranked else []),
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------------- rows
@@ -195,12 +213,13 @@ def _total(counts: Any) -> float | None:
     return None if None in each else sum(each)
 
 
-def _cell(alpha: float | None, gamma: float, score: Score, beside: Numbers) -> Cell:
+def _loss_numbers(score: Score, reasons: Mapping[str, str]) -> Numbers:
+    """The columns of a loss, and why some of them, or of the others, are null."""
     extras = score.model_extra or {}
     numbers: Numbers = {name: score.value if name == "value" else extras.get(name) for name in LOSS_COLUMNS}
     why = {"value": score.undefined, **(score.undefined_extras or {})}
-    reasons = {name: why[name] for name, number in numbers.items() if number is None}
-    return Cell(alpha=alpha, gamma=gamma, **numbers, **{**beside, "undefined": reasons | beside["undefined"]})
+    own = {name: why[name] for name, number in numbers.items() if number is None}
+    return {**numbers, "undefined": {**own, **reasons}}
 
 
 # ----------------------------------------------------------------------------------------------------------------- best

@@ -34,6 +34,7 @@ from lossgauge.client import DEFAULT_TIMEOUT, DEFAULT_URL, Timeout
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
 from lossgauge.mapped import MapSet
 from lossgauge.metrics.spec import PredictionKind
+from lossgauge.packets import AsyncPackets
 from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
@@ -357,6 +358,7 @@ class AsyncClient:
 
     async def _attempt(self, call: Call) -> Outcome:
         try:
-            return await self._http.request(call.method, call.path, content=call.content, headers=call.headers)
+            content = None if call.content is None else AsyncPackets(call.content)
+            return await self._http.request(call.method, call.path, content=content, headers=call.headers)
         except httpx.RequestError as error:
             return error

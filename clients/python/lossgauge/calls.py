@@ -81,7 +81,8 @@ def get(path: str) -> Call:
 
 def post(path: str, body: Body, **more: str) -> Call:
     """A call that posts a body; more are headers."""
-    headers = {"Content-Type": body.media_type, "Idempotency-Key": secrets.token_hex(16), **more}
+    length = {"Content-Length": str(len(body.content))}
+    headers = {"Content-Type": body.media_type, **length, "Idempotency-Key": secrets.token_hex(16), **more}
     return Call("POST", path, body.content, headers)
 
 

@@ -41,6 +41,7 @@ from lossgauge.calls import (
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
 from lossgauge.mapped import MapSet
 from lossgauge.metrics.spec import PredictionKind
+from lossgauge.packets import Packets
 from lossgauge.presets import Preset, PresetName
 from lossgauge.results import BatchResult, MetricList, ScoreResult
 from lossgauge.retry import Outcome, RetryPolicy
@@ -390,6 +391,7 @@ class Client:
 
     def _attempt(self, call: Call) -> Outcome:
         try:
-            return self._http.request(call.method, call.path, content=call.content, headers=call.headers)
+            content = None if call.content is None else Packets(call.content)
+            return self._http.request(call.method, call.path, content=content, headers=call.headers)
         except httpx.RequestError as error:
             return error

@@ -49,6 +49,7 @@ MaskMetric = Literal[
 ]
 CellNumber = Literal["value", "positive", "negative", "positive_share"]
 SweptAverage = Literal["macro", "micro", "weighted"]
+ThresholdSide = Literal["greater", "greater_equal"]
 
 # -------------------------------------------------------------------------------------------------------------- requests
 
@@ -128,9 +129,7 @@ class Sweep(Message):
         description=f"Thresholds of the probability, each once; by default {', '.join(map(str, TEN_THRESHOLDS))}.",
     )
     focal: FocalGrid | None = Field(default=None, description="A table of the focal loss over alpha and gamma.")
-    threshold_side: Literal["greater", "greater_equal"] = Field(
-        default="greater", description="p > threshold, or p >= threshold."
-    )
+    threshold_side: ThresholdSide = Field(default="greater", description="p > threshold, or p >= threshold.")
     average: SweptAverage = Field(
         default="micro",
         description="Over classes or labels, of the metrics of masks and of the AUC; as in `dice`. Balanced accuracy has its own.",

@@ -1,8 +1,9 @@
 """Numbers that may be undefined, a row per sample, and their averages."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -51,7 +52,8 @@ def _put(readings: Readings, where: Mask, number: float, reason: str | Reasons |
 
 def finite(numbers: Values) -> Readings:
     """The numbers; what is not finite is undefined, as `infinite`."""
-    return Readings(numbers, no_reasons(numbers.shape)).unless(~np.isfinite(numbers), "infinite")
+    found, known = Readings(numbers, no_reasons(numbers.shape)), np.isfinite(numbers)
+    return found if known.all() else found.unless(~known, "infinite")
 
 
 def no_reasons(shape: tuple[int, ...]) -> Reasons:
@@ -155,8 +157,10 @@ def _common(reasons: Reasons) -> Reasons:
 
 def nothing_to_score(totals: TotalSums) -> Reasons:
     """Why a sample has no score: every pixel is ignored, or weighs nothing, or all weigh more than a float64 holds. None where it has."""
-    reasons = no_reasons((len(totals.valid),))
-    weight = totals.weight.sum(-1)
+    reasons, weight = no_reasons((len(totals.valid),)), totals.weight.sum(-1)
+    # where something weighs there is a pixel that counts
+    if ((weight > 0) & (weight < np.inf)).all():
+        return reasons
     reasons[weight == 0] = "no_weight"
     reasons[np.isinf(weight)] = "infinite"
     reasons[totals.valid.sum(-1) == 0] = "no_valid_pixels"
@@ -173,9 +177,12 @@ def scored(classes: Readings, totals: TotalSums) -> Readings:
 
 def plain(numbers: Values) -> list[Any]:
     """Lists of floats, with None for what is not finite."""
-    known = numbers.astype(object)
-    known[~np.isfinite(numbers)] = None
-    lists: list[Any] = known.tolist()
+    known = np.isfinite(numbers)
+    told: NDArray[Any] = numbers
+    if not known.all():
+        told = numbers.astype(object)
+        told[~known] = None
+    lists: list[Any] = told.tolist()
     return lists
 
 
@@ -228,17 +235,19 @@ def _scores(
         plain(values.numbers),
         values.reasons.tolist(),
         nothing.tolist(),
-        _by_sample(members, len(nothing)),
-        _by_sample({name: extra.members for name, extra in extras.items()}, len(nothing)),
-        _by_sample({name: extra.reasons for name, extra in extras.items()}, len(nothing)),
-        strict=True,
+        _by_sample(members),
+        _by_sample({name: extra.members for name, extra in extras.items()}),
+        _by_sample({name: extra.reasons for name, extra in extras.items()}),
+        strict=False,  # where there are no columns there is no end of rows
     )
     return [_score(*row) for row in rows]
 
 
-def _by_sample(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
-    """The columns as a row a sample."""
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [{}] * count
+def _by_sample(columns: Mapping[str, Sequence[Any]]) -> Iterable[dict[str, Any]]:
+    """The columns as a row a sample; without columns, as many empty rows as are taken."""
+    if not columns:
+        return repeat({})
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _score(

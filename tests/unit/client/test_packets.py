@@ -1,0 +1,77 @@
+"""How a body leaves the client."""
+
+import asyncio
+
+import httpx
+import numpy as np
+import pytest
+from lossgauge import AsyncClient, Client
+from lossgauge.packets import PACKET, AsyncPackets, Packets
+
+CONTENT = np.random.default_rng(0).bytes(3 * PACKET + 1)
+SIDE = 512
+PAIR = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.uint8)
+
+
+class Listening(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Takes requests as they come; refuses the first with a 503, and all others with a 422."""
+
+    def __init__(self) -> None:
+        self.heads: list[httpx.Headers] = []
+        self.bodies: list[list[bytes]] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Hear a whole body."""
+        assert isinstance(request.stream, httpx.SyncByteStream)
+        return self._heard(request, list(request.stream))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The same."""
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        return self._heard(request, [packet async for packet in request.stream])
+
+    def _heard(self, request: httpx.Request, packets: list[bytes]) -> httpx.Response:
+        self.heads.append(request.headers)
+        self.bodies.append(packets)
+        again = {"Retry-After": "0"} if len(self.bodies) == 1 else {}
+        return httpx.Response(503 if again else 422, headers=again)
+
+
+async def _heard(content: bytes) -> list[bytes]:
+    return [packet async for packet in AsyncPackets(content)]
+
+
+def test_packets_are_the_body() -> None:
+    """Packets of one size but for the last; one after the other they are the body, as often as it is sent."""
+    packets = Packets(CONTENT)
+    assert b"".join(packets) == b"".join(packets) == CONTENT
+    assert [len(packet) for packet in packets] == [PACKET] * 3 + [1]
+    assert asyncio.run(_heard(CONTENT)) == list(packets)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_body_leaves_in_packets(asynchronous: bool) -> None:
+    """A call's body is announced whole, leaves in packets, and is the same when it is sent again."""
+    listening = Listening()
+    _score(listening, asynchronous)
+    first, second = listening.bodies
+    assert first == second
+    assert max(map(len, first)) <= PACKET < sum(map(len, first))
+    for head in listening.heads:
+        assert head["Content-Length"] == str(sum(map(len, first)))
+        assert "Transfer-Encoding" not in head
+
+
+def _score(listening: Listening, asynchronous: bool) -> None:
+    asked = {"metrics": "dice", "task": "binary", "prediction_kind": "logits"}
+
+    async def with_async() -> None:
+        async with AsyncClient(transport=listening) as client:
+            await client.score(*PAIR, **asked)
+
+    with pytest.raises(Exception, match="422"):
+        if asynchronous:
+            asyncio.run(with_async())
+        else:
+            with Client(transport=listening) as client:
+                client.score(*PAIR, **asked)
