@@ -66,14 +66,3 @@ class Held(Engine):
         self.launches.append(batch.count)
         self.let.wait(30)
         return super().launch(batch)
-
-
-@dataclass(frozen=True)
-class Sluggish(Engine):
-    """A consumer that takes so long for each launch."""
-
-    seconds: float = 0.0
-
-    def launch(self, batch: Staged) -> Outcomes:
-        time.sleep(self.seconds)
-        return super().launch(batch)
