@@ -33,7 +33,7 @@ ITEM: Document = {
     "target": {"encoding": "list", "data": [[1, 0], [1, 1]]},
 }
 """Its dice is 0.8."""
-WITHIN_S = 30
+WITHIN_S = 60
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -88,11 +88,11 @@ def listening(engine: Engine, **settings: Any) -> Iterator[Listening]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
-    until(lambda: server.started)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    found = Listening(host, port, app)
-    until(lambda: httpx.get(f"{found.url}/health/ready").status_code == 200)
     try:
+        until(lambda: server.started)
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+        found = Listening(host, port, app)
+        until(lambda: httpx.get(f"{found.url}/health/ready", timeout=WITHIN_S).status_code == 200)
         yield found
     finally:
         server.should_exit = True

@@ -5,25 +5,23 @@ import json
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from lossgauge_service.app import create_app
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.staging import Staged
-from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.server import Server, server_of
 from lossgauge_service.settings import Settings
 
+from tests.contract.http.streaming import WITHIN_S, listening, until
+
 Document = dict[str, Any]
-WITHIN_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -52,25 +50,9 @@ class Running:
 def held(engine: Engine) -> Iterator[Running]:
     """A service with room for two pairs, whose engine is held."""
     held = Held(engine.device, engine.kernels, engine.info)
-    app = create_app(Settings(pending_pairs=2), held)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    until(lambda: httpx.get(f"http://{host}:{port}/health/ready").status_code == 200)
-    yield Running(f"http://{host}:{port}", app, held)
-    held.let.set()
-    server.should_exit = True
-    thread.join()
-
-
-def until(condition: Callable[[], Any]) -> None:
-    """Wait for something that another thread does."""
-    ends = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.005)
+    with listening(held, pending_pairs=2) as service:
+        yield Running(service.url, service.app, held)
+        held.let.set()
 
 
 def sent(url: str, document: Document, path: str = "/v1/score", *headers: str) -> socket.socket:
@@ -101,7 +83,7 @@ def test_who_hangs_up_before_its_turn_costs_no_launch(held: Running, score_reque
     until(lambda: held.app.state.service.admission.requests == 1)
     held.engine.let.set()
     assert b"200 OK" in first.recv(2**16)
-    assert httpx.post(f"{held.url}/v1/score", json=score_request).status_code == 200
+    assert httpx.post(f"{held.url}/v1/score", json=score_request, timeout=WITHIN_S).status_code == 200
     assert held.engine.launches == [1, 1]
     first.close()
 
@@ -112,10 +94,10 @@ def test_an_overload_is_told(held: Running, score_request: Document) -> None:
     admission = held.app.state.service.admission
     until(lambda: admission.requests == 2)
     admission._pace.pair_s = 3.0
-    answer = httpx.post(f"{held.url}/v1/score", json=score_request)
+    answer = httpx.post(f"{held.url}/v1/score", json=score_request, timeout=WITHIN_S)
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, "overloaded", "3")
     assert "2 places" in answer.json()["detail"]
-    assert httpx.get(f"{held.url}/health/ready").status_code == 200
+    assert httpx.get(f"{held.url}/health/ready", timeout=WITHIN_S).status_code == 200
     for connection in waiting:
         connection.close()
 
@@ -140,12 +122,14 @@ def stopping(engine: Engine) -> Iterator[tuple[Server, Held]]:
     server = server_of(create_app(settings, held), settings)
     thread = threading.Thread(target=server.run)
     thread.start()
-    until(lambda: server.started)
-    until(lambda: httpx.get(f"{url_of(server)}/health/ready").status_code == 200)
-    yield server, held
-    held.let.set()
-    server.should_exit = True
-    thread.join()
+    try:
+        until(lambda: server.started)
+        until(lambda: httpx.get(f"{url_of(server)}/health/ready", timeout=WITHIN_S).status_code == 200)
+        yield server, held
+    finally:
+        held.let.set()
+        server.should_exit = True
+        thread.join()
 
 
 def url_of(server: Server) -> str:
@@ -162,7 +146,10 @@ def test_a_service_that_is_being_stopped(stopping: tuple[Server, Held], score_re
         until(lambda: held.launches == [1])
         assert "connection" not in kept.get("/health/live").headers
         server.handle_exit(signal.SIGTERM, None)
-        told = [kept.post("/v1/score", json=score_request), *(httpx.get(f"{url}/health/ready") for _ in range(3))]
+        told = [
+            kept.post("/v1/score", json=score_request),
+            *(httpx.get(f"{url}/health/ready", timeout=WITHIN_S) for _ in range(3)),
+        ]
         assert [(answer.status_code, answer.headers["connection"]) for answer in told] == [(503, "close")] * 4
         assert told[0].json()["code"] == "draining"
         held.let.set()

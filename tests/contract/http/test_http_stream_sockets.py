@@ -17,6 +17,7 @@ from lossgauge_service.outcomes import Outcomes
 from tests.contract.http.streaming import (
     ITEM,
     QUESTION,
+    WITHIN_S,
     Caller,
     Document,
     Gated,
@@ -108,7 +109,7 @@ def test_a_caller_that_hangs_up_stops_the_rest(gated: Gated, path: str, ended: b
         until(lambda: service.is_idle)
         gated.let.release(100)
         # whose turn is after all that came before
-        assert httpx.post(f"{service.url}/v1/score", json={**QUESTION, **ITEM}).status_code == 200
+        assert httpx.post(f"{service.url}/v1/score", json={**QUESTION, **ITEM}, timeout=WITHIN_S).status_code == 200
         assert gated.launches == [1] * 3
         batcher.close()
 
