@@ -36,7 +36,7 @@ class Held(Engine):
 
     def launch(self, batch: Staged) -> Outcomes:
         self.launches.append(batch.count)
-        self.let.wait(30)
+        self.let.wait(60)
         if batch.count in self.poison:
             raise ZeroDivisionError
         return super().launch(batch)
@@ -62,7 +62,7 @@ def sample(seed: int, side: int = 24) -> Sample:
 
 async def until(condition: Any) -> None:
     """Wait for something that another thread does."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.001)
