@@ -41,6 +41,7 @@ ENV PATH=/opt/lossgauge/bin:$PATH \
     LOSSGAUGE_HOST=0.0.0.0 \
     LOSSGAUGE_PORT=8000 \
     LOSSGAUGE_KERNEL_CACHE=/var/cache/lossgauge/kernels \
+    NUMBA_CACHE_DIR=/var/cache/lossgauge/numba \
     TRITON_CACHE_DIR=/var/cache/lossgauge/triton
 USER lossgauge
 WORKDIR /home/lossgauge

@@ -126,7 +126,7 @@ class Observed:
 def _opened(service: Service, scope: Scope) -> Account:
     account = Account(scope)
     if not account.is_probe:
-        account.trace = service.tracing.request(Headers(scope=scope))
+        account.trace = service.tracing.request(Headers(scope=scope), account.watch.began_ns)
     return account
 
 

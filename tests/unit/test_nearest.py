@@ -1,12 +1,17 @@
 """Distances to the nearest place, beside SciPy's transform of the whole image."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from lossgauge_service.measures.nearest import nearest
+from lossgauge_service.measures import nearest as loops
+from lossgauge_service.measures.nearest import compiled, nearest
 from lossgauge_service.measures.surfaces import distances_to
+from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
@@ -66,3 +71,22 @@ def test_long_distances_are_exact(shape: tuple[int, ...]) -> None:
     corners = (tuple(0 for _ in shape), tuple(side - 1 for side in shape))
     goal, places = points(shape, corners[0]), points(shape, corners[1])
     assert distances_to(goal, places, (1.0,) * len(shape)) == np.hypot.reduce(np.array(shape) - 1.0)
+
+
+def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that is read-only costs their machine code, which is made again, and not the service."""
+
+    def without_a_folder(cache: bool = False, **options: bool) -> Callable[[Any], Any]:
+        def compiling(loop: Any) -> Any:
+            if cache:
+                raise RuntimeError("no locator available")
+            return njit(**options)(loop)
+
+        return compiling
+
+    monkeypatch.setattr(loops, "njit", without_a_folder)
+    assert compiled(_twice)(3) == 6
+
+
+def _twice(number: int) -> int:
+    return 2 * number

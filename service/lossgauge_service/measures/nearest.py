@@ -26,8 +26,11 @@ FARTHEST = 2**30
 
 
 def compiled(loop: Loop) -> Loop:
-    """The loop as machine code, compiled for what it is first called with; others run meanwhile."""
-    return cast(Loop, njit(nogil=True)(loop))
+    """The loop as machine code, compiled for what it is first called with and kept for the next process; others run meanwhile."""
+    try:
+        return cast(Loop, njit(nogil=True, cache=True)(loop))
+    except RuntimeError:  # there is no folder that it may be kept in
+        return cast(Loop, njit(nogil=True)(loop))
 
 
 def warm_up() -> None:

@@ -77,9 +77,10 @@ class Incoming:
         started = time.monotonic()
         receiving = asyncio.ensure_future(self._visit.request.receive())
         try:
-            while not receiving.done():
+            while not (await asyncio.wait((receiving,), timeout=TICK_S))[0]:
                 self._check()
-                await asyncio.wait((receiving,), timeout=TICK_S)
+                if self._activity.is_over and not self.owes():
+                    raise Stalled(f"nothing came for {self._visit.service.idle_s:g} s")
         finally:
             self._visit.watch.spend("receive", time.monotonic() - started)
             receiving.cancel()
@@ -97,5 +98,3 @@ class Incoming:
             raise Draining(stopped, retry_after=RETRY_WHEN_DRAINING_S)
         if self._arriving.pending and time.monotonic() - self._since > self._visit.seconds:
             raise Stalled(f"one item, or the question, was still coming after {self._visit.seconds:g} s")
-        if self._activity.is_over and not self.owes():
-            raise Stalled(f"nothing came for {self._visit.service.idle_s:g} s")

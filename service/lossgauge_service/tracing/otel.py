@@ -43,7 +43,8 @@ class SpanOfRequest(Trace):
         if request.status >= FAULT:
             self._span.set_status(Status(StatusCode.ERROR, request.outcome))
         _add_steps(self._tracer, set_span_in_context(self._span), request)
-        self._span.end()
+        # by the clock of the steps, which are within it however the clock of the day is set meanwhile
+        self._span.end(request.began_ns + round(request.total_s * 1e9))
 
 
 class OpenTelemetry(Tracing):
@@ -56,9 +57,10 @@ class OpenTelemetry(Tracing):
         self._tracer = self._provider.get_tracer("lossgauge", __version__)
         self._propagator = TraceContextTextMapPropagator()
 
-    def request(self, headers: Mapping[str, str]) -> Trace:
+    def request(self, headers: Mapping[str, str], began_ns: int) -> Trace:
         caller = self._propagator.extract(headers, get_current())
-        return SpanOfRequest(self._tracer, self._tracer.start_span("request", caller, SpanKind.SERVER))
+        span = self._tracer.start_span("request", caller, SpanKind.SERVER, start_time=began_ns)
+        return SpanOfRequest(self._tracer, span)
 
     def ran(self, batch: Ran, traces: Sequence[Trace]) -> None:
         links = [trace.link for trace in traces if isinstance(trace, SpanOfRequest) and trace.link is not None]

@@ -1,21 +1,18 @@
 """One service in memory, one with small caps, and one behind a real socket."""
 
 import asyncio
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from lossgauge_service.app import create_app
 from lossgauge_service.engine import Engine
-from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.settings import Settings
 
 from tests.contract.http.declared import check_declared
+from tests.contract.http.streaming import listening
 
 Document = dict[str, Any]
 Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -87,23 +84,8 @@ async def small(serving: Serving, anyio_backend: str) -> AsyncIterator[httpx.Asy
 @pytest.fixture(scope="session")
 def address(engine: Engine) -> Iterator[tuple[str, int]]:
     """Host and port of a service behind a real socket."""
-    app = create_app(Settings.model_validate(SMALL_CAPS), engine)
-    config = uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    _wait_until_ready(f"http://{host}:{port}")
-    yield host, port
-    server.should_exit = True
-    thread.join()
-
-
-def _wait_until_ready(url: str) -> None:
-    while httpx.get(f"{url}/health/ready").status_code != 200:
-        time.sleep(0.01)
+    with listening(engine, **SMALL_CAPS) as service:
+        yield service.host, service.port
 
 
 @pytest.fixture(scope="session")

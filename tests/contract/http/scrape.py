@@ -15,6 +15,7 @@ from lossgauge_service.service import Service
 from prometheus_client.parser import text_string_to_metric_families
 
 Labels = str
+WITHIN_S = 60
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def service_behind(client: httpx.AsyncClient) -> Service:
 
 async def until(condition: Callable[[], Any]) -> None:
     """Wait for something that another thread does."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WITHIN_S
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.001)
@@ -64,16 +65,5 @@ class Held(Engine):
 
     def launch(self, batch: Staged) -> Outcomes:
         self.launches.append(batch.count)
-        self.let.wait(30)
-        return super().launch(batch)
-
-
-@dataclass(frozen=True)
-class Sluggish(Engine):
-    """A consumer that takes so long for each launch."""
-
-    seconds: float = 0.0
-
-    def launch(self, batch: Staged) -> Outcomes:
-        time.sleep(self.seconds)
+        self.let.wait(WITHIN_S)
         return super().launch(batch)

@@ -53,7 +53,7 @@ def read(caller: socket.socket) -> bytes:
 def test_what_is_not_read_is_counted(engine: Engine) -> None:
     """An answer holds its bytes, and no pairs, until its caller has it; it comes whole, however late it is read."""
     with listening(engine) as service:
-        expected = httpx.post(f"{service.url}/v1/maps", json=LARGE).json()["maps"]
+        expected = httpx.post(f"{service.url}/v1/maps", json=LARGE, timeout=WITHIN_S).json()["maps"]
         with unread(service, LARGE) as one, unread(service, LARGE) as two:
             until(lambda: holds_answers(service, 2))
             for caller in (one, two):
@@ -78,7 +78,7 @@ def test_who_does_not_read_leaves_no_room_to_others(engine: Engine) -> None:
             refused = httpx.post(f"{service.url}/v1/score", json={**QUESTION, **ITEM}, timeout=WITHIN_S)
             assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
         until(lambda: service.is_idle)
-        assert httpx.post(f"{service.url}/v1/score", json={**QUESTION, **ITEM}).status_code == 200
+        assert httpx.post(f"{service.url}/v1/score", json={**QUESTION, **ITEM}, timeout=WITHIN_S).status_code == 200
 
 
 def test_a_caller_that_never_reads_is_closed(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:

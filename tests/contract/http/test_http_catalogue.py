@@ -79,12 +79,19 @@ async def test_every_status_is_named(client: httpx.AsyncClient) -> None:
     assert all("X-Request-Id" in answer["headers"] for _, answer in answers)
 
 
+@pytest.fixture(scope="module")
+def paths() -> Document:
+    """Those of the OpenAPI document, which takes its time to make."""
+    found: Document = create_app(Settings()).openapi()["paths"]
+    return found
+
+
 @pytest.mark.parametrize("kind", [kind for kind in every_kind() if kind not in PARENTS])
-def test_every_error_is_told_where_it_is_answered(kind: Kind) -> None:
+def test_every_error_is_told_where_it_is_answered(paths: Document, kind: Kind) -> None:
     """An error stands under its status, with its code, at every route that scores, unless it is said to be of some: then at these."""
     told = {
         path
-        for path, methods in create_app(Settings()).openapi()["paths"].items()
+        for path, methods in paths.items()
         for operation in methods.values()
         if f"`{kind.code}`:" in operation["responses"].get(str(int(status_of(kind))), {}).get("description", "")
     }

@@ -1,28 +1,27 @@
 """Requests that wait: refused, too late, or left by their callers."""
 
+import http.client
 import json
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from lossgauge_service.app import create_app
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.staging import Staged
-from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.server import Server, server_of
 from lossgauge_service.settings import Settings
 
+from tests.contract.http.streaming import WITHIN_S, listening, until
+
 Document = dict[str, Any]
-WITHIN_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -51,36 +50,27 @@ class Running:
 def held(engine: Engine) -> Iterator[Running]:
     """A service with room for two pairs, whose engine is held."""
     held = Held(engine.device, engine.kernels, engine.info)
-    app = create_app(Settings(pending_pairs=2), held)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    until(lambda: httpx.get(f"http://{host}:{port}/health/ready").status_code == 200)
-    yield Running(f"http://{host}:{port}", app, held)
-    held.let.set()
-    server.should_exit = True
-    thread.join()
+    with listening(held, pending_pairs=2) as service:
+        yield Running(service.url, service.app, held)
+        held.let.set()
 
 
-def until(condition: Callable[[], Any]) -> None:
-    """Wait for something that another thread does."""
-    ends = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.005)
-
-
-def sent(url: str, document: Document) -> socket.socket:
-    """A request whose answer is not waited for."""
+def sent(url: str, document: Document, path: str = "/v1/score", *headers: str) -> socket.socket:
+    """A request whose answer is not waited for: all of it at once, so that none of it can be late."""
     body = json.dumps(document).encode()
-    head = (
-        f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
+    lines = ["Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
+    head = "\r\n".join([f"POST {path} HTTP/1.1", *lines, "", ""])
     connection = socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 80), timeout=WITHIN_S)
     connection.sendall(head.encode() + body)
     return connection
+
+
+def answered(connection: socket.socket) -> tuple[http.client.HTTPResponse, Document]:
+    """The answer to a request that was sent, and its document."""
+    with connection:
+        response = http.client.HTTPResponse(connection, method="POST")
+        response.begin()
+        return response, json.loads(response.read())
 
 
 def test_who_hangs_up_before_its_turn_costs_no_launch(held: Running, score_request: Document) -> None:
@@ -93,7 +83,7 @@ def test_who_hangs_up_before_its_turn_costs_no_launch(held: Running, score_reque
     until(lambda: held.app.state.service.admission.requests == 1)
     held.engine.let.set()
     assert b"200 OK" in first.recv(2**16)
-    assert httpx.post(f"{held.url}/v1/score", json=score_request).status_code == 200
+    assert httpx.post(f"{held.url}/v1/score", json=score_request, timeout=WITHIN_S).status_code == 200
     assert held.engine.launches == [1, 1]
     first.close()
 
@@ -104,24 +94,24 @@ def test_an_overload_is_told(held: Running, score_request: Document) -> None:
     admission = held.app.state.service.admission
     until(lambda: admission.requests == 2)
     admission._pace.pair_s = 3.0
-    answer = httpx.post(f"{held.url}/v1/score", json=score_request)
+    answer = httpx.post(f"{held.url}/v1/score", json=score_request, timeout=WITHIN_S)
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, "overloaded", "3")
     assert "2 places" in answer.json()["detail"]
-    assert httpx.get(f"{held.url}/health/ready").status_code == 200
+    assert httpx.get(f"{held.url}/health/ready", timeout=WITHIN_S).status_code == 200
     for connection in waiting:
         connection.close()
 
 
 def test_a_deadline_of_the_callers(held: Running, score_request: Document, pair: Document, question: Document) -> None:
     """What is not done in time is 504; of a batch, each item that is late is a problem in its place."""
-    soon = {"X-Request-Timeout-Ms": "100"}
-    single = httpx.post(f"{held.url}/v1/score", json=score_request, headers=soon, timeout=WITHIN_S)
-    assert (single.status_code, single.json()["code"]) == (504, "deadline_exceeded")
+    soon = "X-Request-Timeout-Ms: 100"
+    single, problem = answered(sent(held.url, score_request, "/v1/score", soon))
+    assert (single.status, problem["code"]) == (504, "deadline_exceeded")
     steps = [entry.split(";")[0] for entry in single.headers["server-timing"].split(", ")]
     assert steps == ["receive", "decode", "queue", "compute", "encode", "total"]
-    batch = httpx.post(f"{held.url}/v1/score/batch", json={**question, "items": [pair]}, headers=soon, timeout=WITHIN_S)
-    assert batch.status_code == 200
-    assert batch.json()["items"][0]["problem"]["code"] == "deadline_exceeded"
+    batch, found = answered(sent(held.url, {**question, "items": [pair]}, "/v1/score/batch", soon))
+    assert batch.status == 200
+    assert found["items"][0]["problem"]["code"] == "deadline_exceeded"
 
 
 @pytest.fixture
@@ -132,12 +122,14 @@ def stopping(engine: Engine) -> Iterator[tuple[Server, Held]]:
     server = server_of(create_app(settings, held), settings)
     thread = threading.Thread(target=server.run)
     thread.start()
-    until(lambda: server.started)
-    until(lambda: httpx.get(f"{url_of(server)}/health/ready").status_code == 200)
-    yield server, held
-    held.let.set()
-    server.should_exit = True
-    thread.join()
+    try:
+        until(lambda: server.started)
+        until(lambda: httpx.get(f"{url_of(server)}/health/ready", timeout=WITHIN_S).status_code == 200)
+        yield server, held
+    finally:
+        held.let.set()
+        server.should_exit = True
+        thread.join()
 
 
 def url_of(server: Server) -> str:
@@ -154,7 +146,10 @@ def test_a_service_that_is_being_stopped(stopping: tuple[Server, Held], score_re
         until(lambda: held.launches == [1])
         assert "connection" not in kept.get("/health/live").headers
         server.handle_exit(signal.SIGTERM, None)
-        told = [kept.post("/v1/score", json=score_request), *(httpx.get(f"{url}/health/ready") for _ in range(3))]
+        told = [
+            kept.post("/v1/score", json=score_request),
+            *(httpx.get(f"{url}/health/ready", timeout=WITHIN_S) for _ in range(3)),
+        ]
         assert [(answer.status_code, answer.headers["connection"]) for answer in told] == [(503, "close")] * 4
         assert told[0].json()["code"] == "draining"
         held.let.set()

@@ -167,15 +167,17 @@ async def test_routes_and_outcomes(
 
 async def test_a_caller_that_leaves_has_a_line(log: Log, client: httpx.AsyncClient, score_request: Document) -> None:
     """A request that ends without an answer is told of too."""
+    asked_for_more = asyncio.Event()
 
     async def body() -> Any:
         yield b"{"
+        asked_for_more.set()
         await asyncio.sleep(30)
 
     task = asyncio.create_task(
         client.post("/v1/score", content=body(), headers={"Content-Type": "application/json", "X-Request-Id": "left"})
     )
-    await asyncio.sleep(0.05)
+    await asked_for_more.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     [line] = log.requests

@@ -4,8 +4,6 @@ import asyncio
 import json
 import re
 import socket
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from hashlib import sha256
@@ -14,13 +12,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 from lossgauge import Client
 from lossgauge.errors import AuthenticationError, PermissionDeniedError
 from lossgauge_service.app import ROUTES, create_app
 from lossgauge_service.engine import Engine
 from lossgauge_service.guard import Guard
-from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.keyring import Keyring
 from lossgauge_service.keys import Key, minted
 from lossgauge_service.problems import Problems
@@ -29,6 +25,7 @@ from lossgauge_service.statuses import STATUS
 from starlette.routing import Route
 from starlette.types import Message, Receive
 
+from tests.contract.http.streaming import WITHIN_S, listening
 from tests.contract.http.test_http_problems import is_problem
 from tests.contract.http.test_http_sockets import HEAD, exchange, send_without_end
 
@@ -70,19 +67,8 @@ async def guarded(serving: Any, anyio_backend: str) -> AsyncIterator[httpx.Async
 @pytest.fixture(scope="session")
 def guarded_address(engine: Engine) -> Iterator[Address]:
     """Host and port of a service that asks for keys, behind a real socket."""
-    app = create_app(Settings.model_validate({"api_keys": KEYS}), engine)
-    config = uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    while httpx.get(f"http://{host}:{port}/health/ready").status_code != 200:
-        time.sleep(0.01)
-    yield host, port
-    server.should_exit = True
-    thread.join()
+    with listening(engine, api_keys=KEYS) as service:
+        yield service.host, service.port
 
 
 # --------------------------------------------------------------------------------------------------------- who may what
@@ -306,7 +292,9 @@ async def test_headers_without_end_of_a_stranger(guarded_address: Address) -> No
     """A key that goes on and on is refused before it ends."""
     with pytest.raises(ConnectionError):
         send_without_end(guarded_address, b"GET /v1/limits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ", b"x" * 2**20)
-    assert httpx.get(f"http://{guarded_address[0]}:{guarded_address[1]}/health/live").status_code == 200
+    assert (
+        httpx.get(f"http://{guarded_address[0]}:{guarded_address[1]}/health/live", timeout=WITHIN_S).status_code == 200
+    )
 
 
 # ------------------------------------------------------------------------------------------------ bodies of strangers
@@ -411,7 +399,7 @@ async def test_a_refusal_without_a_body_keeps_the_connection(guarded_address: Ad
 
 async def test_strangers_take_no_room(guarded_address: Address) -> None:
     """Callers without a key who hold their connections open leave room for those who have one."""
-    strangers = [socket.create_connection(guarded_address, timeout=10) for _ in range(64)]
+    strangers = [socket.create_connection(guarded_address, timeout=WITHIN_S) for _ in range(64)]
     for stranger in strangers:
         with suppress(OSError):
             stranger.sendall(HEAD + b"Content-Length: 99999999\r\n\r\n" + b" " * 2**16)

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.contract.http.streaming import WITHIN_S
+
 Address = tuple[str, int]
 Document = dict[str, Any]
 HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -16,7 +18,7 @@ HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\
 
 def exchange(address: Address, *pieces: bytes, hang_up: bool = True) -> bytes:
     """What the service sends back until it closes; we hang up half way, or let it close."""
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=WITHIN_S) as connection:
         for piece in pieces:
             connection.sendall(piece)
         if hang_up:
@@ -26,7 +28,7 @@ def exchange(address: Address, *pieces: bytes, hang_up: bool = True) -> bytes:
 
 def send_without_end(address: Address, start: bytes, piece: bytes) -> None:
     """Send until the service hangs up, 64 MiB at most."""
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=WITHIN_S) as connection:
         connection.sendall(start)
         for _ in range(2**26 // len(piece)):
             connection.sendall(piece)
@@ -34,7 +36,7 @@ def send_without_end(address: Address, start: bytes, piece: bytes) -> None:
 
 def is_alive(address: Address, score_request: Document) -> bool:
     """Whether the service still scores."""
-    answer = httpx.post(f"http://{address[0]}:{address[1]}/v1/score", json=score_request)
+    answer = httpx.post(f"http://{address[0]}:{address[1]}/v1/score", json=score_request, timeout=WITHIN_S)
     return bool(answer.json()["scores"]["dice"]["value"] == 0.8)
 
 
