@@ -1,8 +1,10 @@
 """The long form of every figure, as a page of docs.
 
 scripts/soak [--minutes 10] [--clients 10000] [--fuzz 20000] [--decoders 60] [--examples 100]
+             [--overload 15]
 
-`--examples 0` leaves schemathesis out.
+Minutes of mixed load; clients of each kind; mutated requests; seconds for each decoder; examples of schemathesis for each operation
+(0 leaves it out); seconds at capacity, and at four times of it.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from pathlib import Path
 import lossgauge
 
 from tests.contract.serving import running
-from tests.reliability import clients, decoders, fuzz, mixed, overload, refusals, schema, stopping
+from tests.reliability import arrivals, clients, decoders, fuzz, mixed, overload, refusals, schema, stopping
 from tests.reliability.figure import Figure
 from tests.reliability.memory import MIB
 
@@ -41,6 +43,7 @@ def _arguments() -> argparse.Namespace:
         ("fuzz", 20_000),
         ("decoders", 60),
         ("examples", 100),
+        ("overload", 15.0),
     ):
         parser.add_argument(f"--{name}", type=type(default), default=default)
     return parser.parse_args()
@@ -59,6 +62,7 @@ def _runs(given: argparse.Namespace) -> Iterator[Iterable[Figure]]:
             yield [_planted(mixed.growth(leaking, 3000))]
         yield [stopping.run(log, 32)]
         yield overload.run(log, 20)
+        yield arrivals.run(log, given.overload)
     yield decoders.run(given.decoders)
 
 
