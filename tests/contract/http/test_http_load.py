@@ -55,13 +55,15 @@ def held(engine: Engine) -> Iterator[Running]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
-    until(lambda: server.started)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    until(lambda: httpx.get(f"http://{host}:{port}/health/ready").status_code == 200)
-    yield Running(f"http://{host}:{port}", app, held)
-    held.let.set()
-    server.should_exit = True
-    thread.join()
+    try:
+        until(lambda: server.started)
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+        until(lambda: httpx.get(f"http://{host}:{port}/health/ready").status_code == 200)
+        yield Running(f"http://{host}:{port}", app, held)
+    finally:
+        held.let.set()
+        server.should_exit = True
+        thread.join()
 
 
 def until(condition: Callable[[], Any]) -> None:
