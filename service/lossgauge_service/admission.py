@@ -41,8 +41,8 @@ MOST_PROMISES = 10_000
 POLL_S = 0.05
 """How often a stream that waits for room looks whether there is some."""
 
-LATEST = 0.2
-"""The share of the latest in a mean."""
+REMEMBERED_S = 2.0
+"""About how far back the pace of the line is a mean: longer than the callers of one launch, who leave together, are apart."""
 
 
 @dataclass
@@ -76,15 +76,22 @@ class Promises:
 
 @dataclass
 class LinePace:
-    """How fast the line moves: the seconds between two pairs that make room, a mean in which the latest count most."""
+    """How fast the line moves: the seconds between two pairs that make room, a mean over the last seconds."""
 
     pair_s: float = 0.0
+    pairs: float = 1.0
     last: float | None = None
+
+    def start(self, now: float) -> None:
+        """Somebody waits from now on."""
+        self.last = now
 
     def add(self, pairs: int, now: float, busy: bool) -> None:
         """Room was made for so many pairs; only while somebody waits for it does it say how fast that goes."""
         if busy and self.last is not None and pairs > 0:
-            self.pair_s += LATEST * ((now - self.last) / pairs - self.pair_s)
+            passed = now - self.last
+            self.pairs = self.pairs * math.exp(-passed / REMEMBERED_S) + pairs
+            self.pair_s += (passed - pairs * self.pair_s) / self.pairs
         self.last = now if busy else None
 
 
@@ -212,6 +219,8 @@ class Admission:
 
     async def _in_line(self, key: str | None) -> "Admitted":
         turn: asyncio.Future[Admitted] = asyncio.get_running_loop().create_future()
+        if not self._line:
+            self._pace.start(self._now())
         self._line.append((key, turn))
         try:
             async with asyncio.timeout(LINE_S):

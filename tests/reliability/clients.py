@@ -10,8 +10,9 @@ from collections.abc import Callable
 from lossgauge import AsyncClient, Client
 
 from tests.reliability.figure import Figure
-from tests.reliability.memory import MIB, resident
+from tests.reliability.memory import resident
 
+MB = 10**6
 PREDICTION, TARGET = [[0.9, 0.2]], [[1, 0]]
 FIRST = 30
 """Clients until caches are filled, at least; a quarter as many as are counted, until the allocator has its pools."""
@@ -26,7 +27,7 @@ def _figure(url: str, number: int, kind: str) -> Figure:
     command = [sys.executable, "-m", "tests.reliability.clients", kind, url, str(number)]
     grown = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     test = f"{number} requests, a new {kind} client each"
-    return Figure(test, "client grows <= 1 MB", f"{grown:+.2f} MiB", grown <= 1)
+    return Figure(test, "client grows <= 1 MB", f"{grown:+.2f} MB", grown <= 1)
 
 
 def _sync(url: str, number: int) -> None:
@@ -50,13 +51,13 @@ KINDS: dict[str, Callable[[str, int], None]] = {"sync": _sync, "async": _async}
 
 
 def main(kind: str, url: str, number: int) -> None:
-    """Print how many MiB this process grows."""
+    """Print how many MB this process grows."""
     KINDS[kind](url, max(FIRST, number // 4))
     gc.collect()
     before = resident(os.getpid())
     KINDS[kind](url, number)
     gc.collect()
-    print((resident(os.getpid()) - before) / MIB)
+    print((resident(os.getpid()) - before) / MB)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.serving import Running, running
-from tests.reliability import clients, fuzz, mixed, overload, refusals, stopping
+from tests.reliability import arrivals, clients, fuzz, mixed, overload, refusals, stopping
 from tests.reliability.figure import Figure
 from tests.reliability.memory import MIB
 
@@ -67,8 +67,15 @@ def test_nothing_is_lost_when_the_service_stops(tmp_path: Path) -> None:
     check(stopping.run(tmp_path / "log", 8))
 
 
+def test_an_overload_is_refused_and_told_when_to_come_back(tmp_path: Path) -> None:
+    """4 x capacity, by arrivals that wait for nobody: some are refused, all of these with Retry-After; the client library finishes all."""
+    refusals, _, finished = arrivals.run(tmp_path / "log", 3)
+    check(refusals)
+    check(finished)
+
+
 def test_an_overload_delays_and_fails_nobody(tmp_path: Path) -> None:
-    """4 x overload: all calls of the client library are finished, with at most 1.3 attempts each, and each in its turn."""
+    """4 x the callers: all calls of the client library are finished, with at most 1.3 attempts each, and each in its turn."""
     calls, turns, _ = overload.run(tmp_path / "log", 6)
     check(calls)
     check(turns)

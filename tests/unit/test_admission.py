@@ -1,15 +1,16 @@
 """One budget for all requests; who is refused is told when there is room, and finds it then."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 
 import pytest
 from lossgauge_service.admission import (
     EARLY_S,
     FORGOTTEN_S,
-    LATEST,
     LONGEST_S,
     POLL_S,
+    REMEMBERED_S,
     Admission,
     Admitted,
     Held,
@@ -240,7 +241,22 @@ def test_the_pace_of_the_line() -> None:
     pace.add(1, 10.0, busy=True)
     assert pace.pair_s == 1.0
     pace.add(2, 16.0, busy=True)
-    assert pace.pair_s == 1.0 + LATEST * 2
+    seen = pace.pair_s
+    before = math.exp(-6 / REMEMBERED_S)
+    assert seen == pytest.approx((before * 1 + 6) / (before + 2))
     pace.add(1, 17.0, busy=False)
     pace.add(1, 99.0, busy=True)
-    assert pace.pair_s == 1.0 + LATEST * 2
+    assert pace.pair_s == seen
+
+
+def test_those_who_leave_together_do_not_hide_the_pace() -> None:
+    """Eight make room at once, every 0.4 s: after the second time the line is never thought to be much faster, or slower."""
+    pace = LinePace()
+    pace.start(0.0)
+    seen = [_after(pace, 0.4 * launch) for launch in range(1, 20) for _ in range(8)]
+    assert all(0.03 < pair_s < 0.08 for pair_s in seen[16:])
+
+
+def _after(pace: LinePace, now: float) -> float:
+    pace.add(1, now, busy=True)
+    return pace.pair_s

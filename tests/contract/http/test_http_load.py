@@ -51,8 +51,10 @@ def held(engine: Engine) -> Iterator[Running]:
     """A service with room for two pairs, whose engine is held."""
     held = Held(engine.device, engine.kernels, engine.info)
     with listening(held, pending_pairs=2) as service:
-        yield Running(service.url, service.app, held)
-        held.let.set()
+        try:
+            yield Running(service.url, service.app, held)
+        finally:
+            held.let.set()
 
 
 def sent(url: str, document: Document, path: str = "/v1/score", *headers: str) -> socket.socket:

@@ -1,15 +1,18 @@
 """How a body leaves the client."""
 
 import asyncio
+from functools import partial
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from lossgauge import AsyncClient, Client
+from lossgauge import AsyncClient, Client, LossgaugeError
 from lossgauge.packets import PACKET, AsyncPackets, Packets
 
 CONTENT = np.random.default_rng(0).bytes(3 * PACKET + 1)
 SIDE = 512
+ASKED: Any = {"metrics": "dice", "task": "binary", "prediction_kind": "logits"}
 PAIR = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.uint8)
 
 
@@ -63,15 +66,16 @@ def test_a_body_leaves_in_packets(asynchronous: bool) -> None:
 
 
 def _score(listening: Listening, asynchronous: bool) -> None:
-    asked = {"metrics": "dice", "task": "binary", "prediction_kind": "logits"}
+    score = partial(asyncio.run, _with_async(listening)) if asynchronous else partial(_with_sync, listening)
+    with pytest.raises(LossgaugeError, match="422"):
+        score()
 
-    async def with_async() -> None:
-        async with AsyncClient(transport=listening) as client:
-            await client.score(*PAIR, **asked)
 
-    with pytest.raises(Exception, match="422"):
-        if asynchronous:
-            asyncio.run(with_async())
-        else:
-            with Client(transport=listening) as client:
-                client.score(*PAIR, **asked)
+def _with_sync(listening: Listening) -> None:
+    with Client(transport=listening) as client:
+        client.score(*PAIR, **ASKED)
+
+
+async def _with_async(listening: Listening) -> None:
+    async with AsyncClient(transport=listening) as client:
+        await client.score(*PAIR, **ASKED)
