@@ -28,6 +28,7 @@ REJECTIONS: dict[str, type[LossgaugeError]] = {
     "invalid_dtype": InvalidDtype,
     "limit_exceeded": LimitExceeded,
 }
+ARRAYS = frozenset({"prediction", "target", "weight", "items"})
 ROLES = ("/prediction", "/target", "/weight")
 MOST_ID_CHARACTERS = 200
 Request = TypeVar("Request", bound=Subject)
@@ -200,6 +201,11 @@ def stream_request(document: dict[str, Any], limits: Limits) -> StreamRequest:
 def sweep_request(envelope: Envelope, limits: Limits) -> SweepRequest:
     """The request of a sweep."""
     return _request(SweepRequest, envelope.document, limits)
+
+
+def without_arrays(request: Request) -> Request:
+    """The request once its arrays are decoded: what is told of it in the end needs no more of their documents."""
+    return request.model_copy(update=dict.fromkeys(ARRAYS & type(request).model_fields.keys()))
 
 
 def _request(model: type[Request], document: dict[str, Any], limits: Limits) -> Request:
