@@ -173,8 +173,9 @@ class Decoder:
 
 
 def _are_a_pair(prediction: Bits, target: Bits) -> bool:
-    """Whether two masks are a pair; where they are none, it is told as of any other arrays."""
-    return prediction.shape == target.shape and len(prediction.packed) > 0
+    """Whether two masks are a pair, bit by bit; where they are none, they are as any other arrays."""
+    same = (prediction.shape, prediction.down_columns) == (target.shape, target.down_columns)
+    return same and len(prediction.packed) > 0
 
 
 def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
