@@ -85,8 +85,8 @@ class Room:
             raise LimitExceeded(found, pointer=at, limit="inflated_bytes")
 
     def take(self, sample: Sample) -> None:
-        """Count what a sample takes."""
-        self.left -= sample.nbytes
+        """Count what a sample takes; of runs what their bits may be unpacked to, which no body bounds."""
+        self.left -= 2 * sample.elements if sample.down_columns else sample.nbytes
 
 
 @dataclass(frozen=True)
