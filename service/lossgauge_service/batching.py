@@ -237,6 +237,7 @@ class Batcher:
             with self._changed:
                 self._staged = ready
                 self._changed.notify_all()
+            del jobs, ready  # while it waits for the next, this thread keeps no body of the last
 
     def _next_batch(self) -> Sequence[Any] | None:
         """What is drawn once there is room for a staged batch; None at the end."""
@@ -261,6 +262,7 @@ class Batcher:
             self._pace.add(cost, self._now() - started)
             with self._changed:
                 self._busy = 0.0
+            del ready  # as above
 
     def _take_staged(self) -> Ready | None:
         with self._changed:

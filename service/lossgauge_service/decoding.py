@@ -28,6 +28,7 @@ REJECTIONS: dict[str, type[LossgaugeError]] = {
     "invalid_dtype": InvalidDtype,
     "limit_exceeded": LimitExceeded,
 }
+ARRAYS = frozenset({"prediction", "target", "weight", "items"})
 ROLES = ("/prediction", "/target", "/weight")
 MOST_ID_CHARACTERS = 200
 Request = TypeVar("Request", bound=Subject)
@@ -84,8 +85,8 @@ class Room:
             raise LimitExceeded(found, pointer=at, limit="inflated_bytes")
 
     def take(self, sample: Sample) -> None:
-        """Count what a sample takes."""
-        self.left -= sample.nbytes
+        """Count what a sample takes; of runs what their bits may be unpacked to, which no body bounds."""
+        self.left -= 2 * sample.elements if sample.down_columns else sample.nbytes
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,9 @@ class Decoder:
 
 
 def _are_a_pair(prediction: Bits, target: Bits) -> bool:
-    """Whether two masks are a pair; where they are none, it is told as of any other arrays."""
-    return prediction.shape == target.shape and len(prediction.packed) > 0
+    """Whether two masks are a pair, bit by bit; where they are none, they are as any other arrays."""
+    same = (prediction.shape, prediction.down_columns) == (target.shape, target.down_columns)
+    return same and len(prediction.packed) > 0
 
 
 def score_request(envelope: Envelope, limits: Limits) -> ScoreRequest:
@@ -200,6 +202,11 @@ def stream_request(document: dict[str, Any], limits: Limits) -> StreamRequest:
 def sweep_request(envelope: Envelope, limits: Limits) -> SweepRequest:
     """The request of a sweep."""
     return _request(SweepRequest, envelope.document, limits)
+
+
+def without_arrays(request: Request) -> Request:
+    """The request once its arrays are decoded: what is told of it in the end needs no more of their documents."""
+    return request.model_copy(update=dict.fromkeys(ARRAYS & type(request).model_fields.keys()))
 
 
 def _request(model: type[Request], document: dict[str, Any], limits: Limits) -> Request:

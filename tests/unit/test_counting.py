@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from lossgauge import metrics as m
 from lossgauge.encodings.base import Attachments, Part
+from lossgauge.encodings.coco_rle import CocoRleArray
 from lossgauge.encodings.packbits import PackbitsArray
 from lossgauge.encodings.part import PartArray
 from lossgauge.metrics.spec import MetricSpec
@@ -91,6 +92,27 @@ def test_bits_have_the_scores_of_their_bytes(engine: Engine, shape: tuple[int, .
 
 def _of_labels() -> list[MetricSpec]:
     return [spec for spec in EXPLICIT if "binary" in spec.about.tasks and "labels" in spec.about.kinds]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (5, 13), (70, 66), (64, 128)], ids=str)
+def test_runs_have_the_scores_of_their_bytes(engine: Engine, shape: tuple[int, int]) -> None:
+    """Two masks of runs down the columns are counted as bits in that order, and unpacked along the rows: each metric is as of bytes."""
+    prediction, target = pair_of(shape)
+    named = {"prediction": CocoRleArray.of(prediction), "target": CocoRleArray.of(target)}
+    sample = decoded(asked_of(prediction, target, **named))
+    question = Question(task="binary", prediction_kind="labels", metrics=keyed(_of_labels()))
+    plain = sample_of(question, prediction, target)
+    plan = plan_for(question.model_copy(update={"metrics": fitting(question.metrics, question, plain.case)}))
+    assert sample.case.packed
+    assert scores_of(engine, plan, [plain]) == scores_of(engine, plan, [sample])
+
+
+def test_runs_beside_bits_are_unpacked() -> None:
+    """Bits in another order are no pair."""
+    prediction, target = pair_of((5, 13))
+    sample = decoded(asked_of(prediction, target, target=CocoRleArray.of(target)))
+    assert not sample.case.packed
+    assert (sample.target[0] == target.reshape(-1)).all()
 
 
 @pytest.mark.parametrize(("metric", "packed"), [(m.Dice(), True), (m.Confusion(), True), (m.Hausdorff(), False)])

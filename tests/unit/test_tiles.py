@@ -158,6 +158,40 @@ def test_unaligned_rows_are_read() -> None:
     assert same(one, gathered(tiles_of([one]), 0))
 
 
+def views_of(body: bytearray, lengths: list[int]) -> list[Row]:
+    """Rows over a body, as tensors of a file: predictions behind each other, then targets."""
+    targets = 8 * sum(lengths)
+    starts = [sum(lengths[:place]) for place in range(len(lengths))]
+    return [
+        Row(
+            np.frombuffer(memoryview(body)[8 * start : 8 * (start + length)], np.float64),
+            np.frombuffer(memoryview(body)[targets + start : targets + start + length], np.int8),
+            None,
+        )
+        for start, length in zip(starts, lengths, strict=True)
+    ]
+
+
+def test_short_rows_of_one_body_are_read_in_place() -> None:
+    """Rows that lie behind each other and fill whole tiles are not copied; one that does not ends the run, and is."""
+    lengths = [ROW_TILE] * DIRECT_TILES + [ROW_TILE + 8]
+    body = bytearray(9 * sum(lengths))
+    rows = views_of(body, lengths)
+    direct, copied = tiles_of(rows)
+    assert direct.owners.tolist() == list(range(DIRECT_TILES))
+    assert direct.prediction.data_ptr() == rows[0].prediction.ctypes.data
+    assert copied.owners.tolist() == [DIRECT_TILES] * 2
+    assert all(same(one, gathered([direct, copied], place)) for place, one in enumerate(rows))
+
+
+def test_few_short_rows_are_copied() -> None:
+    """A launch of its own is not worth it for a few tiles, wherever they lie."""
+    rows = views_of(bytearray(9 * 3 * ROW_TILE), [ROW_TILE] * 3)
+    [copied] = tiles_of(rows)
+    assert copied.owners.tolist() == [0, 1, 2]
+    assert copied.prediction.data_ptr() != rows[0].prediction.ctypes.data
+
+
 # --------------------------------------------------------------------------------------------------------------- classes
 
 

@@ -30,6 +30,7 @@ from lossgauge.calls import (
     subject,
     sweep_call,
 )
+from lossgauge.certificates import tls
 from lossgauge.client import DEFAULT_TIMEOUT, DEFAULT_URL, Timeout
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
 from lossgauge.mapped import MapSet
@@ -70,7 +71,9 @@ class AsyncClient:
         self._sleep = sleep
         self._limits: Limits | None = None
         headers = headers_of_client(api_key)
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=timeout, transport=transport, verify=tls()
+        )
 
     async def score(
         self,

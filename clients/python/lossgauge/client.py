@@ -38,6 +38,7 @@ from lossgauge.calls import (
     subject,
     sweep_call,
 )
+from lossgauge.certificates import tls
 from lossgauge.errors import APIConnectionError, ServiceUnavailableError
 from lossgauge.mapped import MapSet
 from lossgauge.metrics.spec import PredictionKind
@@ -86,7 +87,7 @@ class Client:
         self._sleep = sleep
         self._limits: Limits | None = None
         headers = headers_of_client(api_key)
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport, verify=tls())
 
     def score(
         self,

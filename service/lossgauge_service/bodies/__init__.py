@@ -44,9 +44,16 @@ async def receive(request: Request, limits: Limits, hold: Hold) -> Body:
 
 
 def opened(body: Body, limits: Limits, hold: Hold) -> Envelope:
-    """Inflate and read a body. Not for the event loop."""
-    content = inflated(body.content, body.coding, limits.inflated_bytes, hold) if body.coding else body.content
-    return body.reader(content, body.parameters, limits)
+    """Inflate and read a body, of which nothing is kept that is not read later. Not for the event loop."""
+    return body.reader(_content(body, limits, hold), body.parameters, limits)
+
+
+def _content(body: Body, limits: Limits, hold: Hold) -> bytearray:
+    if body.coding is None:
+        return body.content
+    content = inflated(body.content, body.coding, limits.inflated_bytes, hold)
+    body.content.clear()
+    return content
 
 
 def arriving(request: Request, limits: Limits) -> Arriving:

@@ -12,6 +12,7 @@ from lossgauge_service.bodies.json import small_document_of
 from lossgauge_service.errors import LimitExceeded, Malformed
 
 DOCUMENT = "request"
+WIDEST_ITEM = 8
 
 
 def read(body: bytearray, parameters: Parameters, limits: Limits) -> Envelope:
@@ -104,7 +105,15 @@ class _Collector:
         name = name_of(self.headers)
         if name in self.parts:
             raise Malformed(f"two parts are named {name[:40]!r}")
-        self.parts[name] = Part(media_type_of(self.headers), memoryview(self.body)[self.start or 0 : self.end])
+        self.parts[name] = Part(media_type_of(self.headers), _aligned(self.body, self.start or 0, self.end))
+
+
+def _aligned(body: bytearray, start: int, end: int) -> memoryview:
+    """A part's content, moved over the end of the part's own headers, which are read, to where any dtype may lie."""
+    view, shift = memoryview(body), start % WIDEST_ITEM
+    if shift:
+        view[start - shift : end - shift] = view[start:end]
+    return view[start - shift : end - shift]
 
 
 def name_of(headers: dict[str, bytes]) -> str:

@@ -1,12 +1,13 @@
 """Cutting samples into tiles of a fixed number of elements, and adding the tiles' sums up in float64.
 
-A long row that fills whole tiles is read where it lies; short rows and remainders are copied side by side into shared tiles, so
-that one launch serves many small samples. Where a row's tiles lie depends on the row alone, and a kernel treats every tile on its
-own: a sample's sums are the same bits whatever shares its launch.
+Rows that fill whole tiles are read where they lie, where enough of them lie behind each other; other rows and remainders are
+copied side by side into shared tiles, so that one launch serves many small samples. Which elements a row's tiles have depends on the
+row alone, and a kernel treats every tile on its own: a sample's sums are the same bits whatever shares its launch.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ EXTREMES: dict[Key, tuple[np.ufunc, float]] = {"low": (np.minimum, np.inf), "hig
 STAGED_TILES = 2**15
 """So many tiles are copied together at most: 80 MB of float32."""
 DIRECT_TILES = 64
-"""A row of at least so many whole tiles is read in place."""
+"""So many whole tiles that lie behind each other are read in place, of one row or of several."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,26 @@ class Tiles:
 
 
 def row_tiles(rows: Sequence[Row]) -> Iterator[Tiles]:
-    """All rows cut into tiles of `ROW_TILE`: the long ones in place, then the rest copied, `STAGED_TILES` at a time."""
-    direct, rest = list[Placed](), list[Placed]()
+    """All rows cut into tiles of `ROW_TILE`: what lies in long runs in place, then the rest copied, `STAGED_TILES` at a time."""
+    whole, rest = list[Placed](), list[Placed]()
     for owner, row in enumerate(rows):
-        whole = _whole_tiles(row)
-        if whole:
-            direct.append((owner, row[: whole * ROW_TILE]))
-        if len(row) > whole * ROW_TILE:
-            rest.append((owner, row[whole * ROW_TILE :]))
-    yield from map(_in_place, _runs_in_memory(direct))
-    yield from map(_staged, _shares(rest))
+        length = _whole_length(row)
+        if length:
+            whole.append((owner, row[:length]))
+        if len(row) > length:
+            rest.append((owner, row[length:]))
+    for run in _runs_in_memory(whole):
+        if sum(len(row) for _, row in run) >= DIRECT_TILES * ROW_TILE:
+            yield _in_place(run)
+        else:
+            rest += run
+    yield from map(_staged, _shares(sorted(rest, key=itemgetter(0))))
+
+
+def _whole_length(row: Row) -> int:
+    """How much of a row may be read in place. A short one stays whole: it is added up the same wherever it lies."""
+    remainder = len(row) % ROW_TILE
+    return 0 if remainder and len(row) < DIRECT_TILES * ROW_TILE else len(row) - remainder
 
 
 def _shares(rest: list[Placed]) -> Iterator[list[Placed]]:
@@ -87,11 +98,6 @@ def _shares(rest: list[Placed]) -> Iterator[list[Placed]]:
         tiles += own
     if lot:
         yield lot
-
-
-def _whole_tiles(row: Row) -> int:
-    whole = len(row) // ROW_TILE
-    return whole if whole >= DIRECT_TILES else 0
 
 
 def _runs_in_memory(placed: list[Placed]) -> list[list[Placed]]:
@@ -109,7 +115,15 @@ def _follows(before: Row, after: Row) -> bool:
     pairs = [(before.prediction, after.prediction), (before.target, after.target)]
     if before.weight is not None and after.weight is not None:
         pairs.append((before.weight, after.weight))
-    return all(a.base is not None and a.base is b.base and _end(a) == b.ctypes.data for a, b in pairs)
+    return all(_end(a) == b.ctypes.data and _owner(a) is _owner(b) for a, b in pairs)
+
+
+def _owner(array: AnyArray) -> object:
+    """Whose memory an array is: that of an array, or of a body of which several arrays are views."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    base: object = array.base
+    return base.obj if isinstance(base, memoryview) else array
 
 
 def _end(array: AnyArray) -> int:

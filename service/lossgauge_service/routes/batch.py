@@ -15,7 +15,7 @@ from starlette.responses import Response
 from lossgauge_service.accepting import accepted
 from lossgauge_service.answers import MEDIA_TYPE, answer, tail, timing_headers
 from lossgauge_service.bodies import Body
-from lossgauge_service.decoding import batch_request
+from lossgauge_service.decoding import batch_request, without_arrays
 from lossgauge_service.lines import NDJSON, Lines, Writer, lines_of
 from lossgauge_service.openapi import LINES, NEGOTIATED, body_of, problems
 from lossgauge_service.outcomes import Outcomes
@@ -53,7 +53,7 @@ def _decoded(visit: Visit, body: Body) -> Job:
     envelope = visit.opened(body)
     asked = batch_request(envelope, visit.service.limits)
     plan = plan_for(asked)
-    job = Job(asked, plan, visit.decoder(envelope).items(asked))
+    job = Job(without_arrays(asked), plan, visit.decoder(envelope).items(asked))
     misfit = plan.shared_misfit({sample.case for sample in job.samples})
     if misfit is not None:
         raise misfit

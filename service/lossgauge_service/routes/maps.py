@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from lossgauge_service.accepting import accepted
 from lossgauge_service.bodies import Body
-from lossgauge_service.decoding import map_request
+from lossgauge_service.decoding import map_request, without_arrays
 from lossgauge_service.errors import LimitExceeded, NotAcceptable
 from lossgauge_service.maps import Mapped, maps_in_pieces, plans_of, question_of
 from lossgauge_service.openapi import NEGOTIATED, body_of, problems
@@ -63,7 +63,7 @@ def _decoded(media_type: str, visit: Visit, body: Body) -> Job:
     sample = visit.decoder(envelope).sample(question_of(asked), asked)
     _check_elements(len(asked.maps), sample, visit.service.limits)
     visit.hold([sample])
-    return Job(asked, plans, sample, media_type)
+    return Job(without_arrays(asked), plans, sample, media_type)
 
 
 def _check_elements(maps: int, sample: Sample, limits: Limits) -> None:

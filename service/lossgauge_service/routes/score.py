@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from lossgauge_service.answers import answer, scores_document
 from lossgauge_service.bodies import Body
-from lossgauge_service.decoding import score_request
+from lossgauge_service.decoding import score_request, without_arrays
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.openapi import SCORING, body_of, problems
 from lossgauge_service.outcomes import Outcomes
@@ -40,7 +40,7 @@ def _decoded(visit: Visit, body: Body) -> tuple[ScoreRequest, Plan, Sample]:
     plan = plan_for(asked)
     sample = visit.decoder(envelope).compact_sample(asked, asked)
     visit.hold([sample])
-    return asked, plan, sample
+    return without_arrays(asked), plan, sample
 
 
 def _answered(asked: ScoreRequest, plan: Plan, sample: Sample, outcomes: Outcomes, visit: Visit) -> Response:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from lossgauge_service.accepting import accepted
 from lossgauge_service.answers import CSV_MEDIA_TYPE, MEDIA_TYPE, answer, csv_answer, score_document
 from lossgauge_service.bodies import Body
-from lossgauge_service.decoding import sweep_request
+from lossgauge_service.decoding import sweep_request, without_arrays
 from lossgauge_service.errors import InvalidParameter
 from lossgauge_service.openapi import NEGOTIATED, body_of, problems
 from lossgauge_service.outcomes import Outcomes
@@ -61,7 +61,7 @@ def _decoded(as_csv: bool, visit: Visit, body: Body) -> Job:
     table = _table(asked) if as_csv else None
     sample = visit.decoder(envelope).sample(job.question, asked)
     visit.hold([sample])
-    return Job(asked, job, sample, table)
+    return Job(without_arrays(asked), job, sample, table)
 
 
 def _table(asked: SweepRequest) -> Table:

@@ -32,14 +32,23 @@ def sample_of_bits(question: Question, prediction: Bits, target: Bits) -> Sample
         packed=True,
     )
     spacing = spacing_of(question, len(prediction.shape))
-    return Sample(case, prediction.packed[None], target.packed[None], None, prediction.shape, spacing=spacing)
+    return Sample(
+        case,
+        prediction.packed[None],
+        target.packed[None],
+        None,
+        prediction.shape,
+        spacing=spacing,
+        down_columns=prediction.down_columns,
+    )
 
 
 def unpacked(sample: Sample) -> Sample:
     """The packed sample with a byte a pixel."""
-    prediction, target = (_row(bits[0], sample.shape) for bits in (sample.prediction, sample.target))
-    return replace(sample, case=replace(sample.case, packed=False), prediction=prediction, target=target)
+    prediction, target = (_row(sample, bits[0]) for bits in (sample.prediction, sample.target))
+    case = replace(sample.case, packed=False)
+    return replace(sample, case=case, prediction=prediction, target=target, down_columns=False)
 
 
-def _row(packed: AnyArray, shape: tuple[int, ...]) -> AnyArray:
-    return Bits(packed, shape).unpacked().reshape(1, -1).view(np.int8)
+def _row(sample: Sample, packed: AnyArray) -> AnyArray:
+    return Bits(packed, sample.shape, sample.down_columns).unpacked().reshape(1, -1).view(np.int8)

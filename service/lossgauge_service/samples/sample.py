@@ -34,7 +34,7 @@ class Sample:
     Masks (binary, multilabel): prediction and target (classes, pixels); target int8 of 1, 0 and -1 (ignored), or, where soft,
     floats with -1. Classes (multiclass): prediction (classes, pixels), or int32 labels (pixels,); target int32 (pixels,), -1 ignored.
     Instances: ids int64 (pixels,), 0 the background, -1 ignored in the target. Boxes: float64 (boxes, 4) both.
-    Packed (binary masks of labels alone): a bit a pixel, uint8 (1, bytes) both.
+    Packed (binary masks of labels alone): a bit a pixel, uint8 (1, bytes) both; down_columns: in that order, as `Bits` has it.
     weight: (classes, pixels) for masks, (pixels,) for classes. shape: the spatial axes; of boxes, how many there are.
     channel_axis: where the caller had the classes, to speak of places as the caller does. weight_scale: what the weights were
     divided by. spacing: the size of a pixel along each axis.
@@ -48,6 +48,7 @@ class Sample:
     channel_axis: int = 0
     weight_scale: float = 1.0
     spacing: tuple[float, ...] | None = None
+    down_columns: bool = False
 
     @property
     def nbytes(self) -> int:

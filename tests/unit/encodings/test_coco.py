@@ -73,6 +73,17 @@ def test_long_runs_are_written_as_pycocotools_writes_them(counts: list[int]) -> 
     assert coco_rle.read(theirs, size[0]).tolist() == counts
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (63, 65), (64, 64), (129, 200)], ids=str)
+def test_a_mask_of_any_size_is_read_along_the_rows(shape: tuple[int, int]) -> None:
+    """Whatever strips an image is turned in, the mask is what was written, laid out as other arrays are; its bits too."""
+    mask = np.random.default_rng(4).random(shape) < 0.5
+    runs = CocoRleArray.of(mask)
+    found, bits = runs.decode({}, Caps()), runs.decode_compact({}, Caps())
+    assert found.flags.c_contiguous
+    assert (found == mask).all()
+    assert (bits.unpacked() == mask).all()
+
+
 def test_runs_go_down_the_columns() -> None:
     """One pixel of 0, three of 1, two of 0, in an image of two rows."""
     mask = [[False, True, False], [True, True, False]]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 AnyArray = NDArray[Any]
 Buffer = bytes | bytearray | memoryview
 MOST_SHOWN = 100
+STRIP = 64
 
 
 class ArrayRejected(ValueError):
@@ -63,15 +64,28 @@ Attachments = Mapping[str, Part | Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Bits:
-    """A mask of a bit a pixel (`numpy.packbits`): the first pixel is the highest bit, and the last byte's rest is 0."""
+    """A mask of a bit a pixel (`numpy.packbits`): the first pixel is the highest bit, and the last byte's rest is 0.
+
+    down_columns: whether the pixels of its two axes follow each other down the columns, not along the rows.
+    """
 
     packed: NDArray[np.uint8]
     shape: tuple[int, ...]
+    down_columns: bool = False
 
     def unpacked(self) -> AnyArray:
         """The mask as booleans."""
         bits = np.unpackbits(self.packed, count=math.prod(self.shape))
-        return bits.view(bool).reshape(self.shape)
+        mask = bits.view(bool)
+        return turned(mask.reshape(self.shape[::-1])) if self.down_columns else mask.reshape(self.shape)
+
+
+def turned(image: AnyArray) -> AnyArray:
+    """The transpose of an image, laid out along its rows. A strip at a time, whose rows all stay in a core's cache."""
+    out = np.empty(image.shape[::-1], image.dtype)
+    for start in range(0, len(image), STRIP):
+        out[:, start : start + STRIP] = image[start : start + STRIP].T
+    return out
 
 
 class Encoded(BaseModel):

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, SkipValidation
 
-from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Caps, Encoded, over_limit
-from lossgauge.encodings.masks import image_of, list_of, shown, size_of
+from lossgauge.encodings.base import AnyArray, ArrayRejected, Attachments, Bits, Caps, Encoded, over_limit, turned
+from lossgauge.encodings.masks import Mask, image_of, list_of, shown, size_of
 from lossgauge.encodings.runs import Counts, filled, runs_of, whole_numbers
 
 FIRST, BITS, DIGIT, SIGN, MORE = 48, 5, 0x1F, 0x10, 0x20
@@ -38,8 +38,15 @@ class CocoRleArray(Encoded):
     def decode(self, attachments: Attachments, caps: Caps) -> AnyArray:
         """Decode to a bool array of (height, width)."""
         height, width = size_of(self.size, caps)
-        counts = _counts(self.counts, height * width, caps)
-        return filled(counts, height * width, "/counts").reshape(width, height).T
+        return turned(self._pixels(height * width, caps).reshape(width, height))
+
+    def decode_compact(self, attachments: Attachments, caps: Caps) -> Bits:
+        """The same as bits, down the columns as the runs go."""
+        height, width = size_of(self.size, caps)
+        return Bits(np.packbits(self._pixels(height * width, caps)), (height, width), down_columns=True)
+
+    def _pixels(self, pixels: int, caps: Caps) -> Mask:
+        return filled(_counts(self.counts, pixels, caps), pixels, "/counts")
 
 
 def written(counts: Counts) -> str:
