@@ -193,6 +193,7 @@ class Recorder(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Pass a request on."""
         request.headers.update(ID)
+        request.read()
         response = self._onward.handle_request(request)
         response.read()
         self.exchange = {"request": _request(request), "answer": answer_of(request.url.path, response)}
