@@ -150,11 +150,7 @@ def _sides(target: Tensor, w: Tensor | None, soft: bool) -> Sides:
 
 @dataclass(frozen=True)
 class Entropies:
-    """p, 1 - pt, ce = -log pt and s = -log(1 - pt) of hard targets; each is asked for where it is used.
-
-    Eagerly what was computed is kept. Compiled, it is written again for each use: the compiler keeps it in a register
-    then, and would write what has several uses to memory.
-    """
+    """p, 1 - pt, ce = -log pt and s = -log(1 - pt) of hard targets: each is computed where it is first asked for, and kept."""
 
     x: Tensor
     hot: Tensor
@@ -184,8 +180,6 @@ class Entropies:
 
     def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """What `make` gives, under a name of its own."""
-        if torch.compiler.is_compiling():
-            return make()
         if name not in self.kept:
             self.kept[name] = make()
         return self.kept[name]
@@ -251,7 +245,7 @@ def _summed(of: Entropies, sides: Sides, value: Callable[[], Tensor]) -> list[Te
 
 
 def _reused(make: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """For several uses: made once eagerly, and for each use where it is compiled (see `Entropies`)."""
+    """For two uses: made once eagerly. Compiled it is written for each: computed once all the same, and only where it is summed."""
     if torch.compiler.is_compiling():
         return make
     made = make()

@@ -91,7 +91,8 @@ class Kernels:
         self._compiled = kernel == "compiled"
         self._eager_block = CACHED_BLOCK if device.type == "cpu" else BLOCK
         self._rows = {
-            v: {s: self._compile(_row_kernel(s, v)) for s in shapes} for v, shapes in self._list(COMPILED_ROWS)
+            v: {s: _rows_apart(_row_kernel(s, v), self._compile) for s in shapes}
+            for v, shapes in self._list(COMPILED_ROWS)
         }
         self._classes = {
             v: {s: self._compile(_class_kernel(s, v)) for s in shapes} for v, shapes in self._list(COMPILED_CLASSES)
@@ -192,6 +193,27 @@ def _any_number(kernel: Kernel, x: Tensor, t: Tensor, w: Tensor | None, *paramet
     if x.ndim == 3:
         torch._dynamo.mark_dynamic(x, 1, min=FEWEST, max=MOST_CLASSES)
     return kernel(x, t, w, *parameters)[:, :tiles]
+
+
+def _rows_apart(kernel: Kernel, compile_: Callable[[Kernel], Kernel]) -> Kernel:
+    """The kernel, compiled as one loop over rows.
+
+    What has several uses the compiler computes over all elements, in a loop of its own, and writes it to memory; where
+    something differs from row to row, be it by nothing, that loop is one with the loop of the sums.
+    """
+
+    def apart(x: Tensor, t: Tensor, w: Tensor | None, *rest: Tensor) -> Tensor:
+        *parameters, nothing = rest
+        return kernel(x + nothing[:, None], t, w, *parameters)
+
+    compiled = compile_(apart)
+
+    def run(x: Tensor, t: Tensor, w: Tensor | None, *parameters: Tensor) -> Tensor:
+        nothing = x.new_zeros(len(x))
+        torch._dynamo.mark_dynamic(nothing, 0, min=FEWEST, max=MOST_TILES)
+        return compiled(x, t, w, *parameters, nothing)
+
+    return run
 
 
 def _doubled(tensor: Tensor) -> Tensor:
