@@ -146,6 +146,18 @@ MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
     "ids of no class": (IDS, {"name": "panoptic_quality", "instance_divisor": 0}, "/metrics/1/instance_divisor", ["0"]),
     "a crowd below 0": (IDS, {"name": "panoptic_quality", "crowd": [1, -1]}, "/metrics/1/crowd/1", ["found -1"]),
     "a crowd of the background": (IDS, {"name": "panoptic_quality", "crowd": [0]}, "/metrics/1/crowd/0", ["found 0"]),
+    "a ranking that nothing uses": (
+        IDS,
+        {"name": "panoptic_quality", "ranking": [1]},
+        "/metrics/1/ranking",
+        ["ranking is for matching 'ranked', not 'greedy'"],
+    ),
+    "no ranking": (
+        IDS,
+        {"name": "panoptic_quality", "matching": "ranked"},
+        "/metrics/1/matching",
+        ["matching 'ranked' needs a ranking; found none"],
+    ),
     "a crowd twice": (
         IDS,
         {"name": "instance_fbeta", "crowd": [7, 1001, 1001]},

@@ -83,6 +83,17 @@ def test_a_parameter_s_other_name_goes_before_the_preset(
     assert found.semantics[metric["name"]]["preset"] == preset
 
 
+@pytest.mark.parametrize(("per_image", "pooling"), [(True, "sample"), (False, "batch")])
+def test_per_image_goes_before_the_preset(client: Client, per_image: bool, pooling: str) -> None:
+    """A Lovasz loss told so has that pooling, whatever the preset's."""
+    metric = {"name": "lovasz_softmax", "per_image": per_image, "preset": "segmentation_models_pytorch"}
+    logits = np.arange(12, dtype=np.float32).reshape(3, 2, 2)
+    found = client.score(
+        logits, np.eye(2, dtype=np.int64), task="multiclass", prediction_kind="logits", num_classes=3, metrics=metric
+    )
+    assert found.semantics["lovasz_softmax"]["pooling"] == pooling
+
+
 @pytest.mark.parametrize("preset", [None, "monai"])
 def test_two_names_of_one_parameter(client: Client, preset: PresetName | None) -> None:
     """Both at once are refused as what they are, with a preset and without."""

@@ -63,8 +63,11 @@ def _has_sizes(case: Case) -> bool:
 
 # --------------------------------------------------------------------------------------------------------------- objects
 
+Ids = tuple[int, ...]
+RANKING = (11, 12, 3, 2, 1)
 
-def _annotations(image: int, ids: NDArray[Any], divisor: int | None, crowd: tuple[int, ...]) -> list[dict[str, Any]]:
+
+def _annotations(image: int, ids: NDArray[Any], divisor: int | None, crowd: Ids, ranking: Ids) -> list[dict[str, Any]]:
     return [
         {
             "id": image * 1000 + int(one) + 1,
@@ -73,15 +76,15 @@ def _annotations(image: int, ids: NDArray[Any], divisor: int | None, crowd: tupl
             "segmentation": _rle(ids == one),
             "area": int((ids == one).sum()),
             "iscrowd": int(one in crowd),
-            "score": 1.0,
+            "score": float(len(ranking) - ranking.index(one)) if ranking else 1.0,
         }
         for one in np.unique(ids[ids > 0])
     ]
 
 
-def _coco(maps: list[NDArray[Any]], divisor: int | None, crowd: tuple[int, ...] = ()) -> COCO:
+def _coco(maps: list[NDArray[Any]], divisor: int | None, crowd: Ids = (), ranking: Ids = ()) -> COCO:
     made = COCO()
-    found = [_annotations(image, ids, divisor, crowd) for image, ids in enumerate(maps, 1)]
+    found = [_annotations(image, ids, divisor, crowd, ranking) for image, ids in enumerate(maps, 1)]
     made.dataset = {
         "images": [{"id": i, "height": len(ids), "width": ids[0].size} for i, ids in enumerate(maps, 1)],
         "categories": [{"id": category} for category in range(3)],
@@ -91,11 +94,13 @@ def _coco(maps: list[NDArray[Any]], divisor: int | None, crowd: tuple[int, ...] 
     return made
 
 
-def _matched(batch: Batch, thresholds: tuple[float, ...], divisor: int | None) -> NDArray[np.float64]:
+def _matched(
+    batch: Batch, thresholds: tuple[float, ...], divisor: int | None, ranking: Ids = ()
+) -> NDArray[np.float64]:
     """tp, fp, fn (3, categories, thresholds), summed over the images."""
     with contextlib.redirect_stdout(io.StringIO()):
-        sides = [[getattr(case, side) for case in batch.cases] for side in ("target", "prediction")]
-        run = COCOeval(*(_coco(maps, divisor) for maps in sides), "segm")
+        target, prediction = ([getattr(case, side) for case in batch.cases] for side in ("target", "prediction"))
+        run = COCOeval(_coco(target, divisor), _coco(prediction, divisor, ranking=ranking), "segm")
         run.params.iouThrs, run.params.maxDets, run.params.areaRng = np.array(thresholds), [1000], [[0, 1e10]]
         run.params.areaRngLbl = ["all"]
         run.evaluate()
@@ -107,11 +112,13 @@ def _matched(batch: Batch, thresholds: tuple[float, ...], divisor: int | None) -
     return counts
 
 
-def _instances(share: Callable[..., Any], *thresholds: float, divisor: int | None = None) -> Callable[[Batch], float]:
+def _instances(
+    share: Callable[..., Any], *thresholds: float, divisor: int | None = None, ranking: Ids = ()
+) -> Callable[[Batch], float]:
     """The mean over categories that have objects of that over thresholds."""
 
     def score(batch: Batch) -> float:
-        counts = _matched(batch, thresholds, divisor)
+        counts = _matched(batch, thresholds, divisor, ranking)
         there = counts.sum(0).any(1)
         return float(share(*counts[:, there]).mean()) if there.any() else np.nan
 
@@ -188,6 +195,18 @@ MORE = (
     (
         *("instance_fbeta", "instances", {"beta": 2.0, "iou_threshold": 0.75, "instance_divisor": DIVISOR}),
         Peer(_instances(_f(2), 0.75, divisor=DIVISOR), LABELS),
+    ),
+    (
+        *("instance_fbeta", "instances", {"iou_threshold": 0.1, "matching": "ranked", "ranking": list(RANKING)}),
+        Peer(_instances(_f(1), 0.1, ranking=RANKING), LABELS),
+    ),
+    (
+        *(
+            "instance_precision",
+            "instances",
+            {"thresholds": [0.1, 0.3], "matching": "ranked", "ranking": list(RANKING)},
+        ),
+        Peer(_instances(_precision, 0.1, 0.3, ranking=RANKING), LABELS),
     ),
     (
         *("panoptic_quality", "instances", {"instance_divisor": DIVISOR}),

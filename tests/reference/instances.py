@@ -148,7 +148,7 @@ def counts_at(spec: Matched, scene: Scene, threshold: float) -> Counts:
         if t not in scene.crowd and scene.target[t] & scene.prediction[p]
     ]
     enough = [pair for pair in pairs if pair[0].iou > threshold or (_inclusive(spec) and pair[0].iou == threshold)]
-    matches = (_optimal if spec.matching == "optimal" else _greedy)(enough)
+    matches = _optimal(enough) if spec.matching == "optimal" else _greedy(enough, spec.ranking)
     free = [p for p in scene.prediction if p not in {match.prediction for match in matches}]
     return Counts(
         len(matches),
@@ -173,9 +173,13 @@ def _excused(scene: Scene, p: int) -> bool:
     return len(scene.prediction[p] & (scene.void | crowd)) / len(scene.prediction[p]) > 0.5
 
 
-def _greedy(pairs: list[tuple[Match, Pixel]]) -> list[Match]:
-    """One by one: the greatest IoU, and of equal ones the pair whose common pixels begin first."""
-    left, chosen = sorted(pairs, key=lambda pair: (-pair[0].iou, pair[1])), list[Match]()
+def _greedy(pairs: list[tuple[Match, Pixel]], ranking: list[int]) -> list[Match]:
+    """One by one: that ranked first, then the greatest IoU, and of equal ones the pair whose common pixels begin first."""
+
+    def rank(match: Match) -> int:
+        return ranking.index(match.prediction) if match.prediction in ranking else len(ranking)
+
+    left, chosen = sorted(pairs, key=lambda pair: (rank(pair[0]), -pair[0].iou, pair[1])), list[Match]()
     while left:
         best = left[0][0]
         chosen.append(best)

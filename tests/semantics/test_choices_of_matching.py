@@ -52,6 +52,27 @@ def test_greedy_takes_the_best_pair_first(engine: Engine) -> None:
     assert quality["value"] == pytest.approx((1 / 2) / (1 + 1 / 2 + 1 / 2))
 
 
+def test_by_score_the_first_of_the_ranking_chooses_first(engine: Engine) -> None:
+    """COCO's greedy by score: 3 takes 1 before 4 may, which has 2 then; with 4 first nothing is left for 3."""
+    first = found(engine, "instance_fbeta", *RIVALS, iou_threshold=0.1, matching="ranked", ranking=[3, 4], pairs=9)
+    assert (first["value"], first["pairs"]) == (1, [[1, 3, 0.4], [2, 4, 0.25]])
+    last = found(engine, "instance_fbeta", *RIVALS, iou_threshold=0.1, matching="ranked", ranking=[4, 3], pairs=9)
+    assert (last["value"], last["pairs"]) == (0.5, [[1, 4, 0.5]])
+
+
+def test_what_the_ranking_leaves_out_comes_last(engine: Engine) -> None:
+    """One that is ranked chooses before one that is not; an id that the map has not changes nothing."""
+    answer = found(engine, "instance_fbeta", *RIVALS, iou_threshold=0.1, matching="ranked", ranking=[8, 3], pairs=9)
+    assert answer["pairs"] == [[1, 3, 0.4], [2, 4, 0.25]]
+
+
+def test_a_threshold_of_its_own_ranks_anew(engine: Engine) -> None:
+    """What the first one takes below a threshold it does not take above it: each threshold is matched by itself."""
+    more: dict[str, Any] = {"matching": "ranked", "ranking": [3, 4]}
+    answer = found(engine, "instance_precision", *RIVALS, thresholds=[0.1, 0.45], **more)
+    assert answer["per_threshold"] == pytest.approx([1, 1 / 3])
+
+
 def test_optimal_takes_as_many_pairs_as_there_can_be(engine: Engine) -> None:
     """Two pairs of 2/5 and 1/4 are matched (Hungarian): nothing is missed."""
     f1 = found(engine, "instance_fbeta", *RIVALS, iou_threshold=0.1, matching="optimal", pairs=9)

@@ -7,6 +7,7 @@ import pytest
 from lossgauge import metrics as m
 from lossgauge.metrics import CATALOGUE
 from lossgauge_service.engine import Engine
+from pydantic import ValidationError
 from scipy.ndimage import binary_erosion, distance_transform_edt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -94,6 +95,16 @@ def _lovasz(errors: AnyArray, truth: AnyArray) -> float:
     hit = truth[order]
     jaccard = 1 - (hit.sum() - np.cumsum(hit)) / (hit.sum() + np.cumsum(1 - hit))
     return float(np.sum(errors[order] * np.diff(jaccard, prepend=0)))
+
+
+@pytest.mark.parametrize(("per_image", "pooling"), [(True, "sample"), (False, "batch")])
+@pytest.mark.parametrize("name", ["lovasz_hinge", "lovasz_softmax"])
+def test_lovasz_per_image_by_its_published_name(name: str, per_image: bool, pooling: str) -> None:
+    """`per_image` is the pooling: of each sample, or of the batch's pixels together; anything but a boolean is refused."""
+    assert CATALOGUE[name].model_validate({"per_image": per_image}).pooling == pooling
+    for given in ({"per_image": per_image, "pooling": pooling}, {"per_image": "yes"}):
+        with pytest.raises(ValidationError, match="per_image"):
+            CATALOGUE[name].model_validate(given)
 
 
 def test_lovasz_hinge_and_softmax(engine: Engine) -> None:

@@ -39,6 +39,8 @@ ONE_CLASS: tuple[MetricSpec, ...] = (
     m.InstanceFBeta(pairs=4),
     m.InstanceFBeta(beta=2.0, iou_threshold=0.0, matching="optimal", crowd=[2]),
     m.InstanceFBeta(iou_threshold=0.25, threshold_side="greater_equal", min_size=2, pairs=9),
+    m.InstanceFBeta(iou_threshold=0.0, matching="ranked", ranking=[7, 2, HUGE], pairs=9),
+    m.InstancePrecision(thresholds=[0.0, 0.1, 0.3], matching="ranked", ranking=[3, 1]),
     m.InstancePrecision(empty=CONSTANTS),
     m.InstancePrecision(thresholds=[0.0, 0.1, 0.3], matching="optimal", empty=UNDEFINED),
     m.PanopticQuality(),

@@ -7,7 +7,7 @@ from typing import Any
 
 from lossgauge.errors import InvalidArgumentError
 from lossgauge.sweeps import Best, Cell, FocalGrid, Row, SweepResponse, Table, ThresholdRow, csv_of, document_of
-from lossgauge.wire import Score
+from lossgauge.wire import Score, Timings
 
 FocalGridLike = Mapping[str, Any] | FocalGrid
 """A mapping with `alpha`, `gamma` and other parameters of `focal_loss`, or the same as a model."""
@@ -55,6 +55,11 @@ class SweepResult:
     def auc(self) -> Score | None:
         """The area under the ROC curve."""
         return self.answer.auc
+
+    @property
+    def timing_ms(self) -> Timings:
+        """Where the time went: receive, decode, queue, compute, encode and total, in milliseconds."""
+        return self.answer.timing_ms
 
     def table(self, name: Table | None = None) -> list[dict[str, Any]]:
         """The rows of a table, `thresholds` or `cells`, as mappings; the name may be left out where there is one table."""

@@ -1,6 +1,7 @@
 """Which predicted object is which of the target's, at several thresholds of the IoU."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -35,13 +36,14 @@ class MatchSums(NamedTuple):
 
 @dataclass(frozen=True)
 class Matching(Derived[MatchSums, ByClass]):
-    """The matched pairs of a sample's objects, and what is left, at each threshold."""
+    """The matched pairs of a sample's objects, and what is left, at each threshold. ranking: which predicted ids choose first."""
 
     told: ClassVar[str] = "matched objects"
 
     thresholds: tuple[float, ...]
     inclusive: bool
     optimal: bool
+    ranking: tuple[int, ...]
     layout: Layout
     pairs: int
 
@@ -70,7 +72,7 @@ class Matching(Derived[MatchSums, ByClass]):
 
     def _matched(self, objects: Objects, iou: Values) -> list[Places]:
         """The matched pairs at each threshold. What greedy takes above a threshold does not ask what is below it."""
-        if self.optimal:
+        if self.optimal or self.ranking:
             return [self._pairs(objects, iou, threshold) for threshold in self.thresholds]
         every = self._pairs(objects, iou, min(self.thresholds))
         return [every[self._enough(iou[every], threshold)] for threshold in self.thresholds]
@@ -82,7 +84,7 @@ class Matching(Derived[MatchSums, ByClass]):
         """The places, among the pairs that share pixels, of those that are matched."""
         candidates = np.flatnonzero(self._enough(iou, threshold) & ~objects.crowd[objects.shared.target])
         rivals = _rivalled(objects.shared.target[candidates]) | _rivalled(objects.shared.prediction[candidates])
-        choose = _optimal if self.optimal else _greedy
+        choose = _optimal if self.optimal else partial(_greedy, self.ranking)
         return np.concatenate([candidates[~rivals], choose(objects, iou, candidates[rivals])])
 
     def _listed(self, objects: Objects, iou: Values, pairs: Places) -> tuple[Pair, ...]:
@@ -104,9 +106,10 @@ def _rivalled(places: Places) -> NDArray[np.bool_]:
     return np.asarray(counts[inverse] > 1, np.bool_)
 
 
-def _greedy(objects: Objects, iou: Values, candidates: Places) -> Places:
-    """The greatest IoU first, of equal ones the pair that comes first in the image: no id and no order of labels decides."""
-    order = candidates[np.lexsort((objects.shared.first[candidates], -iou[candidates]))]
+def _greedy(ranking: tuple[int, ...], objects: Objects, iou: Values, candidates: Places) -> Places:
+    """Those ranked first, then the greatest IoU, then the pair that comes first in the image: no order of labels decides."""
+    rank = _ranks(ranking, objects.prediction.ids)[objects.shared.prediction[candidates]]
+    order = candidates[np.lexsort((objects.shared.first[candidates], -iou[candidates], rank))]
     targets, predictions, chosen = set[int](), set[int](), list[int]()
     both = objects.shared.target[order].tolist(), objects.shared.prediction[order].tolist()
     for place, target, prediction in zip(order.tolist(), *both, strict=True):
@@ -115,6 +118,12 @@ def _greedy(objects: Objects, iou: Values, candidates: Places) -> Places:
             predictions.add(prediction)
             chosen.append(place)
     return np.array(chosen, np.int64)
+
+
+def _ranks(ranking: tuple[int, ...], ids: Places) -> Places:
+    """The place of each id in the ranking; of those that it does not name, the one after its last."""
+    places = {number: place for place, number in enumerate(ranking)}
+    return np.array([places.get(number, len(places)) for number in ids.tolist()], np.int64)
 
 
 def _optimal(objects: Objects, iou: Values, candidates: Places) -> Places:

@@ -123,7 +123,12 @@ def _check_classes(sample: Sample, divisor: int) -> None:
     for role, ids in (("prediction", sample.prediction), ("target", sample.target)):
         bad = ids > last
         if bad.any():
-            allowed = f"ids from 0 to {last}, of {sample.case.classes} classes of {divisor} ids each"
+            several = (
+                f"{sample.case.classes} classes"
+                if sample.case.classes > 1
+                else "1 class, as num_classes says no other,"
+            )
+            allowed = f"ids from 0 to {last}, of {several} of {divisor} ids each"
             raise bad_values(f"/{role}", role, ids.reshape(sample.shape), bad.reshape(sample.shape), allowed)
 
 

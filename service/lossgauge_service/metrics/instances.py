@@ -52,7 +52,7 @@ def _key(spec: Matched) -> Matching:
     thresholds = spec.thresholds if isinstance(spec, InstancePrecision) else [getattr(spec, "iou_threshold", 0.5)]
     layout = Layout(spec.connectivity == "full", spec.min_size, spec.instance_divisor, tuple(spec.crowd))
     inclusive, optimal = spec.threshold_side == "greater_equal", spec.matching == "optimal"
-    return Matching(tuple(thresholds), inclusive, optimal, layout, spec.pairs)
+    return Matching(tuple(thresholds), inclusive, optimal, tuple(spec.ranking), layout, spec.pairs)
 
 
 def _needs(spec: Matched, case: Case) -> list[Statistic]:
@@ -78,8 +78,9 @@ def _misfit_of_masks(spec: Matched, case: Case) -> Misfit | None:
     if spec.instance_divisor is not None:
         found = f"instance_divisor is for ids of the task 'instances', not {case.task!r}"
         return Misfit(found, ("instance_divisor",))
-    if spec.crowd:
-        return Misfit(f"crowd is for ids of the task 'instances', not {case.task!r}", ("crowd",))
+    for name in ("crowd", "ranking"):
+        if getattr(spec, name):
+            return Misfit(f"{name} is for ids of the task 'instances', not {case.task!r}", (name,))
     if case.axes > MOST_AXES:
         return Misfit(f"components are found along at most {MOST_AXES} axes; the pixels have {case.axes}")
     if case.task == "binary" and not spec.include_background:

@@ -6,7 +6,17 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lossgauge.metrics.overlap import BACKGROUND, TEN_THRESHOLDS, Average
-from lossgauge.metrics.spec import About, Each, Empty, MetricSpec, Place, PredictionKind, Probability, refuse_repeats
+from lossgauge.metrics.spec import (
+    About,
+    Each,
+    Empty,
+    Forbidden,
+    MetricSpec,
+    Place,
+    PredictionKind,
+    Probability,
+    refuse_repeats,
+)
 from lossgauge.tasks import TASKS_OF_PIXELS, Task
 
 __all__ = ["InstanceFBeta", "InstancePrecision", "PanopticQuality"]
@@ -42,11 +52,18 @@ class Matched(MetricSpec):
     threshold_side: Literal["greater", "greater_equal"] = Field(
         default="greater", description="Two objects may be matched at IoU > threshold, or IoU >= threshold."
     )
-    matching: Literal["greedy", "optimal"] = Field(
+    matching: Literal["greedy", "ranked", "optimal"] = Field(
         default="greedy",
-        description="greedy: the pair of the greatest IoU first, of equal ones that which comes first in the image; optimal: as many"
-        " pairs as there can be, and of these the greatest sum of IoU. Above a threshold of 0.5 both are the same; below it"
-        " optimal takes at most 10000 pairs of objects that overlap others too.",
+        description="greedy: the pair of the greatest IoU first, of equal ones that which comes first in the image; ranked: the first"
+        " of `ranking` first, with what it overlaps most of the objects that are left, as COCO matches detections by their score;"
+        " optimal: as many pairs as there can be, and of these the greatest sum of IoU. Above a threshold of 0.5 all are the same;"
+        " below it optimal takes at most 10000 pairs of objects that overlap others too.",
+    )
+    ranking: Each[Id] = Field(
+        default=[],
+        max_length=10_000,
+        description="matching ranked, task instances: ids of the prediction from the greatest score on, each once. What is not among"
+        " them comes after these, as greedy takes it.",
     )
     connectivity: Literal["faces", "full"] = Field(
         default="full", description="Pixels of one component touch by a face, or by a face, an edge or a corner."
@@ -86,6 +103,15 @@ class Matched(MetricSpec):
     @model_validator(mode="after")
     def _each_crowd_once(self) -> Self:
         refuse_repeats("crowd", self.crowd)
+        return self
+
+    @model_validator(mode="after")
+    def _a_ranking_ranks(self) -> Self:
+        refuse_repeats("ranking", self.ranking)
+        if self.matching == "ranked" and not self.ranking:
+            raise Forbidden("matching 'ranked' needs a ranking; found none", "matching")
+        if self.ranking and self.matching != "ranked":
+            raise Forbidden(f"ranking is for matching 'ranked', not {self.matching!r}", "ranking")
         return self
 
     def without_class_0(self) -> Iterator[Place]:

@@ -1,6 +1,7 @@
 """Scores and losses of the order of the pixels: Lovasz, the area under the ROC curve, average precision."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,13 +29,27 @@ class OfExtensions(MetricSpec):
         " error, which has a gradient.",
     )
 
+    @classmethod
+    def other_names(cls) -> dict[str, str]:
+        return {**super().other_names(), "per_image": "pooling"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _per_image_is_a_pooling(cls, given: Any) -> Any:
+        """`per_image`, the published code's: true is pooling `sample`, false `batch`."""
+        if not isinstance(given, Mapping) or not isinstance(given.get("per_image"), bool) or "pooling" in given:
+            return given
+        others = {name: value for name, value in given.items() if name != "per_image"}
+        return {**others, "pooling": "sample" if given["per_image"] else "batch"}
+
 
 class LovaszHinge(OfExtensions):
     """Lovasz hinge: the Lovasz extension of the Jaccard loss, of the hinge errors e = max(0, 1 - x s), s = 1 or -1.
 
     The errors in descending order, each times what its pixel adds to the Jaccard loss of the pixels before it. Without
     positives it is the greatest error, as in the published code, or what `empty` says. Per image; `pooling: batch` is the published code's
-    `per_image=False`. Of logits only: a hinge is of margins, which probabilities have not. Multilabel: the mean over labels.
+    `per_image=False`, and may be called so. Of logits only: a hinge is of margins, which probabilities have not. Multilabel:
+    the mean over labels.
     Weights and soft targets are refused: the Jaccard loss counts pixels.
     Shapes: as the request's. Range [0, inf). Source: Berman et al., arXiv:1705.08790, algorithm 1.
     """
@@ -55,7 +70,7 @@ class LovaszSoftmax(OfExtensions):
 
     p is the softmax's probability; for binary and multilabel the sigmoid's, of the foreground only, as the published code
     treats one channel. Probabilities are taken as they are. Per image; `pooling: batch` is the published code's
-    `per_image=False`. Weights and soft targets are refused: the Jaccard loss counts pixels.
+    `per_image=False`, and may be called so. Weights and soft targets are refused: the Jaccard loss counts pixels.
     A mask, or a label, that the target has not is never left out: its loss is the greatest probability, as the published code's of
     `all`; `empty` {target: 0} is its 0 of `present`, which has no gradient.
     Shapes: as the request's. Range [0, 1]. Undefined: `target_empty` (of classes: `classes` is `present` and the class is not).
@@ -97,7 +112,8 @@ class OfRanking(MetricSpec):
     bins: int = Field(default=1000, ge=2, le=10_000, description="Bins of the histogram.")
     curve: Literal["none", "points"] = Field(
         default="none",
-        description="points: the curve itself in the extra `curve` (micro has one, the others one a class).",
+        description="points: the curve in the extra `curve` (micro has one, the others one a class), without the points that"
+        " its area does not need: those on a straight line (ROC), and those that add no positive (precision and recall).",
     )
     max_points: int = Field(
         default=200,

@@ -3,9 +3,9 @@
 from lossgauge.presets.preset import ONE_OR_MORE_MASKS, Defect, Preset, Recipe, Unequalled
 
 OBJECTS = (
-    "COCO's matching, at one threshold and of objects without scores: its AP ranks detections by a score, which a map of ids "
-    "has not, and has no equal here. A detection is left out of COCO's counts where it lies in a crowd by the threshold's share; "
-    "here by more than half."
+    "COCO's matching at one threshold; where detections have scores ask with matching `ranked` and their ids in descending order "
+    "as `ranking`. Its AP, over all cuts of that order, has no equal here. A detection is left out of COCO's counts where it lies "
+    "in a crowd by the threshold's share; here by more than half."
 )
 
 COCO = Preset(

@@ -163,7 +163,8 @@ SKLEARN = Preset(
         ),
         Unequalled(
             function="metrics.roc_curve, precision_recall_curve, det_curve, calibration.calibration_curve",
-            why="Curves, no score: those of roc_auc and average_precision are their `curve`, the last is in calibration_error's extras.",
+            why="Curves, no score: those of roc_auc and average_precision are their `curve`, without points that add no"
+            " area; the last is in calibration_error's extras.",
         ),
         Unequalled(
             function="metrics.top_k_accuracy_score, label_ranking_*, coverage_error, ndcg_score, hinge_loss",
