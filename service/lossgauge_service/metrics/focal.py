@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from lossgauge.metrics import FocalLoss
@@ -19,6 +19,14 @@ from lossgauge_service.metrics.pixel_loss import (
 )
 from lossgauge_service.samples import Case, case_one_vs_rest
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
+
+
+class Factors(NamedTuple):
+    """What a pixel's loss is multiplied with, of positives and of negatives, and the power of the focus."""
+
+    positive: Any
+    negative: Any
+    gamma: Any
 
 
 def _key(spec: FocalLoss, case: Case, bare: bool = False) -> Entropy:
@@ -55,7 +63,7 @@ def _needs(spec: FocalLoss, case: Case) -> list[Statistic]:
 
 
 def _finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
-    parts = _parts(spec, _alphas(spec), sums, case)
+    parts = _parts(spec, _factors_of(spec), sums, case)
     return _scores(spec, parts, _totals(spec, sums, case), sums.pixels, case)
 
 
@@ -64,24 +72,34 @@ def focal_cells(losses: Sequence[FocalLoss], alphas: Sequence[float | None], sum
 
     An alpha is a factor of its cells' parts, and gamma enters nothing but the parts: all are reduced together.
     """
-    factors = np.array([_factors(alpha, losses[0].alpha_mode) for alpha in alphas])
-    each = [_parts(loss, (factors[:, :1], factors[:, 1:]), sums, case) for loss in losses]
-    shape = len(alphas), len(losses), case.classes
-    parts = (
-        np.broadcast_to(np.stack(values, 1), shape).reshape(-1, case.classes) for values in zip(*each, strict=True)
-    )
+    first, shape = losses[0], (len(alphas), len(losses), case.classes)
+    of_alphas = np.array([_factors(alpha, first.alpha_mode) for alpha in alphas])[:, :, None, None]
+    gammas = np.array([[loss.gamma] for loss in losses])
+    each = _parts(first, Factors(of_alphas[:, 0], of_alphas[:, 1], gammas), _a_row_each(losses, sums, case), case)
+    parts = Parts(*(np.broadcast_to(values, shape).reshape(-1, case.classes) for values in each))
     cells = shape[0] * shape[1]
-    totals = TotalSums(*(values.repeat(cells, 0) for values in _totals(losses[0], sums, case)))
-    return _scores(losses[0], Parts(*parts), totals, sums.pixels.repeat(cells), case)
+    totals = TotalSums(*(values.repeat(cells, 0) for values in _totals(first, sums, case)))
+    return _scores(first, parts, totals, sums.pixels.repeat(cells), case)
+
+
+def _a_row_each(losses: Sequence[FocalLoss], sums: Sums, case: Case) -> Sums:
+    """The sums of one sample, a row for each loss, as if they were the first one's of so many samples."""
+    first, rows = losses[0], len(losses)
+    totals = TotalSums(*(values.repeat(rows, 0) for values in _totals(first, sums, case)))
+    tables: dict[Statistic, Any] = {Totals(first.weight_from, _is_apart(first, case)): totals}
+    for bare in (False, True) if first.normalized else (False,):
+        each = [sums.entropy(_key(loss, case, bare)) for loss in losses]
+        tables[_key(first, case, bare)] = EntropySums(*map(np.concatenate, zip(*each, strict=True)))
+    return Sums(sums.pixels.repeat(rows), tables)
 
 
 def _scores(spec: FocalLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> list[Score]:
     return scores_of_parts(spec, parts, totals, pixels, _seen(spec, case), _masks_of_a_pixel(spec, case))
 
 
-def _parts(spec: FocalLoss, alphas: tuple[Any, Any], sums: Sums, case: Case) -> Parts:
+def _parts(spec: FocalLoss, factors: Factors, sums: Sums, case: Case) -> Parts:
     """The softmax's parts have their share of the elements; that of masks apart is of their mean alone, not of each class's."""
-    loss, weight = _sums(spec, alphas, sums, case), _weight(spec, sums, _totals(spec, sums, case), case)
+    loss, weight = _sums(spec, factors, sums, case), _weight(spec, sums, _totals(spec, sums, case), case)
     share = 1.0 if _is_apart(spec, case) else _share_of_elements(spec, case)
     return Parts(share * loss.positive, share * loss.negative, weight)
 
@@ -95,14 +113,14 @@ def _weight(spec: FocalLoss, sums: Sums, totals: TotalSums, case: Case) -> Value
     return np.maximum(focus.positive + focus.negative, np.finfo(float).tiny)
 
 
-def _sums(spec: FocalLoss, alphas: tuple[Any, Any], sums: Sums, case: Case) -> EntropySums:
-    entropy, leak = sums.entropy(_key(spec, case)), _leak(spec, alphas, _totals(spec, sums, case))
-    weighed = of_each(alphas, entropy)
+def _sums(spec: FocalLoss, factors: Factors, sums: Sums, case: Case) -> EntropySums:
+    entropy, leak = sums.entropy(_key(spec, case)), _leak(spec, factors, _totals(spec, sums, case))
+    weighed = of_each(factors[:2], entropy)
     return EntropySums(weighed.positive + leak.positive, weighed.negative + leak.negative)
 
 
 def _losses(spec: FocalLoss, sums: Sums, whole: Sums, case: Case) -> Values:
-    return _share_of_elements(spec, case) * together(_sums(spec, _alphas(spec), sums, case))
+    return _share_of_elements(spec, case) * together(_sums(spec, _factors_of(spec), sums, case))
 
 
 def _masks_of_a_pixel(spec: FocalLoss, case: Case) -> float:
@@ -115,6 +133,10 @@ def _share_of_elements(spec: FocalLoss, case: Case) -> float:
     """What a mean over pixels times classes is of one over pixels."""
     of_elements = case.task == "multiclass" and spec.reduction == "mean" and spec.denominator == "elements"
     return 1 / case.classes if of_elements else 1.0
+
+
+def _factors_of(spec: FocalLoss) -> Factors:
+    return Factors(*_alphas(spec), spec.gamma)
 
 
 def _alphas(spec: FocalLoss) -> tuple[Any, Any]:
@@ -131,13 +153,13 @@ def _factors(alpha: float | None, mode: str) -> tuple[float, float]:
     return alpha, alpha if mode == "constant" else 1 - alpha
 
 
-def _leak(spec: FocalLoss, alphas: tuple[Any, Any], totals: TotalSums) -> EntropySums:
+def _leak(spec: FocalLoss, factors: Factors, totals: TotalSums) -> EntropySums:
     """What the clipped stand-ins of the other class's pixels add: a constant for each pixel."""
     if not spec.clip_leak or spec.clip is None:
         return EntropySums(np.zeros(1), np.zeros(1))
     low, high = spec.clip
-    of_negative = alphas[0] * (1 - high) ** spec.gamma * _minus_log(high)
-    of_positive = alphas[1] * low**spec.gamma * _minus_log(1 - low)
+    of_negative = factors.positive * (1 - high) ** factors.gamma * _minus_log(high)
+    of_positive = factors.negative * low**factors.gamma * _minus_log(1 - low)
     return EntropySums(of_positive * totals.positive, of_negative * totals.negative)
 
 

@@ -35,8 +35,9 @@ def scaled(factor: Any, sums: Values) -> Values:
     """factor * sums, where a factor of 0 takes out even what is infinite."""
     if isinstance(factor, float):
         return factor * sums if factor != 0 else np.zeros_like(sums)
-    factors, values = np.broadcast_arrays(np.asarray(factor, np.float64), sums)
-    product: Values = np.multiply(factors, values, out=np.zeros(values.shape), where=factors != 0)
+    factors = np.asarray(factor, np.float64)
+    nothing = np.zeros(np.broadcast_shapes(factors.shape, sums.shape))
+    product: Values = np.multiply(factors, sums, out=nothing, where=factors != 0)
     return product
 
 
