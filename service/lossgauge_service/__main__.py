@@ -48,6 +48,8 @@ def serve(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
+    # the threads of a pass would spin for a while after it, on cores that read and decode the next request
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # not above: they load torch, and a wrong setting is told at once
     from lossgauge_service.server import server_of
 
