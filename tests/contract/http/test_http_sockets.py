@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -83,6 +84,59 @@ def test_headers_without_end(address: Address, score_request: Document, headers:
     with pytest.raises(ConnectionError):
         send_without_end(address, b"GET / HTTP/1.1\r\nHost: x\r\n", headers)
     assert is_alive(address, score_request)
+
+
+TRAILERS = b"".join(b"T%d: b\r\n" % number for number in range(2**17))
+
+
+@pytest.mark.parametrize("trailers", [TRAILERS, b"T: " + b"x" * 2**20], ids=["many", "long"])
+@pytest.mark.parametrize("path", [b"/health/live", b"/v1/score"])
+def test_trailers_without_end(address: Address, score_request: Document, path: bytes, trailers: bytes) -> None:
+    """Trailers that go on and on end the connection, whether their request has been answered or not, and it needs no key."""
+    start = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    with pytest.raises(ConnectionError):
+        send_without_end(address, start, trailers)
+    assert is_alive(address, score_request)
+
+
+def test_trailers_are_no_headers(address: Address) -> None:
+    """What a trailer says is not taken for what a header says; the request is answered, and the next one."""
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Request-Id: late\r\n\r\n"
+    asked = HEAD + b"X-Request-Id: early\r\n" + chunked
+    answer = exchange(address, asked, HEAD + b"Connection: close\r\n" + chunked, hang_up=False)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"422", b"422"]
+    assert b"x-request-id: early" in answer
+    assert b"late" not in answer
+
+
+MOST = 2**16
+FIRST = b"GET /health/live HTTP/1.1\r\nConnection: close\r\nA: "
+COUNTED = len("/health/live") + len("Connection: close\r\nA: \r\n")
+
+
+@pytest.mark.parametrize("size", [100, 2**14, 2**20], ids=str)
+@pytest.mark.parametrize(("more", "taken"), [(0, True), (1, False), (5000, False), (40_000, False)])
+def test_the_bound_of_headers(address: Address, more: int, taken: bool, size: int) -> None:
+    """An address and headers of 64 KiB are taken, one byte more is not, however they are cut on their way."""
+    asked = FIRST + b"a" * (MOST - COUNTED + more) + b"\r\n\r\n"
+    assert is_answered(address, [asked[start : start + size] for start in range(0, len(asked), size)]) == taken
+
+
+def is_answered(address: Address, pieces: list[bytes]) -> bool:
+    """Whether headers are taken: else they are refused, of which a reset takes the words from who still sends."""
+    with suppress(ConnectionError):
+        answer = exchange(address, *pieces, hang_up=False)
+        assert answer.startswith(b"HTTP/1.1 200") or answer.endswith(b"The headers are longer than 65536 bytes.")
+        return answer.startswith(b"HTTP/1.1 200")
+    return False
+
+
+def test_a_request_that_comes_with_the_end_of_a_large_one(address: Address) -> None:
+    """What is behind a body, in the same packet, is not counted among its headers."""
+    large = HEAD + b"Content-Length: 19000\r\n\r\n" + b" " * 19_000
+    start, end = b"GET /health/live HTTP/1.1\r\nHo", b"st: x\r\nConnection: close\r\n\r\n"
+    answer = exchange(address, large * 5 + start, end, hang_up=False)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"400"] * 5 + [b"200"]
 
 
 def test_callers_at_once(address: Address, score_request: Document) -> None:
