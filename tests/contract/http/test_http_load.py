@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from lossgauge_service.server import Server, server_of
 from lossgauge_service.settings import Settings
 
 from tests.contract.http.streaming import WITHIN_S, listening, until
+from tests.contract.serving import running
 
 Document = dict[str, Any]
 
@@ -167,6 +169,15 @@ def test_a_service_without_work_stops_at_once(stopping: tuple[Server, Held]) -> 
     server.handle_exit(signal.SIGTERM, None)
     until(lambda: not server.servers[0].sockets)
     assert not server.force_exit
+
+
+def test_a_service_that_is_stopped_while_it_warms_up(tmp_path: Path) -> None:
+    """Nobody waits for a warm-up that is of no use any more: the process ends, and with status 0."""
+    log = tmp_path / "log"
+    with running(log, "--kernel", "eager", module="tests.contract.http.slow_to_warm_up", warm=False) as service:
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(WITHIN_S) == 0
+    assert "Finished server process" in log.read_text().splitlines()[-1]
 
 
 @pytest.mark.anyio
