@@ -1,5 +1,6 @@
-"""HTTP/1.1 by httptools, which sets no bound to a request's headers of its own."""
+"""HTTP/1.1 by httptools, which sets no bound to a request's headers of its own, and reads no body behind an `Upgrade`."""
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lossgauge_service.lines import ABORT
@@ -14,7 +15,10 @@ class TooLong(ValueError):
 
 
 class BoundedHeaders(HttpToolsProtocol):
-    """Refuses a request whose headers, or trailers, go on and on. What trailers say is not kept."""
+    """Refuses a request whose headers, or trailers, go on and on. What trailers say is not kept.
+
+    An offer to go on in another protocol is not taken (RFC 9110, 7.8): the request is read again without it, and its body with it.
+    """
 
     _in_headers = False
     _in_body = False
@@ -45,7 +49,8 @@ class BoundedHeaders(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its headers end."""
         self._in_headers, self._in_body, self._heard = False, True, True
-        super().on_headers_complete()
+        if not self._is_offered:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""
@@ -59,12 +64,18 @@ class BoundedHeaders(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """It ends."""
         self._in_body, self._heard = False, True
-        super().on_message_complete()
+        if not self._is_offered:
+            super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Some bytes came."""
+        self._unset_keepalive_if_required()
         self._heard = False
-        super().data_received(data)
+        try:
+            self._feed(memoryview(data))
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+            return
         self._unfinished_bytes = 0 if self._heard else self._unfinished_bytes + len(data)
         if self._header_bytes + self._unfinished_bytes > MOST_HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response("")
@@ -84,6 +95,35 @@ class BoundedHeaders(HttpToolsProtocol):
         """Whether an answer is on its way, or the request whose body is coming has its own already."""
         cycle = self.cycle
         return cycle is not None and cycle.response_started and (self._in_body or not cycle.response_complete)
+
+    @property
+    def _is_offered(self) -> bool:
+        """Whether the parser would read no further than the headers, though a request of HTTP/1.1 follows."""
+        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
+
+    def _feed(self, data: memoryview) -> None:
+        """Have the parser read what came, however many offers stand in it."""
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                [behind] = offer.args
+                self._read_without_offer()
+                data = data[behind:]
+
+    def _read_without_offer(self) -> None:
+        if not self._is_offered:
+            raise httptools.HttpParserError("there are no tunnels")
+        head = self._head_without_offer()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the parser before it
+        self.parser.feed_data(head)
+
+    def _head_without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version), *lines, b"", b""])
 
     def _count(self, size: int) -> None:
         self._heard = True

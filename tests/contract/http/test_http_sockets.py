@@ -139,6 +139,44 @@ def test_a_request_that_comes_with_the_end_of_a_large_one(address: Address) -> N
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"400"] * 5 + [b"200"]
 
 
+OFFERS = [
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+    b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket, h2c\r\nExpect: 100-continue\r\n",
+]
+
+
+@pytest.mark.parametrize("size", [1, 100, 2**20], ids=str)
+@pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunked"])
+@pytest.mark.parametrize("offer", OFFERS, ids=["h2c", "several"])
+def test_an_offer_of_another_protocol(
+    address: Address, score_request: Document, offer: bytes, chunked: bool, size: int
+) -> None:
+    """A caller that offers to go on in another protocol is answered in this one, body and all, and so is what it asks next."""
+    body = json.dumps(score_request).encode()
+    framed = b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    if chunked:
+        framed = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    asked = HEAD + offer + framed + b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + offer + b"\r\n"
+    asked += HEAD + b"Connection: close\r\n" + framed
+    answer = exchange(address, *(asked[start : start + size] for start in range(0, len(asked), size)), hang_up=False)
+    assert re.findall(rb"HTTP/1\.1 (\d+) OK", answer) == [b"200"] * 3
+    assert answer.count(b'"value":0.8') == 2
+
+
+def test_many_offers_at_once(address: Address) -> None:
+    """Thousands of them, all there before the first is answered, are answered each."""
+    offers = (b"GET /health/live HTTP/1.1\r\n" + OFFERS[0] + b"\r\n") * 2000
+    answer = exchange(address, offers + b"GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n", hang_up=False)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2001
+
+
+def test_a_tunnel_is_none(address: Address, score_request: Document) -> None:
+    """CONNECT asks for a tunnel, which there is none: it is refused, with whatever would go through it."""
+    answer = exchange(address, b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", hang_up=False)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert is_alive(address, score_request)
+
+
 def test_callers_at_once(address: Address, score_request: Document) -> None:
     """Many callers at the same time are all answered."""
     with ThreadPoolExecutor(8) as callers:
