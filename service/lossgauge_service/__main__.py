@@ -1,6 +1,7 @@
 """The command: `lossgauge serve`, `lossgauge warm-up` for images and first starts, `lossgauge key` for callers."""
 
 import argparse
+import atexit
 import logging
 import os
 import socket
@@ -55,7 +56,7 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
     configure(settings.log_format, settings.log_level)
     app = _app_of(settings)
     server_of(app, settings).run(sockets)
-    _end_what_runs(app)
+    atexit.register(_end_what_runs, app)
 
 
 def _end_what_runs(app: "FastAPI") -> None:

@@ -36,6 +36,8 @@ BUDGET = 2.0**26
 
 PATIENCE_S = 4.0
 """How long what runs may go on when the service stops: nobody waits for it any more."""
+PATIENCE_WITH_WARM_UP_S = 0.5
+"""The same for a warm-up: it is over at once, or takes minutes."""
 
 PIECE_COST = 2.0**22
 """What a turn of long work is taken to cost."""
