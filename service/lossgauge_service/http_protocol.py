@@ -3,6 +3,7 @@
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lossgauge_service.guard import SKIPPED_BYTES
 from lossgauge_service.lines import ABORT
 
 MOST_HEADER_BYTES = 2**16
@@ -25,6 +26,8 @@ class BoundedHeaders(HttpToolsProtocol):
     _header_bytes = 0
     _unfinished_bytes = 0
     """Of a header whose end has not come: the parser keeps them."""
+    _skipped_bytes = 0
+    """Of a body whose request has been answered."""
     _heard = False
     """Whether the parser has told of anything since it was fed."""
 
@@ -33,7 +36,7 @@ class BoundedHeaders(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         self._in_headers, self._in_body, self._heard = True, False, True
-        self._header_bytes = 0
+        self._header_bytes = self._skipped_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """A piece of its address."""
@@ -53,9 +56,11 @@ class BoundedHeaders(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of its body."""
+        """A piece of its body; of one that nobody reads any more only little is taken."""
         self._heard = True
         super().on_body(body)
+        if self.cycle.response_complete:
+            self._skip(len(body))
 
     def on_chunk_header(self) -> None:
         """A chunk of its body starts; after the last one trailers may."""
@@ -124,6 +129,11 @@ class BoundedHeaders(HttpToolsProtocol):
         version = self.parser.get_http_version().encode()
         lines = [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join([b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version), *lines, b"", b""])
+
+    def _skip(self, size: int) -> None:
+        self._skipped_bytes += size
+        if self._skipped_bytes > SKIPPED_BYTES:
+            self.transport.close()
 
     def _count(self, size: int) -> None:
         self._heard = True

@@ -241,12 +241,13 @@ def test_a_service_that_is_stopped_while_it_warms_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("given", ["", "0", "-5", "1.5", "soon", "9" * 30])
+@pytest.mark.parametrize("given", ["", "0", "-5", "1.5", "soon", "9" * 10, "9" * 30])
 async def test_a_deadline_that_is_none(client: httpx.AsyncClient, score_request: Document, given: str) -> None:
     """It is a whole number of milliseconds; anything else is refused."""
     answer = await client.post("/v1/score", json=score_request, headers={"X-Request-Timeout-Ms": given})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
     assert "X-Request-Timeout-Ms" in answer.json()["detail"]
+    assert "9 digits at most" in answer.json()["detail"]
 
 
 @pytest.mark.anyio

@@ -14,6 +14,7 @@ from tests.contract.http.streaming import WITHIN_S
 
 Address = tuple[str, int]
 Document = dict[str, Any]
+JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
@@ -67,6 +68,34 @@ def test_an_oversize_body_in_chunks(address: Address, score_request: Document) -
     assert answer.startswith(b"HTTP/1.1 413")
     assert json.loads(answer.split(b"\r\n\r\n")[1])["limit"] == "body_bytes"
     assert is_alive(address, score_request)
+
+
+CHUNK = b"10000\r\n" + b" " * 2**16 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
+        HEAD + b"Content-Length: 99999999999\r\n\r\n",
+        HEAD.replace(b"json", b"pdf") + b"Transfer-Encoding: chunked\r\n\r\n",
+        HEAD.replace(b"POST /v1/score", b"GET /health/live") + b"Transfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["comes", "announced", "type", "answered"],
+)
+def test_a_body_that_goes_on_after_the_answer(address: Address, score_request: Document, start: bytes) -> None:
+    """Of a body that nobody reads any more little is taken off the network; then the connection is closed."""
+    with pytest.raises(ConnectionError):
+        send_without_end(address, start, CHUNK)
+    assert is_alive(address, score_request)
+
+
+def test_who_sends_too_much_is_told_so(address: Address) -> None:
+    """A caller that is cut off in the middle of its body finds the answer that it was given before."""
+    answer = httpx.post(
+        f"http://{address[0]}:{address[1]}/v1/score", content=b" " * 2**25, headers=JSON, timeout=WITHIN_S
+    )
+    assert (answer.status_code, answer.json()["limit"]) == (413, "body_bytes")
 
 
 def test_an_announced_oversize_body(address: Address) -> None:
