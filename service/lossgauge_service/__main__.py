@@ -1,6 +1,8 @@
 """The command: `lossgauge serve`, `lossgauge warm-up` for images and first starts, `lossgauge key` for callers."""
 
 import argparse
+import atexit
+import logging
 import os
 import socket
 import sys
@@ -54,7 +56,18 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
     from lossgauge_service.server import server_of
 
     configure(settings.log_format, settings.log_level)
-    server_of(_app_of(settings), settings).run(sockets)
+    app = _app_of(settings)
+    server_of(app, settings).run(sockets)
+    atexit.register(_end_what_runs, app)
+
+
+def _end_what_runs(app: "FastAPI") -> None:
+    """End the process where the engine still compiles or computes: an interpreter that ends meanwhile aborts."""
+    service = getattr(app.state, "service", None)
+    if service is not None and not service.batcher.is_over:
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(os.EX_OK)
 
 
 def warm_up(settings: Settings) -> None:

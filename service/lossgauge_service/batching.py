@@ -34,8 +34,10 @@ Heard = Callable[[], None]
 BUDGET = 2.0**26
 """Elements times statistics of a batch, beyond which nothing rides along: some tens of milliseconds of two cores."""
 
-PATIENCE_S = 60.0
-"""How long what runs may go on when the service stops."""
+PATIENCE_S = 4.0
+"""How long what runs may go on when the service stops: nobody waits for it any more."""
+PATIENCE_WITH_WARM_UP_S = 0.5
+"""The same for a warm-up: it is over at once, or takes minutes."""
 
 PIECE_COST = 2.0**22
 """What a turn of long work is taken to cost."""
@@ -181,8 +183,13 @@ class Batcher:
             turn += 1
         return end.found
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing runs any more."""
+        return not any(thread.is_alive() for thread in self._threads)
+
     def close(self, patience_s: float = PATIENCE_S) -> None:
-        """Finish what runs, refuse what waits. A warm-up that takes longer than one's patience ends with the process."""
+        """Finish what runs, refuse what waits. What takes longer than one's patience ends with the process."""
         with self._changed:
             self._closed = True
             left = self._waiting.take_all()

@@ -19,7 +19,7 @@ log = logging.getLogger("lossgauge.server")
 class Server(uvicorn.Server):
     """Drains before it exits, with status 0: new requests get 503, those that are being served have `grace_s` seconds to end.
 
-    A second signal ends the draining, a third one everything.
+    Those that have not ended then are given up (`leaving.py`). A second signal ends the draining, a third one everything.
     """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, grace_s: float) -> None:
@@ -41,6 +41,7 @@ class Server(uvicorn.Server):
             self.force_exit = True
         elif admission is None or self._ends is not None:
             self.should_exit = True
+            self._ends = time.monotonic()
         else:
             admission.drain()
             self._ends = time.monotonic() + self._grace_s
@@ -48,6 +49,18 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Whether it is over."""
         return await super().on_tick(counter) or self._is_drained()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is left: all within what is left of the grace time, a second at least for what is on its way out."""
+        left = self._grace_s if self._ends is None else self._ends - time.monotonic()
+        if left <= 0:
+            self._give_up()
+        self.config.timeout_graceful_shutdown = max(1, round(left))
+        await super().shutdown(sockets)
+
+    def _give_up(self) -> None:
+        for task in self.server_state.tasks:
+            task.cancel()
 
     def _is_drained(self) -> bool:
         admission = self._admission
@@ -74,6 +87,5 @@ def server_of(app: FastAPI, settings: Settings) -> Server:
         # every request has a line of its own, and how lines are written is for the command to say
         access_log=False,
         log_config=None,
-        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
     return Server(config, app, settings.grace_s)

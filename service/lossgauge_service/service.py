@@ -14,7 +14,7 @@ from lossgauge.wire import Limits
 from starlette.requests import Request
 
 from lossgauge_service.admission import Admission
-from lossgauge_service.batching import Batcher
+from lossgauge_service.batching import PATIENCE_S, PATIENCE_WITH_WARM_UP_S, Batcher
 from lossgauge_service.engine import Engine
 from lossgauge_service.meters import Meters
 from lossgauge_service.problems import Problems
@@ -81,8 +81,9 @@ async def running(
             tracing,
         )
     finally:
+        patience_s = PATIENCE_S if warm_up.done() else PATIENCE_WITH_WARM_UP_S
         warm_up.cancel()
-        batcher.close()
+        batcher.close(patience_s)
         await run_sync(tracing.close)
 
 

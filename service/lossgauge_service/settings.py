@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +16,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "LOSSGAUGE_"
 OF_CLIENTS = ("LOSSGAUGE_API_KEY",)
 """Variables that are not ours, but may stand in the same environment."""
+OF_KUBERNETES = re.compile(
+    rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.IGNORECASE
+)
+"""Those by which Kubernetes tells every pod where a Service is that is named lossgauge (`enableServiceLinks`)."""
+LINK = re.compile(r"(tcp|udp|sctp)://.*")
+"""What it says in `LOSSGAUGE_PORT`, of the same name as a setting."""
 
 Cap = Annotated[int, Field(ge=1)]
 
@@ -126,13 +133,20 @@ class Settings(BaseSettings):
 def load(environment: Mapping[str, str], **given: Any) -> Settings:
     """Read the settings, with `given` before the environment's; `InvalidSettings` names what is wrong with them."""
     for name in environment:
-        if name.upper().startswith(PREFIX) and name.upper() not in OF_CLIENTS:
+        if name.upper().startswith(PREFIX) and name.upper() not in OF_CLIENTS and not OF_KUBERNETES.fullmatch(name):
             _check_known(name)
+    if _is_linked(environment):
+        given = {"port": Settings.model_fields["port"].default, **given}
     try:
         return Settings(**given)
     except ValidationError as invalid:
         complaints = [_complaint(error, given) for error in invalid.errors(include_url=False)]
         raise InvalidSettings("; ".join(complaints)) from None
+
+
+def _is_linked(environment: Mapping[str, str]) -> bool:
+    """Whether the variable of the port is not a setting, but where a Service is."""
+    return any(name.upper() == f"{PREFIX}PORT" and LINK.fullmatch(value) for name, value in environment.items())
 
 
 def _check_known(name: str) -> None:

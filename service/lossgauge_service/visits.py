@@ -156,5 +156,6 @@ def _seconds(request: Request, most: float) -> float:
     if others:
         raise InvalidParameter(f"{TIMEOUT} is sent {len(several)} times; once is enough")
     if not (given.isascii() and given.isdigit() and len(given) <= MOST_DIGITS and int(given) > 0):
-        raise InvalidParameter(f"{TIMEOUT} is a whole number of milliseconds, above 0; found {given[:40]!r}")
+        allowed = f"a whole number of milliseconds, above 0, of {MOST_DIGITS} digits at most"
+        raise InvalidParameter(f"{TIMEOUT} is {allowed}; found {given[:40]!r}")
     return min(int(given) / 1000, most)

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +20,8 @@ from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.server import Server, server_of
 from lossgauge_service.settings import Settings
 
-from tests.contract.http.streaming import WITHIN_S, listening, until
+from tests.contract.http.streaming import ITEM, QUESTION, WITHIN_S, Caller, Listening, listening, until
+from tests.contract.serving import running
 
 Document = dict[str, Any]
 
@@ -169,13 +171,83 @@ def test_a_service_without_work_stops_at_once(stopping: tuple[Server, Held]) -> 
     assert not server.force_exit
 
 
+HALF = (
+    b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+    b"Content-Length: 1000\r\n\r\n"
+)
+
+
+def half_sent(url: str) -> socket.socket:
+    """A request whose body is asked for and does not end: it is being served."""
+    connection = socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 80), timeout=WITHIN_S)
+    connection.sendall(HALF)
+    assert connection.recv(2**10).startswith(b"HTTP/1.1 100")
+    connection.sendall(b"{")
+    return connection
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_what_does_not_end_in_time_is_given_up(
+    stopping: tuple[Server, Held], score_request: Document, caplog: pytest.LogCaptureFixture, signals: int
+) -> None:
+    """After the grace time, or a second signal, what is still coming or computed is told 503, once and for all; nothing is a fault."""
+    server, held = stopping
+    server._grace_s = 0.0 if signals == 1 else WITHIN_S
+    with sent(url_of(server), score_request) as computed, half_sent(url_of(server)) as coming:
+        until(lambda: held.launches == [1])
+        for _ in range(signals):
+            server.handle_exit(signal.SIGTERM, None)
+        told = [answered(connection) for connection in (computed, coming)]
+    assert [(answer.status, problem["code"]) for answer, problem in told] == [(503, "draining")] * 2
+    assert all(answer.headers["x-request-id"] == problem["request_id"] for answer, problem in told)
+    assert all(answer.headers["connection"] == "close" for answer, _ in told)
+    assert told[0][0].headers["retry-after"]
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_the_grace_time_is_one(stopping: tuple[Server, Held]) -> None:
+    """What the server waits for connections after the draining is what that has left of the grace time, not all of it again."""
+    server, _ = stopping
+    with half_sent(url_of(server)) as coming:
+        server._grace_s = 1.0
+        server.handle_exit(signal.SIGTERM, None)
+        answered(coming)
+    until(lambda: not server.servers[0].sockets)
+    assert server.config.timeout_graceful_shutdown == 1
+
+
+def test_an_answer_that_does_not_end_in_time(stopping: tuple[Server, Held], caplog: pytest.LogCaptureFixture) -> None:
+    """A stream whose items are not computed in time is cut, which its caller can see."""
+    server, held = stopping
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    with Caller(Listening(host, port, server._app)) as caller:
+        caller.lines(QUESTION, ITEM)
+        until(lambda: held.launches == [1])
+        assert caller.response.status == 200
+        server._grace_s = 0.0
+        server.handle_exit(signal.SIGTERM, None)
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            caller.rest()
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_service_that_is_stopped_while_it_warms_up(tmp_path: Path) -> None:
+    """Nobody waits for a warm-up that is of no use any more: the process ends, and with status 0."""
+    log = tmp_path / "log"
+    with running(log, "--kernel", "eager", module="tests.contract.http.slow_to_warm_up", warm=False) as service:
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(WITHIN_S) == 0
+    assert "Finished server process" in log.read_text().splitlines()[-1]
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("given", ["", "0", "-5", "1.5", "soon", "9" * 30])
+@pytest.mark.parametrize("given", ["", "0", "-5", "1.5", "soon", "9" * 10, "9" * 30])
 async def test_a_deadline_that_is_none(client: httpx.AsyncClient, score_request: Document, given: str) -> None:
     """It is a whole number of milliseconds; anything else is refused."""
     answer = await client.post("/v1/score", json=score_request, headers={"X-Request-Timeout-Ms": given})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
     assert "X-Request-Timeout-Ms" in answer.json()["detail"]
+    assert "9 digits at most" in answer.json()["detail"]
 
 
 @pytest.mark.anyio

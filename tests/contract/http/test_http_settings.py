@@ -36,6 +36,35 @@ def test_an_unknown_setting_is_refused(name: str) -> None:
         load({name: "1"})
 
 
+LINKS = {
+    "LOSSGAUGE_SERVICE_HOST": "10.0.0.1",
+    "LOSSGAUGE_SERVICE_PORT": "8000",
+    "LOSSGAUGE_SERVICE_PORT_HTTP": "8000",
+    "LOSSGAUGE_PORT": "tcp://10.0.0.1:8000",
+    "LOSSGAUGE_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+    "LOSSGAUGE_PORT_8000_TCP_PROTO": "tcp",
+    "LOSSGAUGE_PORT_8000_TCP_PORT": "8000",
+    "LOSSGAUGE_PORT_8000_TCP_ADDR": "10.0.0.1",
+}
+
+
+def test_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Kubernetes tells pods of a Service named lossgauge is let pass; the port is the default, or the argument's."""
+    for name, value in LINKS.items():
+        monkeypatch.setenv(name, value)
+    assert load(LINKS).port == 8000
+    assert load(LINKS, port="9001").port == 9001
+
+
+@pytest.mark.parametrize(
+    "name", ["LOSSGAUGE_SERVICE", "LOSSGAUGE_PORT_TCP", "LOSSGAUGE_PORT_8000", "LOSSGAUGE_HOST_TCP"]
+)
+def test_what_only_looks_like_a_link(name: str) -> None:
+    """Other names than those of Kubernetes are typing errors."""
+    with pytest.raises(InvalidSettings, match=name):
+        load({**LINKS, name: "1"})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("port", "x"), ("port", "70000"), ("device", "tpu"), ("device", "cuda:x"), ("kernel", "fast"), ("threads", "0")],

@@ -306,6 +306,17 @@ def test_a_stream_while_the_service_drains(gated: Gated) -> None:
             assert another.response.status == 503
 
 
+def test_a_chunk_that_is_none(service: Listening) -> None:
+    """What is no chunk, once an answer has begun, ends the connection: no second answer stands inside of the first."""
+    with Caller(service) as caller:
+        caller.lines(QUESTION, ITEM)
+        assert caller.read()["scores"]["dice"]["value"] == 0.8
+        caller.socket.sendall(b"ZZZ\r\n")
+        rest = b"".join(iter(lambda: caller.socket.recv(2**16), b""))
+    assert b"HTTP/1.1" not in rest
+    until(lambda: service.is_idle)
+
+
 def test_two_streams_at_once(service: Listening) -> None:
     """Each of several streams has its own lines in its own order."""
     found: dict[int, list[Document]] = {}
