@@ -89,6 +89,7 @@ async def running(
 def _measure(meters: Meters, engine: Engine, batcher: Batcher, admission: Admission) -> None:
     """What is read when somebody asks."""
     meters.engine(engine.info.model_dump())
+    meters.reads("line_length", "Requests that wait to be let in.", lambda: admission.in_line)
     meters.reads("pending_requests", "Requests that are being scored.", lambda: admission.requests)
     meters.reads("pending_bytes", "Bytes that they hold.", lambda: admission.held.bytes)
     meters.reads("pending_pairs", "Pairs that they hold.", lambda: admission.held.pairs)
