@@ -3,8 +3,8 @@
 What is held: a body as it was announced, or as it arrives; what it inflates to; the pairs of a batch once they are known; in the end
 its answer alone, until the caller has taken it. Whoever comes when there is no room stands in line, holding nothing, not even a
 body, as long as the line should take less than `SHORT_S`; else it is refused at once, and told when there should be room. A call
-that comes back then, under the same `Idempotency-Key`, may stand in line however long it is. So an overload delays calls, and
-starves none. Where nothing else is held, one request of any size that the caps allow is taken.
+that comes back then, under the same `Idempotency-Key`, may stand in line however long it is, and none longer than its deadline. So an
+overload delays calls, and starves none. Where nothing else is held, one request of any size that the caps allow is taken.
 
 A stream holds some, and waits for more. Where all who hold anything wait so, none would ever go on: then the eldest of them does,
 beyond the budget, by what one stream may hold.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import count
 from threading import Lock
 
-from lossgauge_service.errors import Overloaded
+from lossgauge_service.errors import DeadlineExceeded, LossgaugeError, Overloaded
 
 SHORTEST_S, LONGEST_S = 1, 60
 """Bounds of the advice when to come back."""
@@ -115,6 +115,7 @@ class Admission:
         self._now = now
         self._promises = Promises()
         self._pace = LinePace()
+        self._last_in = now()
         self._lock = Lock()
         self._draining = False
 
@@ -129,6 +130,11 @@ class Admission:
         return Held(self._held.bytes, self._held.pairs)
 
     @property
+    def in_line(self) -> int:
+        """How many wait to be let in."""
+        return len(self._line)
+
+    @property
     def draining(self) -> bool:
         """Whether no more are taken."""
         return self._draining
@@ -137,13 +143,16 @@ class Admission:
         """From now on the service is not ready; those that are being served are finished."""
         self._draining = True
 
-    async def admit(self, key: str | None = None) -> "Admitted":
-        """Take a request; key: the call that it is an attempt of. Raises `Overloaded` where there is no room for another pair."""
+    async def admit(self, key: str | None = None, deadline: float = math.inf) -> "Admitted":
+        """Take a request; key: the call that it is an attempt of. Raises `Overloaded` where there is no room for another pair.
+
+        It stands in line until its deadline, and raises `DeadlineExceeded` then.
+        """
         came_back = self._promises.take(key, self._now())
         if not self._line and self._has_room:
             return self._let_in(key)
         if came_back or self._line_s <= SHORT_S:
-            return await self._in_line(key)
+            return await self._in_line(key, deadline)
         raise self._refusal(f"{len(self._line)} calls stand in line for {self._most.pairs} places", key)
 
     async def room(self, admitted: "Admitted", deadline: float, bytes: int, pairs: int) -> None:
@@ -204,8 +213,13 @@ class Admission:
 
     @property
     def _line_s(self) -> float:
-        """How long one more will stand in line."""
-        return (len(self._line) + 1) * self._pace.pair_s
+        """How long one more will stand in line, at least."""
+        return (len(self._line) + 1) * max(self._pace.pair_s, self._least_pair_s)
+
+    @property
+    def _least_pair_s(self) -> float:
+        """What a pair takes at least to make room, moved the line or not: as long as nobody was let in, over all that are held."""
+        return 0.0 if self._has_room else (self._now() - self._last_in) / max(1, self._held.pairs)
 
     @property
     def _has_room(self) -> bool:
@@ -215,21 +229,28 @@ class Admission:
         admitted = Admitted(self, key, next(self._numbers))
         admitted.hold(pairs=1)
         self._requests += 1
+        self._last_in = self._now()
         return admitted
 
-    async def _in_line(self, key: str | None) -> "Admitted":
+    async def _in_line(self, key: str | None, deadline: float) -> "Admitted":
+        left = max(0.0, deadline - self._now())
         turn: asyncio.Future[Admitted] = asyncio.get_running_loop().create_future()
         if not self._line:
             self._pace.start(self._now())
         self._line.append((key, turn))
         try:
-            async with asyncio.timeout(LINE_S):
+            async with asyncio.timeout(min(LINE_S, left)):
                 return await turn
         except (TimeoutError, asyncio.CancelledError) as over:
             self._leave_the_line(key, turn)
             if isinstance(over, asyncio.CancelledError):
                 raise
-            raise self._refusal(f"no room came for {LINE_S:g} s", key) from None
+            raise self._not_called(key, left) from None
+
+    def _not_called(self, key: str | None, left: float) -> LossgaugeError:
+        if left < LINE_S:
+            return DeadlineExceeded("the deadline passed while the request stood in line")
+        return self._refusal(f"no room came for {LINE_S:g} s", key)
 
     def _leave_the_line(self, key: str | None, turn: "asyncio.Future[Admitted]") -> None:
         if (key, turn) in self._line:

@@ -96,7 +96,10 @@ class Ready:
 
 
 class Batcher:
-    """Runs plans on the engine, off the event loop, several requests at a time."""
+    """Runs plans on the engine, off the event loop, several requests at a time.
+
+    blamed: makes what is told of the error of a request that failed alone, where the engine runs.
+    """
 
     def __init__(
         self,
@@ -105,8 +108,10 @@ class Batcher:
         budget: float = BUDGET,
         now: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
+        blamed: Callable[[Exception], Exception] = lambda error: error,
     ) -> None:
         self._engine = engine
+        self._blamed = blamed
         self._meters = meters or Meters()
         self._tracing = tracing or Tracing()
         self._pace = Pace()
@@ -338,7 +343,7 @@ class Batcher:
     def _each_alone(self, jobs: Sequence[Waiter], error: Exception) -> None:
         """What fails together fails for whoever is to blame."""
         if len(jobs) == 1:
-            _fail(jobs, error)
+            _fail(jobs, self._blamed(error))
             return
         for job in jobs:
             self._launch(Ready([job], None))

@@ -1,23 +1,26 @@
-"""Whether the service can score yet."""
+"""Whether the service can score now."""
 
 from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lossgauge_service.errors import Draining, Unavailable, WarmingUp
+from lossgauge_service.fitness import broken
 
 RETRY_WHILE_WARMING_S = 5
 RETRY_WHEN_BROKEN_S = 60
-
-
 RETRY_WHEN_DRAINING_S = 1
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """Ready once the warm-up has ended well, until the service is being stopped; broken if it raised. Load does not matter."""
+    """Ready once the warm-up has ended well, until the service is being stopped, but for as long as the device is broken.
+
+    Broken for good if the warm-up raised. Load does not matter.
+    """
 
     warm_up: Future[None]
+    device: Callable[[], Unavailable | None]
     draining: Callable[[], bool]
 
     @property
@@ -28,16 +31,10 @@ class Readiness:
         if not self.warm_up.done():
             return WarmingUp("the kernels are being compiled; try again soon", retry_after=RETRY_WHILE_WARMING_S)
         failure = self.warm_up.exception()
-        if failure is None:
-            return None
-        return Unavailable(f"the engine is broken: {_in_a_line(failure)}", retry_after=RETRY_WHEN_BROKEN_S)
+        return self.device() if failure is None else broken(failure, RETRY_WHEN_BROKEN_S)
 
     def require(self) -> None:
         """Raise `Unavailable` unless the service can score."""
         obstacle = self.obstacle
         if obstacle is not None:
             raise obstacle
-
-
-def _in_a_line(failure: BaseException) -> str:
-    return f"{type(failure).__name__}: {failure}".splitlines()[0][:300]

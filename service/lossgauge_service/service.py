@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +16,8 @@ from starlette.requests import Request
 from lossgauge_service.admission import Admission
 from lossgauge_service.batching import PATIENCE_S, PATIENCE_WITH_WARM_UP_S, Batcher
 from lossgauge_service.engine import Engine
+from lossgauge_service.errors import LossgaugeError
+from lossgauge_service.fitness import TRIED_EVERY_S, Fitness
 from lossgauge_service.meters import Meters
 from lossgauge_service.problems import Problems
 from lossgauge_service.readiness import Readiness
@@ -60,11 +62,15 @@ async def running(
     """The service, warming up behind the first requests; closed at the end."""
     meters = Meters()
     engine = (engine or engine_of(settings)).telling(meters.out_of_memory)
-    batcher = Batcher(engine, meters, tracing=tracing)
+    fitness = Fitness(engine)
+    batcher = Batcher(
+        engine, meters, tracing=tracing, blamed=lambda error: fitness.blamed(error) if warm_up.done() else error
+    )
     admission = Admission(settings.pending_bytes, settings.pending_pairs, lambda: batcher.wait_s)
     _measure(meters, engine, batcher, admission)
     warm_up = asyncio.create_task(batcher.warm_up())
     warm_up.add_done_callback(_log_failure)
+    trying = asyncio.create_task(_try(fitness, batcher))
     try:
         yield Service(
             settings.limits,
@@ -72,7 +78,7 @@ async def running(
             problems,
             engine,
             batcher,
-            Readiness(warm_up, lambda: admission.draining),
+            Readiness(warm_up, lambda: fitness.obstacle, lambda: admission.draining),
             admission,
             CapacityLimiter(settings.decoders),
             settings.timeout_s,
@@ -83,13 +89,24 @@ async def running(
     finally:
         patience_s = PATIENCE_S if warm_up.done() else PATIENCE_WITH_WARM_UP_S
         warm_up.cancel()
+        trying.cancel()
         batcher.close(patience_s)
         await run_sync(tracing.close)
+
+
+async def _try(fitness: Fitness, batcher: Batcher) -> None:
+    """Try a broken device, again and again, on its own thread, until it works."""
+    while True:
+        await asyncio.sleep(TRIED_EVERY_S)
+        if fitness.obstacle is not None:
+            with suppress(LossgaugeError):
+                await batcher.call(lambda _: fitness.check())
 
 
 def _measure(meters: Meters, engine: Engine, batcher: Batcher, admission: Admission) -> None:
     """What is read when somebody asks."""
     meters.engine(engine.info.model_dump())
+    meters.reads("line_length", "Requests that wait to be let in.", lambda: admission.in_line)
     meters.reads("pending_requests", "Requests that are being scored.", lambda: admission.requests)
     meters.reads("pending_bytes", "Bytes that they hold.", lambda: admission.held.bytes)
     meters.reads("pending_pairs", "Pairs that they hold.", lambda: admission.held.pairs)

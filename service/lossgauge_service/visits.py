@@ -107,7 +107,7 @@ async def visiting(request: Request) -> AsyncIterator[Visit]:
     service = service_of(request)
     service.readiness.require()
     deadline = time.monotonic() + _seconds(request, service.timeout_s)
-    admitted = await service.admission.admit(request.headers.get(IDEMPOTENCY_KEY, "")[:MOST_KEY] or None)
+    admitted = await service.admission.admit(request.headers.get(IDEMPOTENCY_KEY, "")[:MOST_KEY] or None, deadline)
     visit = Visit(request, service, admitted, deadline, account_of(request).watch)
     try:
         yield visit

@@ -16,7 +16,7 @@ from lossgauge_service.admission import (
     Held,
     LinePace,
 )
-from lossgauge_service.errors import Overloaded
+from lossgauge_service.errors import DeadlineExceeded, Overloaded
 
 
 @dataclass
@@ -231,6 +231,50 @@ def test_a_short_line_is_joined(clock: Clock) -> None:
         for waiting in (first, second):
             inside.release()
             inside = await waiting
+
+    asyncio.run(main())
+
+
+def test_who_is_late_leaves_the_line(clock: Clock) -> None:
+    """A call stands in line until its deadline, which it is told; its place is then the next one's."""
+    admission = Admission(1000, 1, lambda: clock.wait, lambda: clock.now)
+
+    async def main() -> None:
+        inside = await admission.admit()
+        next_one = asyncio.create_task(admission.admit(deadline=clock.now + 1000))
+        with pytest.raises(DeadlineExceeded):
+            await admission.admit(deadline=clock.now + 0.01)
+        assert admission.in_line == 1
+        inside.release()
+        assert (await next_one).held == Held(0, 1)
+        assert admission.in_line == 0
+
+    asyncio.run(main())
+
+
+def test_a_line_that_has_not_moved_is_as_slow_as_it_is_old(clock: Clock) -> None:
+    """Where nobody was let in for long, new calls do not join, and are told more the longer that is; once one is let in they do."""
+    admission = Admission(1000, 2, lambda: clock.wait, lambda: clock.now)
+
+    async def main() -> None:
+        clock.now += 1000  # in which nobody came
+        one, _ = await admission.admit(), await admission.admit()
+        clock.now += 0.8
+        joins = [asyncio.create_task(admission.admit()) for _ in range(2)]
+        await asyncio.sleep(0)
+        for later, told in ((0.0, 2), (9.2, 15)):
+            clock.now += later
+            with pytest.raises(Overloaded) as refused:
+                await admission.admit()
+            assert refused.value.extras["retry_after"] == told
+        one.release()
+        await joins[0]
+        admission._pace.pair_s = 0.0
+        last = asyncio.create_task(admission.admit())
+        await asyncio.sleep(0)
+        assert admission.in_line == 2
+        for left in (joins[1], last):
+            left.cancel()
 
     asyncio.run(main())
 

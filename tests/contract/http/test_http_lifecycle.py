@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from lossgauge_service import service
 from lossgauge_service.engine import Engine
+from lossgauge_service.fitness import PREDICTION, TARGET
 from lossgauge_service.outcomes import Outcomes
 
 pytestmark = pytest.mark.anyio
@@ -35,10 +37,24 @@ class Broken(Engine):
 
 @dataclass(frozen=True)
 class Faulty(Engine):
-    """Fails in the middle of a pass."""
+    """Fails in the middle of a pass, but for as many pixels as a device is tried with."""
 
     def launch(self, batch: Any) -> Outcomes:
-        raise ZeroDivisionError("a secret of the house")
+        if any(sample.elements != PREDICTION.size for part in batch.parts for sample in part.samples.values()):
+            raise ZeroDivisionError("a secret of the house")
+        return super().launch(batch)
+
+
+@dataclass(frozen=True)
+class Breaking(Engine):
+    """Fails at everything while it is broken."""
+
+    broken: threading.Event = field(default_factory=threading.Event)
+
+    def launch(self, batch: Any) -> Outcomes:
+        if self.broken.is_set():
+            raise RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with ..")
+        return super().launch(batch)
 
 
 @pytest.fixture
@@ -99,6 +115,37 @@ async def test_broken(serving: Any, engine: Engine, score_request: Document) -> 
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
         assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_a_device_that_breaks_and_works_again(
+    serving: Any, engine: Engine, score_request: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who finds the device broken, and all after that, are 503; so is readiness, with the reason, until the device works again."""
+    monkeypatch.setattr(service, "TRIED_EVERY_S", 0.02)
+    breaking = Breaking(engine.device, engine.kernels, engine.info)
+    async with serving(breaking) as client:
+        breaking.broken.set()
+        answers = [await client.post("/v1/score", json=score_request) for _ in range(2)]
+        ready = await client.get("/health/ready")
+        reason = "the engine is broken: RuntimeError: CUDA error: an illegal memory access was encountered"
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(503, "unavailable")] * 2
+        assert (ready.status_code, ready.json()) == (503, {"ready": False, "reason": reason})
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in (*answers, ready))
+        breaking.broken.clear()
+        while (await client.get("/health/ready")).status_code != 200:
+            await asyncio.sleep(0.01)
+        assert (await client.post("/v1/score", json=score_request)).status_code == 200
+
+
+async def test_a_request_that_fails_breaks_nothing(serving: Any, engine: Engine, score_request: Document) -> None:
+    """However often a request fails by itself, the service stays ready and scores others."""
+    masks = {"prediction": PREDICTION.tolist(), "target": TARGET.tolist()}
+    other = score_request | {name: {"encoding": "list", "data": data} for name, data in masks.items()}
+    async with serving(Faulty(engine.device, engine.kernels, engine.info)) as client:
+        answers = [await client.post("/v1/score", json=score_request) for _ in range(10)]
+        assert {answer.status_code for answer in answers} == {500}
+        assert (await client.get("/health/ready")).status_code == 200
+        assert (await client.post("/v1/score", json=other)).status_code == 200
 
 
 async def test_a_fault_of_the_service(serving: Any, engine: Engine, score_request: Document) -> None:

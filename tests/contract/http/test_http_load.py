@@ -118,6 +118,18 @@ def test_a_deadline_of_the_callers(held: Running, score_request: Document, pair:
     assert found["items"][0]["problem"]["code"] == "deadline_exceeded"
 
 
+def test_a_deadline_in_line(held: Running, score_request: Document) -> None:
+    """A call whose deadline passes while it stands in line is 504 then, and stands there no more."""
+    waiting = [sent(held.url, score_request) for _ in range(2)]
+    admission = held.app.state.service.admission
+    until(lambda: admission.requests == 2)
+    late, problem = answered(sent(held.url, score_request, "/v1/score", "X-Request-Timeout-Ms: 100"))
+    assert (late.status, problem["code"], "in line" in problem["detail"]) == (504, "deadline_exceeded", True)
+    assert (admission.requests, admission.in_line) == (2, 0)
+    for connection in waiting:
+        connection.close()
+
+
 @pytest.fixture
 def stopping(engine: Engine) -> Iterator[tuple[Server, Held]]:
     """A server as the command runs it, ready, and its engine, which is held."""

@@ -14,6 +14,7 @@ from lossgauge_service.engine.blocks import Kernel
 from lossgauge_service.engine.kernels import Kernels
 
 from tests.contract.http.scrape import Held, scraped, service_behind, until
+from tests.contract.http.test_http_lifecycle import Faulty
 
 pytestmark = pytest.mark.anyio
 Document = dict[str, Any]
@@ -211,11 +212,6 @@ async def test_out_of_memory(
 
 async def test_failures_of_the_device(serving: Any, engine: Engine, score_request: Document) -> None:
     """An execution that fails is counted, and its request has the reason."""
-
-    class Faulty(Engine):
-        def launch(self, batch: Any) -> Any:
-            raise ZeroDivisionError
-
     async with serving(Faulty(engine.device, engine.kernels, engine.info)) as client:
         await client.post(SCORE, json=score_request)
         found = await scraped(client)

@@ -5,14 +5,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import httpx
 import pytest
 from lossgauge_service.batching import Batcher
 from lossgauge_service.engine import Engine
-from lossgauge_service.outcomes import Outcomes
 
 from tests.contract.http.streaming import (
     ITEM,
@@ -27,6 +25,7 @@ from tests.contract.http.streaming import (
     resident_bytes,
     until,
 )
+from tests.contract.http.test_http_lifecycle import Faulty
 
 BATCH = "/v1/score/batch"
 JSON = "Content-Type: application/json"
@@ -362,14 +361,6 @@ def _send(caller: Caller, item: Document, count: int) -> None:
     for _ in range(count):
         caller.lines(item)
     caller.end()
-
-
-@dataclass(frozen=True)
-class Faulty(Engine):
-    """Fails in the middle of a pass."""
-
-    def launch(self, batch: Any) -> Outcomes:
-        raise ZeroDivisionError("a secret of the house")
 
 
 @pytest.mark.parametrize("path", ["/v1/score/batch", "/v1/score/stream"])
