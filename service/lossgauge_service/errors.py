@@ -22,7 +22,7 @@ LossgaugeError
   DeadlineExceeded          the result came too late for whoever asked
   Unauthorized              no key, or one that is not known
   Forbidden                 a key that may not
-  Stalled                   the caller of a stream sends and takes nothing
+  Stalled                   the caller sends nothing, or of a stream takes nothing
   NotFound                  no such thing
 """
 
@@ -175,9 +175,9 @@ class Forbidden(LossgaugeError):
 
 
 class Stalled(LossgaugeError):
-    """A stream whose caller sends and takes nothing for longer than `idle_s`, or an item longer than a request may."""
+    """Nothing of a body came for `idle_s`; of a stream, nothing was sent or taken, or an item took longer than a request may."""
 
-    code, title = "stalled", "Stream stalled"
+    code, title = "stalled", "Request stalled"
 
 
 class NotFound(LossgaugeError):

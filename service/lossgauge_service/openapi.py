@@ -43,7 +43,7 @@ SPOKEN_BY_HAND: list[tuple[type[BaseModel], JsonSchemaMode]] = [
     (StreamProblem, "serialization"),
     (Problem, "serialization"),
 ]
-OF_SOME = (errors.NotAcceptable, errors.Stalled, errors.NotFound, errors.Unauthorized, errors.Forbidden)
+OF_SOME = (errors.NotAcceptable, errors.NotFound, errors.Unauthorized, errors.Forbidden)
 """Errors that only some routes answer, each of which names them."""
 PARENTS = (errors.LossgaugeError, errors.InvalidRequest, errors.InvalidArray)
 """Kinds that no route answers, only their children."""

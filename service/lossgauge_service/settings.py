@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         default=60.0,
         gt=0,
         le=86400,
-        description="Seconds in which a caller must take something of a large answer, and of a stream send or take something.",
+        description="Seconds in which a caller must send something of a body or take something of a large answer; of a stream, either.",
     )
     decoders: int = Field(default=4, ge=1, le=256, description="Threads that inflate, decode and check bodies.")
 

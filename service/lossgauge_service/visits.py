@@ -61,7 +61,7 @@ class Visit:
     async def decoded(self, decode: "Callable[[Visit, Body], Made]") -> Made:
         """What is made of its body, in one of the threads that decode."""
         async with _until(self.deadline):
-            body = await receive(self.request, self.service.limits, self.admitted.hold)
+            body = await receive(self.request, self.service.limits, self.admitted.hold, self.service.idle_s)
         self.watch.lap("receive")
         made = await run_sync(self._made, decode, body, limiter=self.service.decoders)
         self.watch.lap("decode")

@@ -10,7 +10,7 @@ LossgaugeError
     PermissionDeniedError         403  a key that may read, not score
     NotFoundError                 404  no such thing
     NotAcceptableError            406  no media type of those that are accepted can hold the answer
-    StalledError                  408  a stream, or an item of it, did not come in time
+    StalledError                  408  a body, or an item of a stream, did not come in time
     RequestTooLargeError          413  the body is larger than the service reads
     UnsupportedMediaTypeError     415  a body type or content coding that is not taken
     InvalidInputError             422  what was asked or sent cannot be scored
@@ -134,7 +134,7 @@ class NotAcceptableError(ProblemError):
 
 
 class StalledError(ProblemError):
-    """408: a stream whose caller sends and takes nothing, or an item of it that does not come in time.
+    """408: a body of which nothing comes any more; a stream that stands still, or an item of it that does not come in time.
 
     >>> BY_STATUS[408].__name__
     'StalledError'

@@ -36,11 +36,11 @@ class Body:
     coding: str | None
 
 
-async def receive(request: Request, limits: Limits, hold: Hold) -> Body:
-    """Receive a body; its type and size are refused before it is read, and what `hold` refuses."""
+async def receive(request: Request, limits: Limits, hold: Hold, idle_s: float) -> Body:
+    """Receive a body; its type and size are refused before it is read, and what `hold` refuses. Raises `Stalled` where it stops coming."""
     reader, parameters = _kind_of(request.headers.get("content-type", ""), READERS)
     coding = _coding_of(request.headers.get("content-encoding", ""))
-    return Body(await received(request, limits.body_bytes, hold), reader, parameters, coding)
+    return Body(await received(request, limits.body_bytes, hold, idle_s), reader, parameters, coding)
 
 
 def opened(body: Body, limits: Limits, hold: Hold) -> Envelope:

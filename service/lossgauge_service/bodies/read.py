@@ -1,17 +1,19 @@
 """Receiving a body into one buffer."""
 
+import asyncio
 from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
-from lossgauge_service.errors import BodyTooLarge, Malformed
+from lossgauge_service.errors import BodyTooLarge, Malformed, Stalled
 
 Hold = Callable[[int], None]
 """Told of bytes before they take memory; it may refuse them."""
 
 
-async def received(request: Request, cap: int, hold: Hold) -> bytearray:
-    """The body as it arrives, at most `cap` bytes. What is announced is held at once.
+async def received(request: Request, cap: int, hold: Hold, idle_s: float) -> bytearray:
+    """The body as it arrives, at most `cap` bytes, and something of it every `idle_s`. What is announced is held at once.
 
     One buffer grows in place: no copy to join chunks, and no more memory than what has arrived, whatever was announced.
     """
@@ -21,7 +23,7 @@ async def received(request: Request, cap: int, hold: Hold) -> bytearray:
     body = bytearray()
     more = True
     while more:
-        message = await request.receive()
+        message = await _next(request, idle_s)
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
@@ -33,6 +35,14 @@ async def received(request: Request, cap: int, hold: Hold) -> bytearray:
     if announced is not None and announced != len(body):
         raise Malformed(f"Content-Length says {announced} bytes, but {len(body)} came")
     return body
+
+
+async def _next(request: Request, idle_s: float) -> Message:
+    try:
+        async with asyncio.timeout(idle_s):
+            return await request.receive()
+    except TimeoutError:
+        raise Stalled(f"nothing of the body came for {idle_s:g} s") from None
 
 
 def _announced_length(request: Request, cap: int) -> int | None:

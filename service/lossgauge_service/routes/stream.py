@@ -12,7 +12,6 @@ from lossgauge_service.accepting import accepted
 from lossgauge_service.bodies import Entry, arriving
 from lossgauge_service.bodies.json import small_document_of
 from lossgauge_service.decoding import stream_request
-from lossgauge_service.errors import Stalled
 from lossgauge_service.lines import NDJSON, Lines, Writer
 from lossgauge_service.openapi import LINES, NEGOTIATED, problems, stream_of
 from lossgauge_service.plan import Plan, plan_for
@@ -29,7 +28,7 @@ router = APIRouter(tags=["scoring"])
     "/v1/score/stream",
     status_code=200,
     response_class=Response,
-    responses={200: {"content": LINES, "description": "Lines."}, **problems(*NEGOTIATED, Stalled)},
+    responses={200: {"content": LINES, "description": "Lines."}, **problems(*NEGOTIATED)},
     openapi_extra=stream_of(STREAM),
 )
 async def score_stream(request: Request) -> Response:

@@ -1,5 +1,6 @@
 """Raw sockets: callers that stop half way, lie, or never end, and a service that stays."""
 
+import http.client
 import json
 import re
 import socket
@@ -9,8 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from lossgauge_service.engine import Engine
 
-from tests.contract.http.streaming import WITHIN_S
+from tests.contract.http.streaming import WITHIN_S, listening, until
 
 Address = tuple[str, int]
 Document = dict[str, Any]
@@ -59,6 +61,20 @@ def test_a_caller_that_stops_half_way(address: Address, score_request: Document,
     """A request that is cut off or broken leaves the service alive."""
     exchange(address, *pieces)
     assert is_alive(address, score_request)
+
+
+@pytest.mark.parametrize("path", ["/v1/score", "/v1/score/batch", "/v1/sweep", "/v1/maps"])
+@pytest.mark.parametrize("begun", [b"", b'{"task"'])
+def test_a_body_that_stops_coming(engine: Engine, path: str, begun: bytes) -> None:
+    """A body of which nothing came for the idle time is 408 long before the deadline, and what it announced is not held any more."""
+    head = HEAD.replace(b"/v1/score", path.encode()) + b"Content-Length: 5000\r\n\r\n"
+    with listening(engine, idle_s=0.3) as service, socket.create_connection((service.host, service.port)) as connection:
+        connection.settimeout(WITHIN_S)
+        connection.sendall(head + begun)
+        answer = http.client.HTTPResponse(connection, method="POST")
+        answer.begin()
+        assert (answer.status, json.loads(answer.read())["code"]) == (408, "stalled")
+        until(lambda: service.is_idle)
 
 
 def test_an_oversize_body_in_chunks(address: Address, score_request: Document) -> None:
