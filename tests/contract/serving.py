@@ -37,9 +37,9 @@ def served(log: Path, device: str, kernel: str) -> Iterator[str]:
 
 @contextmanager
 def running(
-    log: Path, *arguments: str, module: str = "lossgauge_service", warm: bool = True, **settings: str
+    log: Path, *arguments: str, module: str = "lossgauge_service", until: str = "ready", **settings: str
 ) -> Iterator[Running]:
-    """A service with these settings, in a process of its own; ready, or listening at least."""
+    """A service with these settings, in a process of its own, once it is `ready`, or `live` at least."""
     command = [sys.executable, "-m", module, "serve", "--host", "127.0.0.1", "--port", "0", *arguments]
     environment = os.environ | {f"LOSSGAUGE_{name.upper()}": value for name, value in settings.items()}
     with log.open("wb") as output:
@@ -47,17 +47,17 @@ def running(
             command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env=environment
         )
     try:
-        yield Running(_ready(process, log, warm), process)
+        yield Running(_ready(process, log, until), process)
     finally:
         _stop(process)
 
 
-def _ready(process: "subprocess.Popen[bytes]", log: Path, warm: bool) -> str:
+def _ready(process: "subprocess.Popen[bytes]", log: Path, until: str) -> str:
     deadline = time.monotonic() + READY_WITHIN_S
     with httpx.Client(trust_env=False) as caller:
         while time.monotonic() < deadline and process.poll() is None:
             listens = LISTENS.search(log.read_text())
-            answer = listens and caller.get(f"{listens[1]}/health/{'ready' if warm else 'live'}")
+            answer = listens and caller.get(f"{listens[1]}/health/{until}")
             if listens and answer and answer.is_success:
                 return listens[1]
             if answer and BROKEN in answer.text:

@@ -246,7 +246,7 @@ def test_an_answer_that_does_not_end_in_time(stopping: tuple[Server, Held], capl
 def test_a_service_that_is_stopped_while_it_warms_up(tmp_path: Path) -> None:
     """Nobody waits for a warm-up that is of no use any more: the process ends, and with status 0."""
     log = tmp_path / "log"
-    with running(log, "--kernel", "eager", module="tests.contract.http.slow_to_warm_up", warm=False) as service:
+    with running(log, "--kernel", "eager", module="tests.contract.http.slow_to_warm_up", until="live") as service:
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(WITHIN_S) == 0
     assert "Finished server process" in log.read_text().splitlines()[-1]
