@@ -62,7 +62,7 @@ async def test_bodies_are_documented(client: httpx.AsyncClient, path: str, model
         status for status, answer in operation["responses"].items() if "application/problem+json" in answer["content"]
     }
     negotiated = {"406"} if path.endswith("batch") else set()
-    assert problems == {"400", "401", "403", "413", "415", "422", "429", "500", "503", "504"} | negotiated
+    assert problems == {"400", "401", "403", "408", "413", "415", "422", "429", "500", "503", "504"} | negotiated
     read = [parameter["$ref"].rpartition("/")[2] for parameter in operation["parameters"]]
     assert read == ["X-Request-Id", TIMEOUT, IDEMPOTENCY_KEY]
 
@@ -106,7 +106,7 @@ def test_an_answer_that_is_not_declared_is_seen() -> None:
     assert is_declared("POST", "/v1/score", 429)
     assert is_declared("GET", "/v1/metrics/nothing", 404)
     assert not is_declared("HEAD", "/v1/metrics", 404)
-    assert not is_declared("POST", "/v1/score", 408)
+    assert not is_declared("POST", "/v1/score", 418)
 
 
 async def test_streams_are_documented(client: httpx.AsyncClient) -> None:
