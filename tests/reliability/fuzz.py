@@ -102,7 +102,7 @@ def _flipped(rng: random.Random, request: bytes) -> bytes:
 
 
 def _cut_off(rng: random.Random, request: bytes) -> bytes:
-    return request[: rng.randrange(len(request))]
+    return request[: rng.randint(1, len(request))]
 
 
 def _line_gone(rng: random.Random, request: bytes) -> bytes:
