@@ -152,6 +152,12 @@ MISFITS: dict[str, tuple[Document, Any, str, list[str]]] = {
         "/metrics/1/ranking",
         ["ranking is for matching 'ranked', not 'greedy'"],
     ),
+    "an id of no class": (
+        IDS,
+        {"name": "panoptic_quality", "instance_divisor": 2},
+        "/target",
+        ["1 class, as num_classes says no other"],
+    ),
     "no ranking": (
         IDS,
         {"name": "panoptic_quality", "matching": "ranked"},

@@ -23,10 +23,12 @@ class SweepResult:
     >>> from lossgauge.sweeps import MASK_COLUMNS
     >>> row = dict.fromkeys((*MASK_COLUMNS, "auc"), 1)
     >>> engine = {"version": "0.1.0", "device": "cpu", "kernel": "eager"}
-    >>> told = {"best": {}, "sweep": {}, "semantics": {}, "timing_ms": {}, "engine": engine}
+    >>> told = {"best": {}, "sweep": {}, "semantics": {}, "timing_ms": {"total": 2.5}, "engine": engine}
     >>> result = SweepResult(SweepResponse.model_validate({"thresholds": [{"threshold": 0.5, **row}], **told}))
     >>> result.table()[0]["threshold"], result.to_csv().splitlines()[0][:15]
     (0.5, 'threshold,tp,fp')
+    >>> result.timing_ms["total"]
+    2.5
     """
 
     answer: SweepResponse

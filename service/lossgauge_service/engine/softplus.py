@@ -4,8 +4,9 @@ Compiled, the vector library's log1p is the dearest step of all. log1p(e) = 2 at
 atanh(r) / r is nearly a polynomial of degree 4 in r^2.
 
 Everything is written for a rule of the compiler: a value that holds an exponential and has two users is stored, not kept in a
-register. So e and r are made anew for each use (the C++ computes them once), and the polynomial is the product of two
-quadratics, each a completed square (r^2 + shift)^2 + floor: a square has one user where c r^4 + b r^2 has two.
+register, wherever its loop is not that of the sums (see `kernels`). So e and r are made anew for each use (the C++ computes
+them once), and the polynomial is the product of two quadratics, each a completed square (r^2 + shift)^2 + floor: a square has
+one user where c r^4 + b r^2 has two.
 """
 
 import torch

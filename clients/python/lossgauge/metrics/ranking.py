@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lossgauge.metrics.overlap import BINARY_LIKE, Average
-from lossgauge.metrics.spec import SOFT_KINDS, About, EmptyRule, MetricSpec, TargetEmpty, refuse_repeats
+from lossgauge.metrics.spec import SOFT_KINDS, About, EmptyRule, Forbidden, MetricSpec, TargetEmpty, refuse_repeats
 from lossgauge.tasks import Task
 
 __all__ = ["AveragePrecision", "LovaszHinge", "LovaszSoftmax", "RocAuc"]
@@ -37,8 +37,10 @@ class OfExtensions(MetricSpec):
     @classmethod
     def _per_image_is_a_pooling(cls, given: Any) -> Any:
         """`per_image`, the published code's: true is pooling `sample`, false `batch`."""
-        if not isinstance(given, Mapping) or not isinstance(given.get("per_image"), bool) or "pooling" in given:
+        if not isinstance(given, Mapping) or "per_image" not in given or "pooling" in given:
             return given
+        if not isinstance(given["per_image"], bool):
+            raise Forbidden("per_image is true or false", "per_image")
         others = {name: value for name, value in given.items() if name != "per_image"}
         return {**others, "pooling": "sample" if given["per_image"] else "batch"}
 
