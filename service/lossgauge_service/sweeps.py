@@ -4,7 +4,7 @@ A row's numbers are those that `/v1/score` gives for its parameters. Thresholds 
 of a table in the place of samples; the cells of a grid by the focal loss's own parts, as arrays of alphas (`focal_cells`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
@@ -36,11 +36,9 @@ from lossgauge.sweeps import (
     Best,
     BestCell,
     BestThreshold,
-    Cell,
     Sweep,
     SweepRequest,
     SweptAverage,
-    ThresholdRow,
     ThresholdSide,
 )
 from lossgauge.wire import Question, Score
@@ -48,6 +46,7 @@ from lossgauge.wire import Question, Score
 from lossgauge_service.errors import LossgaugeError, MetricDoesNotFit
 from lossgauge_service.metrics import IMPLEMENTATIONS
 from lossgauge_service.metrics.focal import focal_cells
+from lossgauge_service.metrics.values import Readings, plain
 from lossgauge_service.outcomes import Group, Outcomes
 from lossgauge_service.plan import Plan, overflowing, plan_for
 from lossgauge_service.samples import Case
@@ -59,10 +58,10 @@ Numbers = dict[str, Any]
 
 @dataclass(frozen=True)
 class Tables:
-    """What a sweep gives."""
+    """What a sweep gives; a row holds the columns of its table, and in `undefined` the reasons of its nulls."""
 
-    thresholds: list[ThresholdRow] | None
-    cells: list[Cell] | None
+    thresholds: list[Numbers] | None
+    cells: list[Numbers] | None
     auc: Score | None
     best: Best
 
@@ -115,26 +114,23 @@ class Sweeping:
     def _auc(self, columns: dict[str, Score]) -> Score | None:
         return columns.get("roc_auc", Score(value=None, undefined="soft_target")) if self.swept.auc else None
 
-    def _threshold_rows(self, sums: Sums, case: Case, auc: Score | None) -> list[ThresholdRow]:
+    def _threshold_rows(self, sums: Sums, case: Case, auc: Score | None) -> list[Numbers]:
         masks = self._masks
         columns = [spec for spec in self.columns.specs if isinstance(spec, Thresholded)]
         first = Plan(tuple(spec.model_copy(update={"threshold": masks[0].threshold}) for spec in columns))
         scores = _finished(first, _rows_of(masks, sums, case), case)
         pairs = zip(self.swept.thresholds or [], scores, strict=True)
-        return [ThresholdRow(threshold=threshold, **_mask_numbers(row, auc)) for threshold, row in pairs]
+        return [{"threshold": threshold, **_mask_numbers(row, auc)} for threshold, row in pairs]
 
-    def _cells(self, sums: Sums, case: Case, beside: Numbers) -> list[Cell]:
+    def _cells(self, sums: Sums, case: Case, beside: Numbers) -> list[Numbers]:
         grid = self.swept.focal
         assert grid is not None
         with overflowing():
-            scores = focal_cells(self._losses, grid.alpha, sums, case)
-        numbers = [_loss_numbers(score, beside["undefined"]) for score in scores]
-        first = Cell(alpha=None, gamma=0.0, **{**beside, **numbers[0]})
+            columns = focal_cells(self._losses, grid.alpha, sums, case)
         places = product(grid.alpha, grid.gamma)
-        # all cells are alike but for these; to check each number of each once more takes as long as the pass
         return [
-            first.model_copy(update={"alpha": alpha, "gamma": gamma, **each})
-            for (alpha, gamma), each in zip(places, numbers, strict=True)
+            {**beside, "alpha": alpha, "gamma": gamma, **numbers, "undefined": {**reasons, **beside["undefined"]}}
+            for (alpha, gamma), (numbers, reasons) in zip(places, _loss_numbers(columns), strict=True)
         ]
 
 
@@ -213,32 +209,34 @@ def _total(counts: Any) -> float | None:
     return None if None in each else sum(each)
 
 
-def _loss_numbers(score: Score, reasons: Mapping[str, str]) -> Numbers:
-    """The columns of a loss, and why some of them, or of the others, are null."""
-    extras = score.model_extra or {}
-    numbers: Numbers = {name: score.value if name == "value" else extras.get(name) for name in LOSS_COLUMNS}
-    why = {"value": score.undefined, **(score.undefined_extras or {})}
-    own = {name: why[name] for name, number in numbers.items() if number is None}
-    return {**numbers, "undefined": {**own, **reasons}}
+def _loss_numbers(columns: Mapping[str, Readings]) -> Iterator[tuple[Numbers, dict[str, str]]]:
+    """Each row's numbers, and the reason of each that is null."""
+    numbers = zip(*(plain(columns[name].numbers) for name in LOSS_COLUMNS), strict=True)
+    reasons = zip(*(columns[name].reasons.tolist() for name in LOSS_COLUMNS), strict=True)
+    for row, why in zip(numbers, reasons, strict=True):
+        given = dict(zip(LOSS_COLUMNS, why, strict=True))
+        yield dict(zip(LOSS_COLUMNS, row, strict=True)), {name: reason for name, reason in given.items() if reason}
 
 
 # ----------------------------------------------------------------------------------------------------------------- best
 
 
-def _best(swept: Sweep, thresholds: Sequence[ThresholdRow], cells: Sequence[Cell]) -> Best:
+def _best(swept: Sweep, thresholds: Sequence[Numbers], cells: Sequence[Numbers]) -> Best:
     share = swept.best_cell_by == "positive_share"
     row = _first(thresholds, swept.best_by, CATALOGUE[swept.best_by].about.direction)
     cell = _first(cells, swept.best_cell_by, "higher" if share else "lower")
     return Best(
-        threshold=row and BestThreshold(by=swept.best_by, threshold=row.threshold, value=getattr(row, swept.best_by)),
-        cell=cell
-        and BestCell(
-            by=swept.best_cell_by, alpha=cell.alpha, gamma=cell.gamma, value=getattr(cell, swept.best_cell_by)
-        ),
+        threshold=None if row is None else BestThreshold(**_chosen(row, swept.best_by, "threshold")),
+        cell=None if cell is None else BestCell(**_chosen(cell, swept.best_cell_by, "alpha", "gamma")),
     )
 
 
-def _first(rows: Sequence[Any], column: str, direction: Direction) -> Any:
+def _chosen(row: Numbers, column: str, *names: str) -> Numbers:
+    """A row's place and its number."""
+    return {"by": column, **{name: row[name] for name in names}, "value": row[column]}
+
+
+def _first(rows: Sequence[Numbers], column: str, direction: Direction) -> Numbers | None:
     """The first of the rows with the best number; None where there is none."""
-    defined = [row for row in rows if getattr(row, column) is not None]
-    return min(defined, key=lambda row: badness(direction, getattr(row, column)), default=None)
+    defined = [row for row in rows if row[column] is not None]
+    return min(defined, key=lambda row: badness(direction, row[column]), default=None)

@@ -321,12 +321,12 @@ def test_alpha_by_gamma_tables_have_the_mask_beside_the_loss(engine: Engine) -> 
         "auc": float(np.mean((pairs > 0) + (pairs == 0) / 2)),
     }
     for cell in cells:
-        assert expected == pytest.approx({name: getattr(cell, name) for name in expected}, rel=1e-9)
+        assert expected == pytest.approx({name: cell[name] for name in expected}, rel=1e-9)
     table = [*csv.DictReader(io.StringIO(csv_of("cells", cells)))]
     assert len(table) == 49
     for row, cell in zip(table, cells, strict=True):
         named = {name: float(row[name]) for name in ("alpha", "gamma", "value", *expected)}
-        assert named == {name: getattr(cell, name) for name in named}
+        assert named == {name: cell[name] for name in named}
 
 
 def test_alpha_by_gamma_tables(engine: Engine) -> None:
@@ -335,8 +335,10 @@ def test_alpha_by_gamma_tables(engine: Engine) -> None:
     assert tables.cells is not None
     grid = [(alpha, gamma) for alpha in np.linspace(0.1, 0.4, 7) for gamma in np.linspace(1, 4, 7)]
     expected = [float(told.focal(P, T, alpha, gamma).mean()) for alpha, gamma in grid]
-    assert [cell.value for cell in tables.cells] == pytest.approx(expected, rel=1e-9)
-    assert {(cell.tp, cell.fp) for cell in tables.cells} == {(np.sum((X > 0) & (T == 1)), np.sum((X > 0) & (T == 0)))}
+    assert [cell["value"] for cell in tables.cells] == pytest.approx(expected, rel=1e-9)
+    assert {(cell["tp"], cell["fp"]) for cell in tables.cells} == {
+        (np.sum((X > 0) & (T == 1)), np.sum((X > 0) & (T == 0)))
+    }
     best = grid[int(np.argmin(expected))]
     assert tables.best.cell is not None
     assert (tables.best.cell.alpha, tables.best.cell.gamma) == pytest.approx(best)

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 import pytest
 from lossgauge.metrics import BoundaryWeight
-from lossgauge.sweeps import SHARED, Cell, FocalGrid, Sweep, SweepRequest
+from lossgauge.sweeps import SHARED, FocalGrid, Sweep, SweepRequest
 from lossgauge.wire import Question
 from lossgauge_service.engine.kernels import COMPILED_CLASSES, COMPILED_ROWS
 from lossgauge_service.engine.loads import shared_out
@@ -106,8 +106,8 @@ def _sums(statistics: tuple[Statistic, ...], classes: int) -> Sums:
     return Sums(np.array([1000.0]), tables)
 
 
-def _numbers(cell: Cell) -> tuple[Any, ...]:
-    return cell.value, cell.positive, cell.negative, cell.positive_share
+def _numbers(cell: dict[str, Any]) -> tuple[Any, ...]:
+    return cell["value"], cell["positive"], cell["negative"], cell["positive_share"]
 
 
 @pytest.mark.parametrize("name", CASES)

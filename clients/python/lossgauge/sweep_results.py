@@ -66,11 +66,12 @@ class SweepResult:
     def table(self, name: Table | None = None) -> list[dict[str, Any]]:
         """The rows of a table, `thresholds` or `cells`, as mappings; the name may be left out where there is one table."""
         which, rows = self._named(name)
-        return [document_of(which, row) for row in rows]
+        return [document_of(which, dict(row)) for row in rows]
 
     def to_csv(self, path: str | Path | None = None, name: Table | None = None) -> str:
         """A table as CSV, as the service writes it; also written to a file where there is a path."""
-        text = csv_of(*self._named(name))
+        which, rows = self._named(name)
+        text = csv_of(which, map(dict, rows))
         if path is not None:
             Path(path).write_text(text, encoding="utf-8", newline="")
         return text

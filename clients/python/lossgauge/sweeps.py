@@ -338,17 +338,17 @@ class SweepResponse(Answer):
     engine: EngineInfo
 
 
-def document_of(table: Table, row: Row) -> dict[str, Any]:
+def document_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as JSON has it: the table's columns, and `undefined` where there is a null."""
-    return {name: getattr(row, name) for name in COLUMNS[table] if name != "undefined" or row.undefined}
+    return {name: row[name] for name in COLUMNS[table] if name != "undefined" or row[name]}
 
 
-def csv_of(table: Table, rows: Iterable[Row]) -> str:
+def csv_of(table: Table, rows: Iterable[Mapping[str, Any]]) -> str:
     """A table as CSV (RFC 4180): a line of names, then a line a row; what is undefined is empty, its reason in `undefined`."""
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     writer.writerow(COLUMNS[table])
-    writer.writerows([_written(getattr(row, name)) for name in COLUMNS[table]] for row in rows)
+    writer.writerows([_written(row[name]) for name in COLUMNS[table]] for row in rows)
     return file.getvalue()
 
 

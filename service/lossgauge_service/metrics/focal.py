@@ -6,17 +6,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from lossgauge.metrics import FocalLoss
+from lossgauge.metrics.pixel_loss import PARTS_OF_A_LOSS
 from lossgauge.wire import Score
 
 from lossgauge_service.metrics.implementation import Implementation, Misfit
 from lossgauge_service.metrics.pixel_loss import (
     Parts,
     of_each,
+    readings_of_parts,
     scores_of_parts,
     together,
     weighting_misfit,
     wrong_length,
 )
+from lossgauge_service.metrics.values import Readings, nothing_to_score
 from lossgauge_service.samples import Case, case_one_vs_rest
 from lossgauge_service.statistics import Entropy, EntropySums, Statistic, Sums, Totals, TotalSums, Values
 
@@ -64,12 +67,16 @@ def _needs(spec: FocalLoss, case: Case) -> list[Statistic]:
 
 def _finish(spec: FocalLoss, sums: Sums, case: Case) -> list[Score]:
     parts = _parts(spec, _factors_of(spec), sums, case)
-    return _scores(spec, parts, _totals(spec, sums, case), sums.pixels, case)
+    seen = _seen(spec, case), _masks_of_a_pixel(spec, case)
+    return scores_of_parts(spec, parts, _totals(spec, sums, case), sums.pixels, *seen)
 
 
-def focal_cells(losses: Sequence[FocalLoss], alphas: Sequence[float | None], sums: Sums, case: Case) -> list[Score]:
-    """The score of each loss at each alpha, alpha by alpha, of one sample's sums. The losses differ in gamma alone.
+def focal_cells(
+    losses: Sequence[FocalLoss], alphas: Sequence[float | None], sums: Sums, case: Case
+) -> dict[str, Readings]:
+    """The `value` and `PARTS_OF_A_LOSS` of each loss at each alpha, alpha by alpha, of one sample's sums.
 
+    The losses differ in gamma alone.
     An alpha is a factor of its cells' parts, and gamma enters nothing but the parts: all are reduced together.
     """
     first, shape = losses[0], (len(alphas), len(losses), case.classes)
@@ -79,7 +86,11 @@ def focal_cells(losses: Sequence[FocalLoss], alphas: Sequence[float | None], sum
     parts = Parts(*(np.broadcast_to(values, shape).reshape(-1, case.classes) for values in each))
     cells = shape[0] * shape[1]
     totals = TotalSums(*(values.repeat(cells, 0) for values in _totals(first, sums, case)))
-    return _scores(first, parts, totals, sums.pixels.repeat(cells), case)
+    nothing = nothing_to_score(totals)
+    seen = _seen(first, case), _masks_of_a_pixel(first, case)
+    columns = readings_of_parts(first, parts, totals, sums.pixels.repeat(cells), *seen)
+    lost = nothing.astype(bool)
+    return dict(zip(("value", *PARTS_OF_A_LOSS), (each.unless(lost, nothing) for each in columns), strict=True))
 
 
 def _a_row_each(losses: Sequence[FocalLoss], sums: Sums, case: Case) -> Sums:
@@ -91,10 +102,6 @@ def _a_row_each(losses: Sequence[FocalLoss], sums: Sums, case: Case) -> Sums:
         each = [sums.entropy(_key(loss, case, bare)) for loss in losses]
         tables[_key(first, case, bare)] = EntropySums(*map(np.concatenate, zip(*each, strict=True)))
     return Sums(sums.pixels.repeat(rows), tables)
-
-
-def _scores(spec: FocalLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case) -> list[Score]:
-    return scores_of_parts(spec, parts, totals, pixels, _seen(spec, case), _masks_of_a_pixel(spec, case))
 
 
 def _parts(spec: FocalLoss, factors: Factors, sums: Sums, case: Case) -> Parts:

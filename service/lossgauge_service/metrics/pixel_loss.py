@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from lossgauge.metrics.pixel_loss import PixelLoss
+from lossgauge.metrics.pixel_loss import PARTS_OF_A_LOSS, PixelLoss
 from lossgauge.wire import Score
 from lossgauge.words import counted
 
@@ -46,18 +46,22 @@ def scores_of_parts(
 ) -> list[Score]:
     """The scores of a loss's parts, divided as the spec says, then `times` so much; not so the classes' own."""
     nothing = nothing_to_score(totals)
-    positive, negative = _sides(parts, case)
-    scale = scale_of(spec, parts.weight, totals, pixels, case) / times
-    value = ratio(positive + negative, scale, "no_weight")
-    extras = {
-        "positive": told(ratio(positive, scale, "no_weight")),
-        "negative": told(ratio(negative, scale, "no_weight")),
-        "positive_share": told(_share(positive, positive + negative)),
-    }
+    value, *sides = readings_of_parts(spec, parts, totals, pixels, case, times)
+    extras = dict(zip(PARTS_OF_A_LOSS, map(told, sides), strict=True))
     if case.task == "binary":
         return scores_of(value, nothing, **extras)
     classes = _class_values(spec, parts, totals, pixels, case)
     return scores_of_classes(value, classes, None, nothing, **extras)
+
+
+def readings_of_parts(
+    spec: PixelLoss, parts: Parts, totals: TotalSums, pixels: Values, case: Case, times: float = 1.0
+) -> tuple[Readings, ...]:
+    """The value of a loss's parts, divided as the spec says, then `times` so much, and its `PARTS_OF_A_LOSS`."""
+    positive, negative = _sides(parts, case)
+    scale = scale_of(spec, parts.weight, totals, pixels, case) / times
+    sums = (positive + negative, positive, negative)
+    return *(ratio(each, scale, "no_weight") for each in sums), _share(positive, positive + negative)
 
 
 def _sides(parts: Parts, case: Case) -> tuple[Values, Values]:
