@@ -238,11 +238,13 @@ CERTAIN_LOGITS_STAY_FINITE = Law(
     {"the formula of a distance to an empty mask is infinite": _far_by_formula},
 )
 
-SAME_BITS = Law(EVERY - BOXES, _each(BOXES, NO_PIXELS))
+SAME_BITS = Law(EVERY)
+
+CARRIED_ALIKE = Law(EVERY)
 
 FLOAT32_KEEPS_SIX_DIGITS = Law(
-    EVERY - BOXES - DIFFERENCES,
-    {**_each(BOXES, NO_PIXELS), **_each(DIFFERENCES, "a difference that has no digits where it is 0")},
+    EVERY - DIFFERENCES,
+    _each(DIFFERENCES, "a difference that has no digits where it is 0"),
     unless={
         "a difference from chance has no digits where it is 0": _has("adjusted", True),
         "a power of 1 - pt over a threshold: as a focal loss of any gamma, off by 4e-7 (1 + gamma s)": _reduced,
@@ -289,6 +291,16 @@ DICE_IS_OF_IOU = Law(
         "mean_iou": "a mean over thresholds and both sides",
         **_each(COUNTS, "no overlap; fbeta of 1 is dice by a test of its own"),
         **_each(PIXEL_LOSSES | MIXES | RANKINGS | SURFACES | INSTANCES | BOXES, "no ratio of overlaps alone"),
+    },
+)
+
+TVERSKY = frozenset({"tversky_loss"})
+TVERSKY_IS_DICE_AND_IOU = Law(
+    TVERSKY,
+    not_for={
+        **_each(EVERY - TVERSKY, "weighs no misses against false alarms"),
+        **_each(frozenset({"dice_loss", "iou_loss"}), "the other side of the law"),
+        "focal_tversky_loss": "a power of the Tversky loss",
     },
 )
 

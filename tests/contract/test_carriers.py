@@ -12,9 +12,12 @@ from lossgauge import Client
 from lossgauge.bodies import KINDS, Encoding
 from lossgauge.encodings import BY_NAME
 from lossgauge.encodings.part import READERS
-from lossgauge.wire import Score
+from lossgauge.metrics import MetricSpec
+from lossgauge.wire import Question, Score
+from lossgauge_service.samples import sample_of
 from PIL import Image
 
+from tests import laws
 from tests.contract.carriers import (
     BODIES,
     CARRIERS,
@@ -28,6 +31,7 @@ from tests.contract.carriers import (
     can_carry,
     in_json,
 )
+from tests.scoring import fitting, keyed
 
 Document = dict[str, Any]
 Arrays = Mapping[str, Any]
@@ -59,6 +63,11 @@ def _normal(*shape: int) -> AnyArray:
 
 def _labels(*shape: int) -> AnyArray:
     return RNG.integers(0, 4, (SAMPLES, *shape), dtype=np.uint8)
+
+
+def _boxes(*shape: int) -> AnyArray:
+    corners = RNG.random((SAMPLES, *shape, 2, 2))
+    return np.concatenate([corners.min(-1), corners.max(-1)], -1)
 
 
 LOSSES = ["focal_loss", "dice_loss"]
@@ -172,6 +181,52 @@ def test_every_carrier_gives_the_same_bits(
     assert {coding: _posted(caller, *bodies[forms[0]], coding) for coding in CODINGS} == dict.fromkeys(
         CODINGS, found[forms[0]]
     )
+
+
+EVERYTHING: dict[str, Stack] = {
+    "masks": Stack(
+        {"prediction": _masks(9, 7), "target": _masks(9, 7)}, {"task": "binary", "prediction_kind": "labels"}
+    ),
+    "logits": Stack(
+        {"prediction": _normal(9, 7), "target": _masks(9, 7)},
+        {"task": "binary", "prediction_kind": "logits", "precision": "float32"},
+    ),
+    "class logits": Stack(
+        {"prediction": _normal(4, 9, 7), "target": _labels(9, 7)},
+        {"task": "multiclass", "prediction_kind": "logits", "precision": "float32"},
+    ),
+    "instances": Stack(
+        {"prediction": _labels(9, 7), "target": _labels(9, 7)}, {"task": "instances", "prediction_kind": "labels"}
+    ),
+    "boxes": Stack({"prediction": _boxes(5), "target": _boxes(5)}, {"task": "boxes", "prediction_kind": "boxes"}),
+}
+"""A pair of each kind, of which every metric of the catalogue that takes it is asked once."""
+
+
+def _taken(stack: Stack) -> list[MetricSpec]:
+    asked = Question(**stack.asked, metrics=keyed([spec for spec in laws.CARRIED_ALIKE.specs if _takes(spec, stack)]))
+    fit = fitting(asked.metrics, asked, sample_of(asked, *stack.sample(0).values()).case)
+    each = {spec.name: spec for spec in reversed(fit)}
+    return [spec.model_copy(update={"key": None}) for spec in each.values()]
+
+
+def _takes(spec: MetricSpec, stack: Stack) -> bool:
+    return stack.asked["task"] in spec.about.tasks and stack.asked["prediction_kind"] in spec.about.kinds
+
+
+def test_no_metric_is_carried_by_nothing() -> None:
+    """Every metric that the law holds for, which are all, is asked below."""
+    assert {spec.name for stack in EVERYTHING.values() for spec in _taken(stack)} == laws.CARRIED_ALIKE.holds
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_every_metric_has_the_same_bits_by_every_carrier(caller: httpx.Client, client: Client, name: str) -> None:
+    """Whatever a metric sums, ranks or measures: the whole catalogue, carried in every way, scores as the client's request."""
+    stack = EVERYTHING[name]
+    whole = Stack(stack.arrays, {**stack.asked, "metrics": [spec.model_dump(mode="json") for spec in _taken(stack)]})
+    expected = _scores_of(client, whole, 0)
+    ways = [way for way in WAYS if "one" in _forms(way[1], whole)]
+    assert [way for way in ways if _posted(caller, "/v1/score", _one(*way, whole), "identity") != [expected]] == []
 
 
 def test_everything_is_carried_by_hand() -> None:

@@ -10,6 +10,7 @@ from lossgauge import metrics as m
 from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Score
 from lossgauge_service.engine import Engine
+from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.plan import plan_for
 from lossgauge_service.samples import sample_of
 from numpy.typing import NDArray
@@ -28,6 +29,11 @@ CLASSES = Case(XC, TC, task="multiclass")
 
 def _masks(prediction: NDArray[np.int64], target: NDArray[np.int64]) -> Case:
     return Case(prediction, target, prediction_kind="labels")
+
+
+def _rules(spec: type[MetricSpec]) -> type[Any] | None:
+    """What kind of rules for empty masks a metric has."""
+    return type(spec.model_fields["empty"].default) if "empty" in spec.model_fields else None
 
 
 # ----------------------------------------------------------------------------------------------------------- empty masks
@@ -75,26 +81,58 @@ CASES = {
     "both": (NONE, NONE),
     "target": (SOME, NONE),
     "prediction": (NONE, SOME),
-    "no match": (SOME, np.fliplr(SOME) * (1 - SOME)),
+    "no_match": (SOME, np.fliplr(SOME) * (1 - SOME)),
 }
+MASK_METRICS = [
+    spec
+    for spec in m.CATALOGUE.values()
+    if "labels" in spec.about.kinds and "binary" in spec.about.tasks and _rules(spec) is m.Empty
+]
+"""All that have a rule for each case of empty masks, and are of masks."""
+WITH_BACKGROUND = {"generalized_dice_loss", "mean_iou"}
+"""Of two sides by default, of which the background is not empty."""
 
 
-@pytest.mark.parametrize("metric", [m.Dice, m.Iou, m.FBeta, m.Precision, m.Recall, m.DiceLoss, m.TverskyLoss, m.Mcc])
+@pytest.mark.parametrize("metric", MASK_METRICS, ids=lambda metric: metric.model_fields["name"].default)
 @pytest.mark.parametrize("empty", CASES)
 def test_each_case_of_empty_masks_has_a_rule_of_its_own(engine: Engine, metric: type[MetricSpec], empty: str) -> None:
-    """A constant, `skip` or `undefined` for both, target or prediction empty touches that case alone; no match is none of them."""
+    """A constant, `skip` or `undefined` for both, target or prediction empty, or no match, touches that case alone."""
     case = _masks(*CASES[empty])
-    plain = score(engine, metric.model_validate({"name": metric.model_fields["name"].default}), case)
-    for ruled in ("both", "target", "prediction"):
-        for rule, value, reason in (
-            (0.25, 0.25, None),
-            ("skip", None, "skipped"),
-            ("undefined", None, f"{ruled}_empty"),
-        ):
-            own = {"both": "both_empty"}.get(ruled, reason) if rule == "undefined" else reason
-            found = score(engine, metric.model_validate({"empty": {ruled: rule}}), case)
-            expected = (value, own) if ruled == empty else (plain.value, plain.undefined)
-            assert (found.value, found.undefined) == expected
+    name = metric.model_fields["name"].default
+    asked = {"include_background": False} if name in WITH_BACKGROUND else {}
+    plain = score(engine, metric.model_validate(asked), case)
+    for ruled in CASES:
+        reason = ruled if ruled == "no_match" else f"{ruled}_empty"
+        for rule, *ours in ((0.25, 0.25, None), ("skip", None, "skipped"), ("undefined", None, reason)):
+            found = score(engine, metric.model_validate({**asked, "empty": {ruled: rule}}), case)
+            assert [found.value, found.undefined] == (ours if ruled == empty else [plain.value, plain.undefined])
+
+
+BY_FORMULA = {"accuracy", "specificity"}
+"""Of two empty masks they have a number: every pixel is right."""
+
+
+@pytest.mark.parametrize("name", [name for name, spec in m.CATALOGUE.items() if _rules(spec) is m.Empty])
+def test_the_default_rules_are_those_of_scores_and_of_losses(name: str) -> None:
+    """Both empty is undefined for a score and 0 for a loss; a missed or invented object is what the formula gives."""
+    spec = m.CATALOGUE[name]
+    both = 0.0 if spec.about.direction == "lower" else "formula" if name in BY_FORMULA else "undefined"
+    assert spec.model_fields["empty"].default == m.Empty.model_validate({"both": both})
+
+
+@pytest.mark.parametrize(("rule", "mean", "counted"), [(0.5, 2.5 / 4, 4), ("skip", 2 / 3, 3), ("undefined", 2 / 3, 3)])
+def test_an_absent_class_is_in_a_mean_as_its_rule_says(
+    engine: Engine, rule: float | str, mean: float, counted: int
+) -> None:
+    """A class of neither mask has its constant in the mean, or is left out of it and counted as skipped."""
+    labels = Case(
+        np.array([[0, 1, 2]]), np.array([[0, 1, 1]]), task="multiclass", prediction_kind="labels", num_classes=4
+    )
+    found = score(engine, m.Recall.model_validate({"empty": {"both": rule, "target": 0.5}}), labels)
+    assert found.per_class is not None
+    assert found.per_class[:3] == [1.0, 0.5, 0.5]
+    assert found.value == pytest.approx(mean)
+    assert (found.counted, found.skipped) == (counted, 4 - counted)
 
 
 @pytest.mark.parametrize("rule", [7.5, "image_diagonal", "skip", "undefined"])
@@ -161,7 +199,7 @@ def test_averaging_over_samples(engine: Engine) -> None:
 
 
 def test_averages_are_over_the_request_and_not_over_who_shares_the_device(engine: Engine) -> None:
-    """Two callers' samples that run one after the other, or a caller's in several launches, have the callers' own averages."""
+    """A caller's samples that share a launch with another's, or follow them, have the caller's own averages."""
     shapes = [(3, 3), (60, 70), (3, 5)]
     ours = [Case(RNG.normal(size=shape), RNG.integers(0, 2, shape)) for shape in shapes]
     question = question_of(ours[0], [m.DiceLoss(), m.DiceLoss(key="pooled", pooling="batch")])
@@ -171,10 +209,13 @@ def test_averages_are_over_the_request_and_not_over_who_shares_the_device(engine
     each = [1 - told.dice(own, case.target, 1, 1) for own, case in zip(probabilities, ours, strict=True)]
     p, t = (np.concatenate([a.ravel() for a in arrays]) for arrays in (probabilities, [case.target for case in ours]))
     expected = {"dice_loss": np.mean(each), "pooled": 1 - told.dice(p, t, 1, 1)}
-    for stranger in (None, sample_of(question, np.full((9, 9), 3.0), np.ones((9, 9)))):
-        if stranger is not None:
-            engine.run(plan, [stranger])
-        summary = plan.summary(scores_of(engine, plan, samples), engine.run(plan, samples).groups)
+    strangers = [sample_of(question, np.full((9, 9), 3.0), np.ones((9, 9))) for _ in range(2)]
+    engine.run(plan, strangers)
+    alone = engine.run(plan, samples)
+    shared = engine.run(plan, [strangers[0], *samples, strangers[1]]).of(range(1, 4))
+    for outcomes in (alone, shared):
+        scores = [found for found in plan.scores(outcomes) if not isinstance(found, LossgaugeError)]
+        summary = plan.summary(scores, outcomes.groups)
         assert {key: one.value for key, one in summary.items()} == pytest.approx(expected, rel=1e-9)
         assert {one.counted for one in summary.values()} == {3}
 
@@ -186,10 +227,12 @@ def test_ignored_pixels_divide_out_or_count(engine: Engine) -> None:
     """`valid` divides by what counts, `all` by everything: half the value when half is ignored."""
     x, t = RNG.normal(size=(4, 6)), RNG.integers(0, 2, (4, 6))
     case = Case(x, np.where(np.arange(6) < 3, t, 255), ignore_index=255)
-    valid, every = (score(engine, m.CrossEntropy(ignore_denominator=how), case).value for how in ("valid", "all"))
-    half = score(engine, m.CrossEntropy(), Case(x[:, :3].copy(), t[:, :3].copy())).value
-    assert half is not None
-    assert [valid, every] == pytest.approx([half, half / 2])
+    half = Case(x[:, :3].copy(), t[:, :3].copy())
+    for loss in (m.CrossEntropy, m.FocalLoss):
+        valid, every = (score(engine, loss(ignore_denominator=how), case).value for how in ("valid", "all"))
+        whole = score(engine, loss(), half).value
+        assert whole is not None
+        assert [valid, every] == pytest.approx([whole, whole / 2], rel=1e-12)
 
 
 def test_a_predicted_ignore_index_is_just_wrong(engine: Engine) -> None:

@@ -1,7 +1,7 @@
 """What the field expects beside the tutorials' formulas: each metric by its own, in plain NumPy or by hand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -19,7 +19,7 @@ from tests.scoring import question_of, score, scores_of
 from tests.semantics import listings as told
 
 RNG = np.random.default_rng(41)
-X = RNG.normal(0, 2, (9, 11))
+X = RNG.normal(0, 2, (9, 11)).astype(np.float32).astype(np.float64)
 P = 1 / (1 + np.exp(-X))
 T = (RNG.random((9, 11)) < 0.35).astype(np.int64)
 SOFT = Case(X, T)
@@ -159,8 +159,11 @@ ROWS = (
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_what_the_field_expects(engine: Engine, row: Row) -> None:
-    """Each has its own formula's number."""
-    assert score(engine, row.spec, row.case).value == pytest.approx(row.formula(), rel=1e-9)
+    """Each has its own formula's number: 1e-9 of it in float64, 1e-6 in float32."""
+    formula = row.formula()
+    assert score(engine, row.spec, row.case).value == pytest.approx(formula, rel=1e-9)
+    narrow = replace(row.case, prediction=row.case.prediction.astype(np.float32))
+    assert score(engine, row.spec, narrow, "float32").value == pytest.approx(formula, rel=1e-6)
 
 
 # ------------------------------------------------------------------------------------------- by hand: lines and objects
@@ -250,6 +253,18 @@ def test_lovasz_per_image_or_of_the_batch(engine: Engine, name: str) -> None:
     each = [lovasz(errors[rows].ravel(), T[rows].ravel()) for rows in cuts]
     assert summary["image"].value == pytest.approx(np.mean(each), rel=1e-9)
     assert summary["batch"].value == pytest.approx(lovasz(errors.ravel(), T.ravel()), rel=1e-9)
+
+
+def test_lovasz_softmax_of_the_batch_ranks_the_pixels_of_all_images(engine: Engine) -> None:
+    """Of several classes too: per_image false is, class by class, the loss of all images' pixels together."""
+    x, t = RNG.normal(0, 2, (2, 3, 5, 7)), RNG.integers(0, 3, (2, 5, 7))
+    question = question_of(Case(x[0], t[0], task="multiclass"), [m.LovaszSoftmax(pooling="batch")])
+    plan = plan_for(question)
+    samples = [sample_of(question, prediction.copy(), target) for prediction, target in zip(x, t, strict=True)]
+    summary = plan.summary(scores_of(engine, plan, samples), engine.run(plan, samples).groups)
+    p = np.stack([told.softmax(image) for image in x], 1).reshape(3, -1)
+    each = [lovasz(np.abs((t.ravel() == c) - p[c]), (t.ravel() == c) * 1) for c in range(3)]
+    assert summary["lovasz_softmax"].value == pytest.approx(np.mean(each), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["lovasz_hinge", "lovasz_softmax"])

@@ -24,8 +24,10 @@ from tests.unit.test_maps import maps_of
 RNG = np.random.default_rng(11)
 SHAPE = (24, 32)
 X = RNG.normal(0, 2, SHAPE).astype(np.float32).astype(np.float64)
-P = 1 / (1 + np.exp(-X))
 T = (RNG.random(SHAPE) < 0.3).astype(np.int64)
+# beyond every clip and below every floor, of both classes
+X[0, :8], T[0, :8] = [8, -8, 16, -16] * 2, [1] * 4 + [0] * 4
+P = 1 / (1 + np.exp(-X))
 W = RNG.uniform(0.25, 2, SHAPE).astype(np.float32).astype(np.float64)
 XC = RNG.normal(0, 2, (3, *SHAPE)).astype(np.float32).astype(np.float64)
 TC = RNG.integers(0, 3, SHAPE)
@@ -170,7 +172,7 @@ ROWS = (
             m.DiceLoss(smooth_numerator=a, smooth_denominator=b),
             lambda a=a, b=b: 1 - told.dice(P, T, a, b),  # type: ignore[misc]  # the defaults keep this row's smoothing
         )
-        for a, b in ((1.0, 1.0), (2.0, 1.0), (0.0, 0.0), (1e-5, 1e-5), (0.02, 0.02), (0.0, 1e-7))
+        for a, b in ((1.0, 1.0), (2.0, 1.0), (0.0, 0.0), (1e-5, 1e-5), (0.02, 0.02), (0.0, 1e-3), (0.0, 1e-7))
     ),
     Row(
         "dice, soft, squared denominators",
@@ -267,6 +269,13 @@ def test_the_parameters_of_the_rows_have_their_names_and_defaults(name: str) -> 
     assert [parameter for parameter in NAMED[name] if not fields[parameter].description] == []
 
 
+def test_the_pixels_reach_every_clip_and_floor() -> None:
+    """What is clipped, or floored, is not what it would be unclipped: a service without these parameters fails the rows."""
+    plain = float(told.focal(P, T, 0.5, 1.5).sum())
+    assert told.floored_focal(P, T, 0.5, 1.5, 1e-6) != pytest.approx(plain, rel=1e-4)
+    assert told.clipped_focal(P, T, 0.5, 1.5, leak=False) != pytest.approx(plain, rel=1e-4)
+
+
 def test_clipped_focal_loss_per_pixel(engine: Engine) -> None:
     """Per pixel, clipped too: the loss map before any reduction."""
     each = told.focal(np.clip(P, *CLIP), T, 0.25, 2.0)
@@ -352,6 +361,7 @@ def test_the_share_of_the_loss_that_the_positives_carry(engine: Engine, gamma: f
     spec = m.FocalLoss(alpha=0.25, gamma=gamma) if gamma else m.CrossEntropy()
     found = score(engine, spec, case).model_dump()
     assert (round(found["positive_share"], 4), round(found["positive"] / found["value"], 4)) == (share, share)
+    assert found["negative"] == pytest.approx(found["value"] - found["positive"], rel=1e-9)
 
 
 def test_dice_per_sample_then_mean_or_of_the_whole_batch(engine: Engine) -> None:

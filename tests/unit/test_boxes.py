@@ -100,6 +100,28 @@ def test_no_box_is_better_than_the_target_itself(engine: Engine, case: Case) -> 
         assert [value for value in of_other if value is not None and sign * value > sign * ideal] == []
 
 
+@SOME
+@given(several=st.lists(pairs(), min_size=2, max_size=4))
+def test_other_tables_do_not_change_a_bit(engine: Engine, several: list[Case]) -> None:
+    """A table scores the same bits alone and among others."""
+    specs = keyed([spec for spec in laws.SAME_BITS.specs if spec.name in BOXES])
+    question = Question(task="boxes", prediction_kind="boxes", metrics=specs)
+    plan = plan_for(question)
+    samples = [sample_of(question, case.prediction.copy(), case.target.copy()) for case in several]
+    alone = [plan.scores(engine.run(plan, [sample]))[0] for sample in samples]
+    assert plan.scores(engine.run(plan, samples)) == alone
+
+
+@SOME
+@given(case=pairs())
+def test_boxes_of_float32_keep_six_digits(engine: Engine, case: Case) -> None:
+    """Boxes asked in float32 score what they do in float64, to 1e-6."""
+    specs = keyed([spec for spec in laws.FLOAT32_KEEPS_SIX_DIGITS.specs if spec.name in BOXES])
+    narrow = replace(case, prediction=case.prediction.astype(np.float32), target=case.target.astype(np.float32))
+    single, double = scores(engine, specs, narrow, "float32"), scores(engine, specs, narrow, "float64")
+    assert disagreements(double, single, 1e-6, 1e-30) == {}
+
+
 def test_no_boxes_and_boxes_without_area_are_undefined(engine: Engine) -> None:
     """Null with a reason; a pair that has no value is counted as skipped, or has the rule's."""
     none = Case(np.zeros((0, 4)), np.zeros((0, 4)), task="boxes", prediction_kind="boxes")

@@ -123,14 +123,22 @@ def _dice(j: float | None, loss: bool) -> object:
 @given(case=cases())
 def test_tversky_of_halves_is_dice_and_of_ones_iou(engine: Engine, case: Case) -> None:
     """Tversky loss with both weights 0.5 is dice loss, with both 1 IoU loss, unsmoothed and averaged in every way."""
-    averages: tuple[Average, ...] = ("macro", "micro", "weighted", "none")
     exact = {"smooth_numerator": 0.0, "smooth_denominator": 0.0}
+    averages: tuple[Average, ...] = ("macro", "micro", "weighted", "none")
+    specs = [
+        spec.model_copy(update={**exact, "average": average})
+        for spec in laws.TVERSKY_IS_DICE_AND_IOU.specs
+        for average in averages
+    ]
     for weight, loss in ((0.5, m.DiceLoss), (1.0, m.IouLoss)):
-        weights = {"fp_weight": weight, "fn_weight": weight}
-        tversky = [m.TverskyLoss.model_validate({"average": a, **exact, **weights}) for a in averages]
-        overlaps = [loss.model_validate({"average": a, **exact}) for a in averages]
+        tversky = [spec.model_copy(update={"fp_weight": weight, "fn_weight": weight}) for spec in specs]
+        overlaps = [_with_fields_of(spec, loss) for spec in tversky]
         found, expected = (asked(engine, specs, case) for specs in (tversky, overlaps))
         assert disagreements(_renamed(expected), _renamed(found)) == {}
+
+
+def _with_fields_of(spec: MetricSpec, kind: type[MetricSpec]) -> MetricSpec:
+    return kind(**{name: getattr(spec, name) for name in kind.model_fields if name != "name" and hasattr(spec, name)})
 
 
 @SOME
