@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
+import httpx
 import numpy as np
 import pytest
+from lossgauge import Client
 from lossgauge import metrics as m
 from lossgauge.bodies import body_kind
 from lossgauge.calls import Call, question, score_call
+from lossgauge.packets import Packets
 from lossgauge.splitting import Part, pieces
 from lossgauge_service.app import create_app
 from lossgauge_service.engine import Engine
@@ -151,3 +154,14 @@ def test_the_bytes_of_many_pairs(engine: Engine, encoding: str) -> None:
     found = asyncio.run(taken(engine, of_many(encoding)))
     assert found.peak < MOST_OF_MANY[encoding]
     assert found.left < LEFT
+
+
+def test_a_client_keeps_nothing_of_a_call(client: Client) -> None:
+    """Neither the body that was sent nor the response is left for the garbage collector to find."""
+    asked: Any = {"prediction_kind": "labels", "metrics": "dice"}
+    client.score([[1]], [[1]], **asked)
+    gc.collect()
+    with counted():
+        client.score([[1]], [[1]], **asked)
+        kept = [kind for kind in map(type, gc.get_objects()) if kind in (Packets, httpx.Response)]
+    assert kept == []

@@ -22,6 +22,7 @@ from lossgauge.calls import (
     Metrics,
     get,
     headers_of_client,
+    let_go,
     maps_call,
     question,
     read,
@@ -362,6 +363,6 @@ class AsyncClient:
     async def _attempt(self, call: Call) -> Outcome:
         try:
             content = None if call.content is None else AsyncPackets(call.content)
-            return await self._http.request(call.method, call.path, content=content, headers=call.headers)
+            return let_go(await self._http.request(call.method, call.path, content=content, headers=call.headers))
         except httpx.RequestError as error:
             return error

@@ -162,6 +162,12 @@ def settled(outcome: Outcome) -> httpx.Response:
     return outcome
 
 
+def let_go(response: httpx.Response) -> httpx.Response:
+    """A response that has been read, without its stream: that knows the response, and both would keep the body that was sent."""
+    response.stream = httpx.ByteStream(b"")
+    return response
+
+
 def read(response: httpx.Response, model: type[Model]) -> Model:
     """The answer as the contract has it."""
     try:

@@ -30,6 +30,7 @@ from lossgauge.calls import (
     Metrics,
     get,
     headers_of_client,
+    let_go,
     maps_call,
     question,
     read,
@@ -393,6 +394,6 @@ class Client:
     def _attempt(self, call: Call) -> Outcome:
         try:
             content = None if call.content is None else Packets(call.content)
-            return self._http.request(call.method, call.path, content=content, headers=call.headers)
+            return let_go(self._http.request(call.method, call.path, content=content, headers=call.headers))
         except httpx.RequestError as error:
             return error
