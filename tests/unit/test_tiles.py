@@ -1,18 +1,16 @@
-"""Cutting samples into tiles, and adding the tiles' sums up."""
+"""Cutting samples into tiles."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lossgauge_service.engine.expressions import ROW_TILE
 from lossgauge_service.engine.tiles import (
     CLASS_TILE,
     DIRECT_TILES,
-    Ledger,
     Row,
     Tiles,
     class_tiles,
@@ -227,21 +225,3 @@ def test_what_is_copied_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     assert all(
         same(one, gathered([part for part in tiles if place in part.owners], place)) for place, one in enumerate(rows)
     )
-
-
-# ---------------------------------------------------------------------------------------------------------------- ledger
-
-
-def test_the_ledger_adds_up_each_row() -> None:
-    """Whatever launch its tiles came with; of extremes the most extreme."""
-    ledger = Ledger(3)
-    ledger.enter(np.array([1, 1, 0]), {"p": torch.tensor([1.0, 2.0, 3.0]), "low": torch.tensor([5.0, 4.0, 7.0])})
-    ledger.enter(np.array([0, 2, 1]), {"p": torch.tensor([4.0, 5.0, 6.0]), "low": torch.tensor([8.0, 9.0, 3.0])})
-    assert {key: column.tolist() for key, column in ledger.columns.items()} == {"p": [7, 9, 5], "low": [7, 3, 9]}
-
-
-def test_the_ledger_adds_in_float64() -> None:
-    """A float32 tile sum that float32 would swallow is kept."""
-    ledger = Ledger(1)
-    ledger.enter(np.array([0, 0]), {"p": torch.tensor([2.0**24, 1.0], dtype=torch.float32)})
-    assert ledger.columns["p"].tolist() == [2.0**24 + 1]

@@ -160,10 +160,9 @@ def _names(the_pass: Pass) -> list[str]:
 
 def _named(the_pass: Pass, values: Tensor) -> Columns:
     arrays = values.cpu().numpy()
-    return {key: arrays[place] for place, key in the_pass.load.keys(_names(the_pass)).items()}
+    return {key: arrays[place] for key, place in the_pass.load.places(_names(the_pass)).items()}
 
 
 def _stacked(the_pass: Pass, slopes: Columns, classes: int) -> Values:
-    keys = the_pass.load.keys(_names(the_pass))
     none = np.zeros(classes)
-    return np.stack([slopes.get(keys[place], none) for place in range(len(keys))])
+    return np.stack([slopes.get(key, none) for key in the_pass.load.places(_names(the_pass))])

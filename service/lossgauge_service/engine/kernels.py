@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from copy import copy
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal, Self
 
 import numpy as np
@@ -19,7 +19,8 @@ from lossgauge_service.engine.expressions import (
     row_columns,
     row_sums,
 )
-from lossgauge_service.engine.loads import Clip, Key, Load, shared_out
+from lossgauge_service.engine.ledger import Layout, Table
+from lossgauge_service.engine.loads import Clip, Load, shared_out
 from lossgauge_service.engine.tiles import CLASS_TILE, Tiles
 
 MOST = KernelShape(moments=True, entropy=True, gammas=8, clips=4, cuts=16, squares=True, quadratic=True)
@@ -123,26 +124,26 @@ class Kernels:
             for shape in shapes:
                 self.classes(_example_classes(variant), _filled(shape), variant)
 
-    def rows(self, tiles: Tiles, load: Load, variant: Variant) -> dict[Key, Tensor]:
+    def rows(self, tiles: Tiles, load: Load, variant: Variant) -> list[Table]:
         """Sums of each tile of masks: columns (tiles,)."""
         if load.shape == KernelShape():
             load = Load(cuts=(0.0,))
-        found: dict[Key, Tensor] = {}
+        tables = list[Table]()
         for shape, part, run in self._launches(self._rows, load, variant, tiles, _row_kernel):
             parameters = part.tensors(shape, _dtype(tiles), CPU)
             sums = run(tiles, ROW_TILE, parameters)
-            found |= _named(part, row_columns(shape, variant), sums)
-        return found
+            tables.append(Table.of(_row_layout(part, shape, variant), sums))
+        return tables
 
-    def classes(self, tiles: Tiles, load: Load, variant: Variant) -> dict[Key, Tensor]:
+    def classes(self, tiles: Tiles, load: Load, variant: Variant) -> list[Table]:
         """Sums of each tile and class: columns (tiles, classes)."""
-        found: dict[Key, Tensor] = {}
+        tables = list[Table]()
         width = tiles.prediction.shape[1] * CLASS_TILE
         for shape, part, run in self._launches(self._classes, load, variant, tiles, _class_kernel):
             parameters = part.tensors(shape, tiles.prediction.dtype, CPU)[:2]
             sums = run(tiles, width, parameters)
-            found |= _named(part, class_columns(shape, variant), sums)
-        return found
+            tables.append(Table.of(_class_layout(part, shape, variant), sums))
+        return tables
 
     def _launches(
         self,
@@ -168,9 +169,14 @@ class Kernels:
         return kernel
 
 
-def _named(part: Load, names: list[str], sums: Tensor) -> dict[Key, Tensor]:
-    assert len(sums) == len(names), f"{len(sums)} columns for {names}"
-    return {key: sums[place] for place, key in part.keys(names).items()}
+@lru_cache(maxsize=1024)
+def _row_layout(part: Load, shape: KernelShape, variant: Variant) -> Layout:
+    return Layout.of(part.places(row_columns(shape, variant)))
+
+
+@lru_cache(maxsize=1024)
+def _class_layout(part: Load, shape: KernelShape, variant: Variant) -> Layout:
+    return Layout.of(part.places(class_columns(shape, variant)))
 
 
 def _dtype(tiles: Tiles) -> torch.dtype:

@@ -109,10 +109,10 @@ class Load:
             self.quadratic and not part.quadratic,
         )
 
-    def keys(self, names: Sequence[str]) -> dict[int, Key]:
-        """The columns that this load filled, by place; columns of unused parameters are left out."""
-        named = {place: self._key(name) for place, name in enumerate(names)}
-        return {place: key for place, key in named.items() if key is not None}
+    def places(self, names: Sequence[str]) -> dict[Key, int]:
+        """Where the columns stand that this load filled; columns of unused parameters are left out."""
+        keys = {place: self._key(name) for place, name in enumerate(names)}
+        return {key: place for place, key in keys.items() if key is not None}
 
     def _key(self, name: str) -> Key | None:
         groups: dict[str, Sequence[float | Clip]] = {

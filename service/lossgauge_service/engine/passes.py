@@ -12,8 +12,9 @@ from lossgauge_service.cuts import cut_of
 from lossgauge_service.engine.counting import counted, guessed_pairs
 from lossgauge_service.engine.expressions import Variant
 from lossgauge_service.engine.kernels import Kernels
+from lossgauge_service.engine.ledger import Ledger
 from lossgauge_service.engine.loads import Key, Load, clip_of
-from lossgauge_service.engine.tiles import Ledger, Row, Tiles, class_tiles, row_tiles
+from lossgauge_service.engine.tiles import Row, Tiles, class_tiles, row_tiles
 from lossgauge_service.samples import Case, Sample, case_one_vs_rest, one_vs_rest
 from lossgauge_service.statistics import (
     Counts,

@@ -1,11 +1,11 @@
-"""Cutting samples into tiles of a fixed number of elements, and adding the tiles' sums up in float64.
+"""Cutting samples into tiles of a fixed number of elements.
 
 Rows that fill whole tiles are read where they lie, where enough of them lie behind each other; other rows and remainders are
 copied side by side into shared tiles, so that one launch serves many small samples. Which elements a row's tiles have depends on the
 row alone, and a kernel treats every tile on its own: a sample's sums are the same bits whatever shares its launch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossgauge_service.engine.expressions import ROW_TILE
-from lossgauge_service.engine.loads import Key
 from lossgauge_service.samples import AnyArray
 
 CLASS_TILE = 512
-EXTREMES: dict[Key, tuple[np.ufunc, float]] = {"low": (np.minimum, np.inf), "high": (np.maximum, -np.inf)}
 STAGED_TILES = 2**15
 """So many tiles are copied together at most: 80 MB of float32."""
 DIRECT_TILES = 64
@@ -210,22 +208,3 @@ def _class_pieces(row: Row) -> Row:
         target.reshape(tiles, CLASS_TILE),
         None if weight is None else weight.reshape(tiles, CLASS_TILE),
     )
-
-
-class Ledger:
-    """Adds up the tiles' sums of every launch by row, in float64: pairwise, as NumPy does, over the row's tiles alone."""
-
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self.columns: dict[Key, NDArray[np.float64]] = {}
-
-    def enter(self, owners: NDArray[np.intp], columns: Mapping[Key, Tensor]) -> None:
-        """Add the columns (tiles, ...) of a launch, in which a row's tiles stand together. "low" and "high" are extremes."""
-        starts = np.flatnonzero(np.diff(owners, prepend=-1))
-        for key, tensor in columns.items():
-            values = tensor.to(device="cpu", dtype=torch.float64).numpy()
-            how, neutral = EXTREMES.get(key, (np.add, 0.0))
-            if key not in self.columns:
-                self.columns[key] = np.full((self._rows, *values.shape[1:]), neutral)
-            column = self.columns[key]
-            column[owners[starts]] = how(column[owners[starts]], how.reduceat(values, starts, axis=0))
