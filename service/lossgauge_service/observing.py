@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lossgauge_service.answers import Stopwatch
 from lossgauge_service.events import STEPS, SUCCESS, Answered
+from lossgauge_service.filling import INTO
 from lossgauge_service.problems import CLIENT_CLOSED_REQUEST, INTERNAL_ERROR, code_of
 from lossgauge_service.service import Service
 from lossgauge_service.tracing import Trace
@@ -48,6 +50,10 @@ class Account:
     def decided(self, outcomes: Iterable[str]) -> None:
         """The outcome of each pair of a batch: `SUCCESS`, or the code of its problem."""
         self.outcomes.update(outcomes)
+
+    def came(self, size: int) -> None:
+        """So much of its body came."""
+        self.bytes_in += size
 
     @property
     def is_probe(self) -> bool:
@@ -103,10 +109,11 @@ class Observed:
         service: Service = scope["app"].state.service
         account = _opened(service, scope)
         scope["state"]["account"] = account
+        _count_filling(scope, account)
 
         async def receive_counted() -> Message:
             message = await receive()
-            account.bytes_in += len(message.get("body", b""))
+            account.came(len(message.get("body", b"")))
             return message
 
         async def send_noted(message: Message) -> None:
@@ -128,6 +135,13 @@ def _opened(service: Service, scope: Scope) -> Account:
     if not account.is_probe:
         account.trace = service.tracing.request(Headers(scope=scope), account.watch.began_ns)
     return account
+
+
+def _count_filling(scope: Scope, account: Account) -> None:
+    """Count the bytes of a body that is received by no messages."""
+    extensions = scope.get("extensions", {})
+    if INTO in extensions:
+        extensions[INTO] = partial(extensions[INTO], moved=account.came)
 
 
 def _tell(service: Service, account: Account) -> None:

@@ -7,7 +7,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from lossgauge_service.errors import BodyTooLarge, Malformed, Stalled
+from lossgauge_service.filling import INTO, Fill
+from lossgauge_service.heap import untouched
 
+LONG = 2**16
+"""Bytes of a body that is worth a buffer of its own; a shorter one comes in one piece or two."""
 Hold = Callable[[int], None]
 """Told of bytes before they take memory; it may refuse them."""
 
@@ -15,11 +19,15 @@ Hold = Callable[[int], None]
 async def received(request: Request, cap: int, hold: Hold, idle_s: float) -> bytearray:
     """The body as it arrives, at most `cap` bytes, and something of it every `idle_s`. What is announced is held at once.
 
-    One buffer grows in place: no copy to join chunks, and no more memory than what has arrived, whatever was announced.
+    Where its length is told, the socket writes it into one buffer, of which no more takes memory than has come. Else one buffer
+    grows in place.
     """
     announced = _announced_length(request, cap)
     held = announced or 0
     hold(held)
+    fill: Fill | None = request.scope.get("extensions", {}).get(INTO)
+    if fill is not None and held >= LONG:
+        return await _filled(fill, held, idle_s)
     body = bytearray()
     more = True
     while more:
@@ -37,12 +45,29 @@ async def received(request: Request, cap: int, hold: Hold, idle_s: float) -> byt
     return body
 
 
+async def _filled(fill: Fill, length: int, idle_s: float) -> bytearray:
+    """A body whose length is told, written by the socket where it lies."""
+    body = untouched(length)
+    with memoryview(body) as room:
+        try:
+            came = await fill(room, idle_s)
+        except TimeoutError:
+            raise _stalled(idle_s) from None
+    if came < length:
+        raise ClientDisconnect
+    return body
+
+
 async def _next(request: Request, idle_s: float) -> Message:
     try:
         async with asyncio.timeout(idle_s):
             return await request.receive()
     except TimeoutError:
-        raise Stalled(f"nothing of the body came for {idle_s:g} s") from None
+        raise _stalled(idle_s) from None
+
+
+def _stalled(idle_s: float) -> Stalled:
+    return Stalled(f"nothing of the body came for {idle_s:g} s")
 
 
 def _announced_length(request: Request, cap: int) -> int | None:
