@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lossgauge_service.exposure import Exposed, check
-from lossgauge_service.heap import keep_little
+from lossgauge_service.heap import keep_for_a_while
 from lossgauge_service.keyring import Keyring
 from lossgauge_service.keys import SCOPES, InvalidKeys, Scope, minted
 from lossgauge_service.listening import NotListening, listening
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop. Beyond this machine only with keys, or where that is meant."""
-    keep_little()
+    keep_for_a_while()
     _announce_keys(settings)
     try:
         with listening(settings.host, settings.port) as sockets:

@@ -96,7 +96,10 @@ class LinePace:
 
 
 class Admission:
-    """Admits requests, on the event loop. `wait_s` says how long all that waits for the device will take."""
+    """Admits requests, on the event loop.
+
+    wait_s: how long all that waits for the device will take. freed: told of bytes that a request does not hold any more.
+    """
 
     def __init__(
         self,
@@ -104,7 +107,9 @@ class Admission:
         most_pairs: int,
         wait_s: Callable[[], float],
         now: Callable[[], float] = time.monotonic,
+        freed: Callable[[int], None] = lambda size: None,
     ) -> None:
+        self._freed = freed
         self._most = Held(most_bytes, most_pairs)
         self._held = Held()
         self._requests = 0
@@ -199,6 +204,7 @@ class Admission:
             self._pace.add(pairs, self._now(), busy=bool(self._line))
         with self._lock:
             self._add(admitted.held, -bytes, -pairs)
+        self._freed(bytes)
         self._call_the_first()
 
     def release(self, admitted: "Admitted") -> None:

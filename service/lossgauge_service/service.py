@@ -18,6 +18,7 @@ from lossgauge_service.batching import PATIENCE_S, PATIENCE_WITH_WARM_UP_S, Batc
 from lossgauge_service.engine import Engine
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.fitness import TRIED_EVERY_S, Fitness
+from lossgauge_service.heap import Spare
 from lossgauge_service.meters import Meters
 from lossgauge_service.problems import Problems
 from lossgauge_service.readiness import Readiness
@@ -66,7 +67,7 @@ async def running(
     batcher = Batcher(
         engine, meters, tracing=tracing, blamed=lambda error: fitness.blamed(error) if warm_up.done() else error
     )
-    admission = Admission(settings.pending_bytes, settings.pending_pairs, lambda: batcher.wait_s)
+    admission = Admission(settings.pending_bytes, settings.pending_pairs, lambda: batcher.wait_s, freed=Spare().left)
     _measure(meters, engine, batcher, admission)
     warm_up = asyncio.create_task(batcher.warm_up())
     warm_up.add_done_callback(_log_failure)

@@ -7,12 +7,10 @@ What a caller does not read would wait in the server otherwise, beside the budge
 import asyncio
 from collections.abc import Iterator
 
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lossgauge_service.admission import Admitted
-from lossgauge_service.heap import LARGE, give_back
 from lossgauge_service.lines import abort
 from lossgauge_service.problems import CLIENT_GONE
 from lossgauge_service.service import Service
@@ -42,8 +40,6 @@ class Taken:
             await self.app(scope, receive, answer.send)
         finally:
             answer.release()
-            if answer.held >= LARGE:
-                await run_sync(give_back, answer.held)
 
 
 class Answer:
@@ -53,8 +49,6 @@ class Answer:
         self._scope = scope
         self._send = send
         self._in_lines = False
-        self.held = 0
-        """Bytes that the request held when its answer was made."""
 
     async def send(self, message: Message) -> None:
         """Send what the application does, a large body in chunks."""
@@ -71,7 +65,6 @@ class Answer:
     def release(self) -> None:
         """Hold nothing any more."""
         if self._admitted is not None:
-            self.held = max(self.held, self._admitted.held.bytes)
             self._admitted.release()
 
     @property
@@ -81,7 +74,6 @@ class Answer:
 
     async def _send_large(self, body: bytes) -> None:
         if self._admitted is not None:
-            self.held = self._admitted.held.bytes
             self._admitted.keep(len(body))
         service: Service = self._scope["app"].state.service
         try:

@@ -22,7 +22,6 @@ from lossgauge_service.bodies import Body, Envelope, opened, receive
 from lossgauge_service.decoding import Decoder
 from lossgauge_service.engine.pieces import Pieces
 from lossgauge_service.errors import DeadlineExceeded, InvalidParameter
-from lossgauge_service.heap import give_back
 from lossgauge_service.observing import Account, account_of
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan
@@ -63,13 +62,8 @@ class Visit:
         async with _until(self.deadline):
             body = await receive(self.request, self.service.limits, self.admitted.hold, self.service.idle_s)
         self.watch.lap("receive")
-        made = await run_sync(self._made, decode, body, limiter=self.service.decoders)
+        made = await run_sync(decode, self, body, limiter=self.service.decoders)
         self.watch.lap("decode")
-        return made
-
-    def _made(self, decode: "Callable[[Visit, Body], Made]", body: Body) -> Made:
-        made = decode(self, body)
-        give_back(self.admitted.held.bytes)
         return made
 
     def opened(self, body: Body) -> Envelope:

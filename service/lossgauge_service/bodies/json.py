@@ -36,8 +36,8 @@ def read(body: bytearray, parameters: Parameters, limits: Limits) -> Envelope:
 
 def document_of(text: Text, limits: Limits, where: str) -> dict[str, Any]:
     """The JSON object of a text; `where` names the text in errors."""
-    _check_values(text, limits.json_values, where)
     thin, taken = _thinned(text)
+    _check_values(thin, limits.json_values, where)
     document = _parsed(thin, text, limits, where)
     if not isinstance(document, dict):
         raise Malformed(f"{where} must be a JSON object")
