@@ -100,7 +100,7 @@ class Plan:
             columns = {spec.answer_key: part.finish(spec, sums, case) for spec, part in pairs}
         return [dict(zip(columns, scores, strict=True)) for scores in zip(*columns.values(), strict=True)]
 
-    @property
+    @cached_property
     def semantics(self) -> Semantics:
         """Every metric with every default in it, by its key."""
         return {spec.answer_key: spec.model_dump(mode="json") for spec in self.specs}

@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from lossgauge_service.answers import answer, scores_document
 from lossgauge_service.bodies import Body
-from lossgauge_service.decoding import score_request, without_arrays
+from lossgauge_service.decoding import without_arrays
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.openapi import SCORING, body_of, problems
 from lossgauge_service.outcomes import Outcomes
-from lossgauge_service.plan import Plan, plan_for
+from lossgauge_service.plan import Plan
+from lossgauge_service.questions import planned
 from lossgauge_service.routes.examples import SCORE
 from lossgauge_service.samples import Sample
 from lossgauge_service.visits import Visit, visiting
@@ -36,8 +37,7 @@ async def score(request: Request) -> Response:
 
 def _decoded(visit: Visit, body: Body) -> tuple[ScoreRequest, Plan, Sample]:
     envelope = visit.opened(body)
-    asked = score_request(envelope, visit.service.limits)
-    plan = plan_for(asked)
+    asked, plan = planned(envelope, visit.service.limits)
     sample = visit.decoder(envelope).compact_sample(asked, asked)
     visit.hold([sample])
     return without_arrays(asked), plan, sample
