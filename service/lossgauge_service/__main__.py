@@ -43,7 +43,7 @@ def serve(settings: Settings) -> None:
     keep_for_a_while()
     _announce_keys(settings)
     try:
-        with listening(settings.host, settings.port) as sockets:
+        with listening(settings.host, settings.port, settings.unix_socket) as sockets:
             _serve(settings, sockets)
     except NotListening as refused:
         sys.exit(f"lossgauge: {refused}")
@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     epilog = "Every setting is LOSSGAUGE_<NAME> too."
     server = commands.add_parser("serve", help="run the service", epilog=epilog)
-    _add_settings(server, "host", "port", "device", "kernel", "threads", "api_keys_file")
+    _add_settings(server, "host", "port", "unix_socket", "device", "kernel", "threads", "api_keys_file")
     server.add_argument(
         "--insecure", action="store_const", const=True, help=Settings.model_fields["insecure"].description
     )

@@ -1,8 +1,10 @@
 """Where the service listens: taken before anything else is loaded, so that an address that cannot be had is told at once."""
 
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 BACKLOG = 2048
 
@@ -12,19 +14,36 @@ class NotListening(OSError):
 
 
 @contextmanager
-def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
-    """A socket for each address that the host stands for; callers wait in it until they are served. Raises `NotListening`."""
+def listening(host: str, port: int, path: Path | None = None) -> Iterator[list[socket.socket]]:
+    """A socket for each address that the host stands for, and one of the file system; callers wait in them until they are served.
+
+    Raises `NotListening`.
+    """
     with ExitStack() as opened:
-        try:
+        with _refusing(_written(host, port)):
             sockets = [opened.enter_context(_bound(*address)) for address in _addresses(host, port)]
-        except OSError as error:
-            raise NotListening(f"cannot listen on {_written(host, port)}: {error.strerror}") from None
+        if path is not None:
+            with _refusing(str(path)):
+                sockets.append(opened.enter_context(_of_file(path)))
         yield sockets
 
 
+@contextmanager
+def _refusing(address: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NotListening(f"cannot listen on {address}: {error.strerror or error}") from None
+
+
 def addresses_of(sockets: Sequence[socket.socket]) -> list[str]:
-    """The URLs that lead to them."""
-    return [f"http://{_written(*one.getsockname()[:2])}" for one in sockets]
+    """The URLs that lead to them; of a socket of the file system, which has none, there is none."""
+    return [f"http://{_written(*one.getsockname()[:2])}" for one in sockets if one.family != socket.AF_UNIX]
+
+
+def paths_of(sockets: Sequence[socket.socket]) -> list[str]:
+    """Where those of the file system are."""
+    return [one.getsockname() for one in sockets if one.family == socket.AF_UNIX]
 
 
 Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]
@@ -47,6 +66,29 @@ def _bound(family: int, address: tuple[str | int, ...]) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+@contextmanager
+def _of_file(path: Path) -> Iterator[socket.socket]:
+    """A socket that is a file, for its owner alone. One that a service left behind, at which nobody listens, makes room."""
+    if path.is_socket() and not _is_listened_at(path):
+        path.unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bound:
+        before = os.umask(0o177)
+        try:
+            bound.bind(str(path))
+        finally:
+            os.umask(before)
+        try:
+            bound.listen(BACKLOG)
+            yield bound
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _is_listened_at(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        return caller.connect_ex(str(path)) == 0
 
 
 def _written(host: str, port: int) -> str:

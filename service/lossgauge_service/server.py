@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from lossgauge_service.admission import Admission
 from lossgauge_service.http_protocol import BoundedHeaders
-from lossgauge_service.listening import addresses_of
+from lossgauge_service.listening import addresses_of, paths_of
 from lossgauge_service.settings import Settings
 
 log = logging.getLogger("lossgauge.server")
@@ -33,6 +33,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         for address in addresses_of(sockets or []):
             log.info("listening at %s, documentation at %s/docs, ready at %s/health/ready", *[address] * 3)
+        for path in paths_of(sockets or []):
+            log.info("listening at %s", path)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal came."""

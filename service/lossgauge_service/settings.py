@@ -41,6 +41,10 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    unix_socket: Annotated[Path, AfterValidator(Path.expanduser)] | None = Field(
+        default=None,
+        description="A socket to listen on beside it, as a file for its owner alone: for callers on this machine.",
+    )
     insecure: bool = Field(
         default=False, description="Listen beyond this machine though no key is asked for; keys that there are stay."
     )
