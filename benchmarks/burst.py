@@ -24,6 +24,12 @@ class Posted:
         with Connection(self.url, self.media_type, self.file.read_bytes()) as connection:
             return connection.post()
 
+    def steps(self, calls: int) -> dict[str, tuple[float, ...]]:
+        """The milliseconds of each step that the service tells of so many calls, one after the other."""
+        with Connection(self.url, self.media_type, self.file.read_bytes()) as connection:
+            told = [json.loads(connection.post())["timing_ms"] for _ in range(calls)]
+        return {step: tuple(times[step] for times in told) for step in told[0]}
+
     def burst(self, callers: int, seconds: float) -> "Burst":
         """Have it posted by callers in a process of their own."""
         arguments = [self.url, self.media_type, str(self.file), str(callers), str(seconds)]

@@ -45,6 +45,8 @@ METRICS = [m.FocalLoss(gamma=2.0, alpha=0.25), m.Dice(), m.Iou()]
 NAMES = [metric.name for metric in METRICS]
 OURS, BARE = "lossgauge, {}", "bare FastAPI, {}"
 ONE, MANY = 1, 16
+PROBES = 20
+"""Calls of which the steps are told."""
 JUDGED_SIDES = (512, 2048)
 ABSENT = "there is no {} with {}"
 
@@ -148,6 +150,7 @@ def _of_side(side: int, posted: Mapping[str, Posted], given: argparse.Namespace)
         bursts = _in_turns(posted, case, given.rounds, given.seconds)
         yield from rows_of(case, bursts)
         yield from judged(case, bursts)
+    yield from steps_of(Case(side, ONE), posted)
 
 
 def _in_turns(posted: Mapping[str, Posted], case: Case, rounds: int, seconds: float) -> Bursts:
@@ -161,6 +164,13 @@ def rows_of(case: Case, bursts: Bursts) -> Iterator[Row]:
         yield _row(case, name, "p50", each)
         yield _row(case, name, "p99", each)
         yield _row(case, name, "rate", each)
+
+
+def steps_of(case: Case, posted: Mapping[str, Posted]) -> Iterator[Row]:
+    """Where the time of one call goes, as our own answers tell it: to the caller and back is beyond it."""
+    for name, one in posted.items():
+        if name.startswith(OURS.format("")):
+            yield from (Row(f"{case}, {step}", name, times) for step, times in one.steps(PROBES).items())
 
 
 def _row(case: Case, name: str, what: str, bursts: list[Burst]) -> Row:

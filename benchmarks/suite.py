@@ -8,8 +8,8 @@ from benchmarks.goal import Goal
 QUICK: dict[str, str] = {
     "kernel": "--rounds 3 --sides 512 --samples 2",
     "service": "--rounds 2 --seconds 0.3 --sides 512 2048 --encodings safetensors npy --bare safetensors",
-    "end_to_end": "--rounds 2",
-    "growth": "--rounds 2",
+    "end_to_end": "--rounds 1",
+    "growth": "--rounds 1",
     "surface": "--rounds 5 --axes 2",
     "lovasz": "--rounds 3",
     "load": "--rounds 3 --calls 10",
