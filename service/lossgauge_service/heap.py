@@ -43,7 +43,7 @@ def give_back() -> None:
 
 
 class Spare:
-    """What requests leave free, on the event loop: it goes back once they have left much, and then nothing for a while."""
+    """What requests leave free, on the event loop: it goes back once they have left much, and then not so much for a while."""
 
     def __init__(self, after_s: float = SPARE_S, give_back: Callable[[], None] = give_back) -> None:
         self._after_s = after_s
@@ -56,12 +56,13 @@ class Spare:
         self._size += max(0, size)
         if self._size < LARGE:
             return
+        self._size = 0
         if self._due is not None:
             self._due.cancel()
         self._due = asyncio.get_running_loop().call_later(self._after_s, self._end)
 
     def _end(self) -> None:
-        self._size, self._due = 0, None
+        self._due = None
         asyncio.get_running_loop().run_in_executor(None, self._give_back)
 
 

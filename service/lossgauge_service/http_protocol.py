@@ -1,13 +1,8 @@
 """HTTP/1.1 by httptools, which sets no bound to a request's headers of its own, and reads no body behind an `Upgrade`."""
 
-import asyncio
-from functools import partial
-from typing import Any
-
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lossgauge_service.filling import INTO, Filling, Moved, unheard
 from lossgauge_service.guard import SKIPPED_BYTES
 from lossgauge_service.lines import ABORT
 
@@ -33,8 +28,6 @@ class BoundedHeaders(HttpToolsProtocol):
     """Of a header whose end has not come: the parser keeps them."""
     _skipped_bytes = 0
     """Of a body whose request has been answered."""
-    _missing_bytes = 0
-    """Of a body that was to be written where it lies, and is not wanted any more: the parser knows nothing of it."""
     _heard = False
     """Whether the parser has told of anything since it was fed."""
 
@@ -61,7 +54,6 @@ class BoundedHeaders(HttpToolsProtocol):
         self._in_headers, self._in_body, self._heard = False, True, True
         if not self._is_offered:
             super().on_headers_complete()
-            self._offer_to_fill()
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body; of one that nobody reads any more only little is taken."""
@@ -85,7 +77,7 @@ class BoundedHeaders(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._heard = False
         try:
-            self._feed(self._without_missing(memoryview(data)))
+            self._feed(memoryview(data))
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
             return
@@ -124,65 +116,6 @@ class BoundedHeaders(HttpToolsProtocol):
                 [behind] = offer.args
                 self._read_without_offer()
                 data = data[behind:]
-
-    def _offer_to_fill(self) -> None:
-        """Let the application have a body written into a buffer where its length is told, and it comes unasked."""
-        if not self.expect_100_continue and all(name != b"transfer-encoding" for name, _ in self.headers):
-            extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[INTO] = partial(self._fill, self.cycle)
-
-    async def _fill(self, cycle: RequestResponseCycle, room: memoryview, idle_s: float, moved: Moved = unheard) -> int:
-        """See `Fill`."""
-        came, cycle.body = cycle.body, bytearray()
-        room[: len(came)] = came
-        moved(len(came))
-        cycle.message_event.clear()
-        if cycle.disconnected or self.transport.is_closing() or not cycle.more_body:
-            return len(came)
-        filling = Filling(self, room[len(came) :], moved, self.flow.pause_reading)
-        self._read_by(filling)
-        try:
-            await filling.over(idle_s)
-        finally:
-            self._go_on_behind(cycle, filling.missing)
-            filling.let_go()
-        return len(came) + filling.filled
-
-    def _go_on_behind(self, cycle: RequestResponseCycle, missing: int) -> None:
-        """Read what comes behind a body, or behind what is missing of it."""
-        self._missing_bytes = missing
-        if not missing:
-            self._end_body(cycle)
-        if not self.transport.is_closing():
-            self._read_by(self)
-
-    def _read_by(self, protocol: asyncio.BaseProtocol) -> None:
-        # a transport that is reading has chosen already how it hands over what it reads
-        self.flow.pause_reading()
-        self.transport.set_protocol(protocol)
-        self.flow.resume_reading()
-
-    def _end_body(self, cycle: RequestResponseCycle) -> None:
-        self._in_body = False
-        cycle.more_body = False
-        self.parser = self._new_parser()
-
-    def _without_missing(self, data: memoryview) -> memoryview:
-        """What comes behind a body that is not wanted any more, of which only little is taken."""
-        rest = data[: self._missing_bytes]
-        if rest:
-            self._missing_bytes -= len(rest)
-            self._heard = True
-            self._forget(len(rest))
-            if not self._missing_bytes:
-                self._end_body(self.cycle)
-        return data[len(rest) :]
-
-    def _forget(self, size: int) -> None:
-        if self.cycle.response_complete:
-            self._skip(size)
-        else:
-            self.flow.pause_reading()  # until there is an answer
 
     def _read_without_offer(self) -> None:
         if not self._is_offered:

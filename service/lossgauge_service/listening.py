@@ -1,5 +1,6 @@
 """Where the service listens: taken before anything else is loaded, so that an address that cannot be had is told at once."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ def _bound(family: int, address: tuple[str | int, ...]) -> socket.socket:
 @contextmanager
 def _of_file(path: Path) -> Iterator[socket.socket]:
     """A socket that is a file, for its owner alone. One that a service left behind, at which nobody listens, makes room."""
-    if path.is_socket() and not _is_listened_at(path):
+    if _is_left_behind(path):
         path.unlink()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bound:
         before = os.umask(0o177)
@@ -79,16 +80,28 @@ def _of_file(path: Path) -> Iterator[socket.socket]:
             bound.bind(str(path))
         finally:
             os.umask(before)
+        ours = _file_at(path)
         try:
             bound.listen(BACKLOG)
             yield bound
         finally:
-            path.unlink(missing_ok=True)
+            # another service may have taken the place while this one finished what it had
+            if _file_at(path) == ours:
+                path.unlink()
 
 
-def _is_listened_at(path: Path) -> bool:
+def _file_at(path: Path) -> tuple[int, ...] | None:
+    """Which file is there; a number alone may be given to the next one."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_ctime_ns
+
+
+def _is_left_behind(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
-        return caller.connect_ex(str(path)) == 0
+        return path.is_socket() and caller.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
 def _written(host: str, port: int) -> str:

@@ -114,7 +114,7 @@ def _brief(error: LossgaugeError) -> dict[str, str | None]:
 
 
 def _place(request: Request) -> dict[str, str | None]:
-    return {"instance": request.url.path, "request_id": getattr(request.state, "request_id", None)}
+    return {"instance": request.scope["path"], "request_id": getattr(request.state, "request_id", None)}
 
 
 def code_of(status: HTTPStatus) -> str:
@@ -123,7 +123,7 @@ def code_of(status: HTTPStatus) -> str:
 
 
 def _framework_detail(request: Request, status: HTTPStatus, headers: Mapping[str, str], detail: str) -> str:
-    path = request.url.path[:200]
+    path = request.scope["path"][:200]
     if status is HTTPStatus.NOT_FOUND:
         return f"there is nothing at {path}; the routes are in /docs"
     if status is HTTPStatus.METHOD_NOT_ALLOWED:

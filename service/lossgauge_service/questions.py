@@ -15,7 +15,7 @@ MOST = 128
 """Questions that are known; the one that was asked longest ago is forgotten first."""
 LONG = 2**12
 """Bytes of a document that is not kept."""
-ELSEWHERE = frozenset({"part", "tensor"})
+ELSEWHERE = ("part", "tensor")
 """Encodings of arrays that stand beside the document, of whose values nothing is kept then."""
 
 Planned = tuple[ScoreRequest, Plan]

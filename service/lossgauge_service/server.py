@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from lossgauge_service.admission import Admission
-from lossgauge_service.http_protocol import BoundedHeaders
+from lossgauge_service.bodies_protocol import BodiesInPlace
 from lossgauge_service.listening import addresses_of, paths_of
 from lossgauge_service.settings import Settings
 
@@ -83,7 +83,7 @@ def server_of(app: FastAPI, settings: Settings) -> Server:
         app,
         host=settings.host,
         port=settings.port,
-        http=BoundedHeaders,
+        http=BodiesInPlace,
         ws="none",
         server_header=False,
         # every request has a line of its own, and how lines are written is for the command to say

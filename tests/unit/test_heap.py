@@ -47,6 +47,27 @@ async def times_given_back(*left: int) -> int:
     return len(times)
 
 
+def test_small_requests_do_not_keep_what_a_large_one_left() -> None:
+    """Those that go on for ever leave too little to wait for."""
+
+    async def given_back_meanwhile() -> bool:
+        given, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(given.set)
+
+        spare = Spare(0.02, tell)
+        spare.left(LARGE)
+        for _ in range(2000):
+            spare.left(1)
+            await asyncio.sleep(0.001)
+            if given.is_set():
+                return True
+        return False
+
+    assert asyncio.run(given_back_meanwhile())
+
+
 @pytest.mark.parametrize(
     ("left", "times"), [([LARGE], 1), ([LARGE - 1], 0), ([LARGE // 4] * 5, 1), ([LARGE] * 9, 1), ([], 0)]
 )

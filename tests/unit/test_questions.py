@@ -72,6 +72,8 @@ def test_what_holds_values_is_not_kept(changes: dict[str, Any]) -> None:
         ({"threshold": 2.0}, "/threshold"),
         ({"metrics": ["lovasz_hinge"], "prediction_kind": "labels"}, "/metrics/0"),
         ({"prediction": 3}, "/prediction"),
+        ({"prediction": {"encoding": []}}, "/prediction/encoding"),
+        ({"target": {"encoding": {}}}, "/target/encoding"),
         ({"num_classes": 2**70}, "/num_classes"),
     ],
     ids=str,

@@ -171,12 +171,14 @@ class Kernels:
 
 @lru_cache(maxsize=1024)
 def _row_layout(part: Load, shape: KernelShape, variant: Variant) -> Layout:
-    return Layout.of(part.places(row_columns(shape, variant)))
+    names = row_columns(shape, variant)
+    return Layout.of(part.places(names), len(names))
 
 
 @lru_cache(maxsize=1024)
 def _class_layout(part: Load, shape: KernelShape, variant: Variant) -> Layout:
-    return Layout.of(part.places(class_columns(shape, variant)))
+    names = class_columns(shape, variant)
+    return Layout.of(part.places(names), len(names))
 
 
 def _dtype(tiles: Tiles) -> torch.dtype:

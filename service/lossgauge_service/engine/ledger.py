@@ -27,20 +27,22 @@ class Table:
     @classmethod
     def of(cls, layout: "Layout", sums: Tensor) -> Self:
         """The columns of a layout, of those in the CPU's memory."""
+        assert len(sums) == layout.width, f"{len(sums)} columns for {layout}"
         return cls(layout.keys, sums.numpy()[layout.places].astype(np.float64))
 
 
 class Layout(NamedTuple):
-    """Which columns of a launch make a table: their keys and places, sums first."""
+    """Which of a launch's columns, `width` in all, make a table: their keys and places, sums first."""
 
     keys: tuple[Key, ...]
     places: NDArray[np.intp]
+    width: int
 
     @classmethod
-    def of(cls, places: Mapping[Key, int]) -> Self:
+    def of(cls, places: Mapping[Key, int], width: int) -> Self:
         """That of the columns at these places."""
         keys = sorted(places, key=EXTREMES.__contains__)
-        return cls(tuple(keys), np.array([places[key] for key in keys], np.intp))
+        return cls(tuple(keys), np.array([places[key] for key in keys], np.intp), width)
 
 
 class Kind(NamedTuple):
@@ -59,7 +61,10 @@ def _kinds(keys: tuple[Key, ...]) -> tuple[Kind, ...]:
 
 
 class Ledger:
-    """Adds up the tiles' sums of every launch by row, in float64: pairwise, as NumPy does, over the row's tiles alone."""
+    """Adds up the tiles' sums of every launch by row, in float64: pairwise, as NumPy does, over the row's tiles alone.
+
+    All tiles of a pass are launched alike: with the same layouts.
+    """
 
     def __init__(self, rows: int) -> None:
         self._rows = rows

@@ -18,9 +18,9 @@ import numpy as np
 import uvicorn
 from fastapi import FastAPI
 from lossgauge_service.app import create_app
+from lossgauge_service.bodies_protocol import BodiesInPlace
 from lossgauge_service.engine import Engine
 from lossgauge_service.engine.staging import Staged
-from lossgauge_service.http_protocol import BoundedHeaders
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.service import Service
 from lossgauge_service.settings import Settings
@@ -85,7 +85,7 @@ class Listening:
 def listening(engine: Engine, **settings: Any) -> Iterator[Listening]:
     """A service behind a real socket, in a thread."""
     app = create_app(Settings.model_validate(settings), engine)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=BoundedHeaders, ws="none", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=BodiesInPlace, ws="none", log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -3,6 +3,7 @@
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -57,7 +58,20 @@ def test_what_a_service_left_behind_makes_room(tmp_path: Path) -> None:
         old.bind(str(left))
     with listening("127.0.0.1", 0, left) as sockets:
         assert [one.family for one in sockets] == [socket.AF_INET, socket.AF_UNIX]
+    assert not left.exists()
     left.write_text("mine")
     with pytest.raises(NotListening, match=str(left)), listening("127.0.0.1", 0, left):
         pass
     assert left.read_text() == "mine"
+
+
+def test_a_service_that_ends_leaves_its_successor_alone(tmp_path: Path) -> None:
+    """It takes no socket away that another has made in its place."""
+    place = tmp_path / "socket"
+    with ExitStack() as second:
+        with listening("127.0.0.1", 0, place) as first:
+            first[-1].close()
+            second.enter_context(listening("127.0.0.1", 0, place))
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(str(place))
+    assert not place.exists()
