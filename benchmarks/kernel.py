@@ -28,6 +28,8 @@ from benchmarks.ours import COMPILED, KERNELS, NAMES, Array, Scores, engine_of, 
 from benchmarks.reading import READING, reading
 from benchmarks.timing import Contender, timed
 
+ROUNDS_OF_SWEEPS = 7
+"""To one round of the others: they take milliseconds, of which a busy moment is many."""
 CLASSES = 21
 OF_CLASSES: list[m.MetricSpec] = [
     m.CrossEntropy(),
@@ -57,7 +59,8 @@ TWENTY: list[m.MetricSpec] = [
 def records(given: argparse.Namespace) -> Iterator[Record]:
     """Every case."""
     yield from core.records(given)
-    yield from sweep.records(argparse.Namespace(rounds=given.rounds, sides=given.sides, kernel="compiled"))
+    rounds = ROUNDS_OF_SWEEPS * given.rounds
+    yield from sweep.records(argparse.Namespace(rounds=rounds, sides=given.sides, kernel="compiled"))
     yield from _of_classes(given)
     yield from _of_labels(given.rounds)
     yield from _of_twenty(given.rounds)
