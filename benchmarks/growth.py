@@ -1,6 +1,7 @@
 """How time and memory of the service grow with the work.
 
-    scripts/bench growth [--rounds 5] [--masks 1 10 100 1000] [--mpx 1 4 16 64] [--kernel compiled]
+    scripts/bench growth [--rounds 5] [--masks 1 10 100 1000] [--mpx 1 4 16 64]
+                         [--encodings raw npy multipart] [--kernel compiled]
 
 `masks`: batches of so many pairs of 128 x 128. `Mpx`: one pair of so many pixels. Float32 logits and uint8 targets as safetensors, the
 core panel, ready bodies over loopback; the caps are raised so that 64 Mpx fit. Times: from the first byte sent to the last one
@@ -101,7 +102,7 @@ def records(given: argparse.Namespace) -> Iterator[Record]:
             idle = _idle(service)
             yield from _grown(service, idle, [masks_of(count, client) for count in given.masks], given.rounds)
             yield from _grown(service, idle, [pair_of(mpx) for mpx in given.mpx], given.rounds)
-            for encoding in ENCODINGS:
+            for encoding in given.encodings:
                 yield from _peaks(service, idle, pair_of(MPX_OF_ENCODINGS, encoding), 1)[1]
 
 
@@ -166,6 +167,6 @@ BENCHMARK = Benchmark(
     "How time and memory grow",
     __doc__,
     ("torch", "numpy"),
-    {"rounds": 5, "masks": [1, 10, 100, 1000], "mpx": [1, 4, 16, 64], "kernel": "compiled"},
+    {"rounds": 5, "masks": [1, 10, 100, 1000], "mpx": [1, 4, 16, 64], "encodings": [*ENCODINGS], "kernel": "compiled"},
     records,
 )

@@ -18,7 +18,8 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from benchmarks.figure import Figure
 from benchmarks.left_out import LeftOut
 from benchmarks.peer_services import PACKAGES, peer_service
 from benchmarks.row import Row
-from tests.contract.serving import running
+from tests.contract.serving import Running, running
 
 ENCODINGS = ("safetensors", "raw", "npy", "multipart")
 CALLERS = (1, 16)
@@ -86,10 +87,14 @@ def _left_out(absent: list[str], python: Path) -> Iterator[Record]:
 
 def _services(services: ExitStack, scratch: Path, python: Path, peers: list[str], kernel: str) -> dict[str, str]:
     """The addresses of all that run."""
-    ours = services.enter_context(running(scratch / "ours", "--device", "cpu", "--kernel", kernel)).url
-    bare = services.enter_context(running(scratch / "bare", module="benchmarks.bare")).url
-    of_peers = {name: services.enter_context(peer_service(python, name, scratch / name)) for name in peers}
-    return {"ours": f"{ours}/v1/score", "bare": f"{bare}/v1/score", **of_peers}
+    begun: dict[str, AbstractContextManager[Any]] = {
+        "ours": running(scratch / "ours", "--device", "cpu", "--kernel", kernel),
+        "bare": running(scratch / "bare", module="benchmarks.bare"),
+        **{name: peer_service(python, name, scratch / name) for name in peers},
+    }
+    with ThreadPoolExecutor() as starting:
+        there = dict(zip(begun, starting.map(services.enter_context, begun.values()), strict=True))
+    return {name: f"{one.url}/v1/score" if isinstance(one, Running) else one for name, one in there.items()}
 
 
 # --------------------------------------------------------------------------------------------------------------- bodies

@@ -9,10 +9,10 @@ QUICK: dict[str, str] = {
     "kernel": "--rounds 3 --sides 512 --samples 2",
     "service": "--rounds 1 --seconds 0.4 --sides 512 2048 --encodings safetensors npy --bare safetensors",
     "end_to_end": "--rounds 1",
-    "growth": "--rounds 1 --mpx 1 4 16",
+    "growth": "--rounds 1 --mpx 1 4 16 --encodings raw",
     "surface": "--rounds 5 --axes 2",
-    "lovasz": "--rounds 3",
-    "load": "--rounds 2 --calls 10",
+    "lovasz": "--rounds 2",
+    "load": "--rounds 1 --calls 10",
     "rle": "--rounds 5 --sides 512",
     "device": "--rounds 5 --samples 1 64 1024",
 }
