@@ -1,5 +1,6 @@
 """A socket of the file system, for callers on the same machine."""
 
+import json
 import socket
 import stat
 from collections.abc import Iterator
@@ -42,6 +43,15 @@ def test_a_client_scores_by_it(path: Path, side: int) -> None:
 def test_it_is_for_its_owner_alone(path: Path) -> None:
     """Nobody else may connect."""
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_problem_does_not_tell_where_the_socket_is(path: Path) -> None:
+    """Its `instance` is the path that was asked for, also of a caller who names no host."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(path))
+        caller.sendall(b"GET /nothing HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: caller.recv(65536), b""))
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["instance"] == "/nothing"
 
 
 def test_a_socket_that_is_listened_at_is_not_taken(path: Path) -> None:
