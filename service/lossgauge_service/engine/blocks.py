@@ -90,7 +90,7 @@ def out_of_memory(error: RuntimeError) -> bool:
 def _tried(kernel: Kernel, block: Tiles, parameters: Parameters, device: torch.device) -> Tensor | None:
     """The block's sums; None where the memory is full. What had been taken is free again once this has returned."""
     try:
-        return kernel(*_moved(block, device), *(sent.to(device, non_blocking=True) for sent in parameters))
+        return kernel(*moved(block, device), *(sent.to(device, non_blocking=True) for sent in parameters))
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
@@ -105,11 +105,12 @@ def _free(device: torch.device) -> None:
 
 def _on_cpu(eager: Kernel, tiles: Tiles, width: int, parameters: Parameters) -> Tensor:
     size = max(FEWEST, CACHED_BLOCK // width)
-    blocks = (_moved(tiles[start : start + size], CPU) for start in range(0, len(tiles), size))
+    blocks = (moved(tiles[start : start + size], CPU) for start in range(0, len(tiles), size))
     return torch.cat([eager(*block, *parameters) for block in blocks], 1)
 
 
-def _moved(block: Tiles, device: torch.device) -> Launch:
+def moved(block: Tiles, device: torch.device) -> Launch:
+    """A block's arrays on a device."""
     if device.type == "cpu":
         return block.prediction, block.target, block.weight
     weight = None if block.weight is None else _sent(block.weight, device)

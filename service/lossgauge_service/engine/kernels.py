@@ -1,6 +1,6 @@
 """The kernels: the expressions of a fixed list of shapes, compiled where there is a compiler, in cache-sized blocks where not."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import lru_cache, partial
 from typing import Literal, Self
@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossgauge_service.engine.blocks import CACHED_BLOCK, CPU, FEWEST, Blocks, Heard, Kernel, Parameters
+from lossgauge_service.engine.ahead import Ahead, Arguments
+from lossgauge_service.engine.blocks import CACHED_BLOCK, CPU, FEWEST, Blocks, Heard, Kernel, Parameters, moved
 from lossgauge_service.engine.expressions import (
     ROW_TILE,
     KernelShape,
@@ -66,16 +67,6 @@ COMPILED_CLASSES: dict[Variant, tuple[KernelShape, ...]] = {
     Variant(kind, weighted=weighted): CLASS_SHAPES for kind in ("logits", "probabilities") for weighted in (False, True)
 }
 
-ONE_LOOP: dict[str, str | int | bool | Callable[..., object]] = {
-    "realize_reads_threshold": 10_000,
-    "realize_opcount_threshold": 10_000,
-    "realize_acc_reads_threshold": 10_000,
-    "max_fusion_size": 10_000,
-    "cpp.max_horizontal_fusion_size": 10_000,
-    "cpp.enable_floating_point_contract_flag": "fast",
-}
-"""Keep what several sums share in registers: by default the compiler writes it to memory and reads it again. Products fuse with sums."""
-
 EXAMPLE_TILES = 64
 """Enough work in the example that the compiler shares it among the cores."""
 
@@ -89,25 +80,10 @@ class Kernels:
 
     def __init__(self, kernel: Literal["compiled", "eager"], device: torch.device) -> None:
         self.blocks = Blocks(device)
-        self._compiled = kernel == "compiled"
         self._eager_block = CACHED_BLOCK if device.type == "cpu" else BLOCK
-        self._rows = {
-            v: {s: _rows_apart(_row_kernel(s, v), self._compile) for s in shapes}
-            for v, shapes in self._list(COMPILED_ROWS)
-        }
-        self._classes = {
-            v: {s: self._compile(_class_kernel(s, v)) for s in shapes} for v, shapes in self._list(COMPILED_CLASSES)
-        }
-
-    def _list(self, table: dict[Variant, tuple[KernelShape, ...]]) -> Iterator[tuple[Variant, tuple[KernelShape, ...]]]:
-        yield from table.items() if self._compiled else ()
-
-    def _compile(self, function: Kernel) -> Kernel:
-        # isolated: all kernels are shapes of one function, and torch's limit of recompilations is otherwise one for all of them
-        compiled: Kernel = torch.compile(  # type: ignore[call-overload]
-            function, fullgraph=True, isolate_recompiles=True, options=ONE_LOOP
-        )
-        return compiled
+        ready = kernel == "compiled"
+        self._rows = _each(COMPILED_ROWS if ready else {}, partial(_compiled_rows, device))
+        self._classes = _each(COMPILED_CLASSES if ready else {}, partial(_compiled_classes, device))
 
     def telling(self, tell: Heard) -> Self:
         """The same kernels, which tell of every block that did not fit the device's memory."""
@@ -191,37 +167,63 @@ def _dtype(tiles: Tiles) -> torch.dtype:
     return floats[0] if floats else torch.float32
 
 
-def _any_number(kernel: Kernel, x: Tensor, t: Tensor, w: Tensor | None, *parameters: Tensor) -> Tensor:
-    """One kernel for any number of tiles and classes: torch is told that these vary, and is never given a single tile."""
-    tiles = len(x)
-    if tiles < FEWEST:
-        x, t, w = _doubled(x), _doubled(t), None if w is None else _doubled(w)
-    for tensor in (x, t) if w is None else (x, t, w):
-        torch._dynamo.mark_dynamic(tensor, 0, min=FEWEST, max=MOST_TILES)
-    if x.ndim == 3:
-        torch._dynamo.mark_dynamic(x, 1, min=FEWEST, max=MOST_CLASSES)
-    return kernel(x, t, w, *parameters)[:, :tiles]
+def _each(
+    shapes: Mapping[Variant, Sequence[KernelShape]], make: Callable[[KernelShape, Variant], Kernel]
+) -> dict[Variant, dict[KernelShape, Kernel]]:
+    return {variant: {shape: make(shape, variant) for shape in each} for variant, each in shapes.items()}
 
 
-def _rows_apart(kernel: Kernel, compile_: Callable[[Kernel], Kernel]) -> Kernel:
+def _compiled_rows(device: torch.device, shape: KernelShape, variant: Variant) -> Kernel:
     """The kernel, compiled as one loop over rows.
 
     What has several uses the compiler computes over all elements, in a loop of its own, and writes it to memory; where
     something differs from row to row, be it by nothing, that loop is one with the loop of the sums.
     """
+    kernel = _row_kernel(shape, variant)
 
     def apart(x: Tensor, t: Tensor, w: Tensor | None, *rest: Tensor) -> Tensor:
         *parameters, nothing = rest
         return kernel(x + nothing[:, None], t, w, *parameters)
 
-    compiled = compile_(apart)
+    def example() -> Arguments:
+        x, t, w = moved(_example_rows(variant), device)
+        parameters = _filled(shape).tensors(shape, torch.float32, device)
+        nothing = x.new_zeros(len(x))
+        _vary(0, MOST_TILES, x, t, w, nothing)
+        return x, t, w, *parameters, nothing
+
+    compiled = Ahead(f"rows {shape} {variant}", apart, example, device)
 
     def run(x: Tensor, t: Tensor, w: Tensor | None, *parameters: Tensor) -> Tensor:
-        nothing = x.new_zeros(len(x))
-        torch._dynamo.mark_dynamic(nothing, 0, min=FEWEST, max=MOST_TILES)
-        return compiled(x, t, w, *parameters, nothing)
+        return compiled(x, t, w, *parameters, x.new_zeros(len(x)))
 
     return run
+
+
+def _compiled_classes(device: torch.device, shape: KernelShape, variant: Variant) -> Kernel:
+    def example() -> Arguments:
+        x, y, w = moved(_example_classes(variant), device)
+        gammas, clips, _ = _filled(shape).tensors(shape, torch.float32, device)
+        _vary(0, MOST_TILES, x, y, w)
+        _vary(1, MOST_CLASSES, x)
+        return x, y, w, gammas, clips
+
+    return Ahead(f"classes {shape} {variant}", _class_kernel(shape, variant), example, device)
+
+
+def _any_number(kernel: Kernel, x: Tensor, t: Tensor, w: Tensor | None, *parameters: Tensor) -> Tensor:
+    """One kernel for any number of tiles, which is never given a single one."""
+    tiles = len(x)
+    if tiles < FEWEST:
+        x, t, w = _doubled(x), _doubled(t), None if w is None else _doubled(w)
+    return kernel(x, t, w, *parameters)[:, :tiles]
+
+
+def _vary(dimension: int, most: int, *tensors: Tensor | None) -> None:
+    """Tell the compiler that a size of these is any number."""
+    for tensor in tensors:
+        if tensor is not None:
+            torch._dynamo.mark_dynamic(tensor, dimension, min=FEWEST, max=most)
 
 
 def _doubled(tensor: Tensor) -> Tensor:
