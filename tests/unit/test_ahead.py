@@ -2,6 +2,7 @@
 
 import ast
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,28 @@ def test_a_file_that_cannot_be_loaded_is_made_anew(
     told = [record.message for record in caplog.records if record.name == ahead.__name__]
     assert ["cannot be loaded" in message for message in told] == [True]
     assert kernel(never)(torch.ones(3, 16), torch.ones(1)).tolist() == [16.0] * 3
+
+
+def test_others_run_while_a_kernel_does(kernel: Callable[..., Ahead]) -> None:
+    """A thread that counts goes on while another is in kernels: they do not keep the interpreter's lock."""
+    made, x, factor = kernel(), torch.ones(2**19, 16), torch.ones(1)
+    made(x, factor)
+    counted, over = [0], threading.Event()
+
+    def count() -> None:
+        while not over.is_set():
+            counted[0] += 1
+
+    during = []
+    counting = threading.Thread(target=count)
+    counting.start()
+    for _ in range(100):
+        before = counted[0]
+        made(x, factor)
+        during.append(counted[0] > before)
+    over.set()
+    counting.join()
+    assert sum(during) > 50
 
 
 def test_what_a_kernel_depends_on_names_its_file(kernel: Callable[..., Ahead], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -27,6 +28,16 @@ OPTIONS: Mapping[str, str | int | bool | Callable[..., object]] = {
 }
 """Keep what several sums share in registers: by default the compiler writes it to memory and reads it again. Products fuse with sums.
 One kernel serves any number of threads; a call checks its tensors, not the state of the process."""
+
+CALL = """
+struct Unlocked {{
+    PyThreadState* state = PyEval_SaveThread();
+    ~Unlocked() {{ PyEval_RestoreThread(state); }}
+}};
+[](auto... given) {{ Unlocked unlocked; kernel(given...); }}({});
+Py_RETURN_NONE;
+"""
+"""How Python calls a kernel of the CPU, in C++: torch's own call keeps the interpreter's lock, and nothing else would run meanwhile."""
 
 TEXTS = ("ahead.py", "expressions.py", "kernels.py", "softplus.py")
 """What kernels are written in, and how they are compiled: a change compiles anew."""
@@ -55,7 +66,7 @@ class Ahead:
     def __call__(self, *arguments: Tensor | None) -> Tensor:
         """What the function returns."""
         if self._kernel is None:
-            with _ONE_AT_A_TIME:
+            with _ONE_AT_A_TIME, _unlocked():
                 self._kernel = self._kernel or _loaded(self.file) or self._compiled()
         return self._kernel(*arguments)
 
@@ -75,6 +86,19 @@ class Ahead:
 
 _ONE_AT_A_TIME = Lock()
 """torch's tracer is one for the process."""
+
+
+@contextmanager
+def _unlocked() -> Iterator[None]:
+    """Have what is compiled or loaded meanwhile run without the interpreter's lock."""
+    # imported here, for it takes a second, which eager kernels do without
+    from torch._inductor.codecache import CppPythonBindingsCodeCache as Bindings
+
+    before, Bindings.call_entry_function = Bindings.call_entry_function, CALL
+    try:
+        yield
+    finally:
+        Bindings.call_entry_function = before
 
 
 def _loaded(file: Path) -> Kernel | None:
