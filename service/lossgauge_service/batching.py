@@ -1,8 +1,9 @@
 """The one consumer that owns the device.
 
 A request becomes jobs of a bounded cost; jobs wait in one queue (`waiting.py`). One thread draws a batch and lays it out while the
-other computes the one before it: there is no timer, and never more than one batch that is staged. Jobs of several requests share
-a launch where they sum the same statistics of the same kinds of samples; what a score is does not depend on it.
+other computes the one before it, and where that one has nothing to do it draws for itself: there is no timer, and never more than
+one batch that is staged. Jobs of several requests share a launch where they sum the same statistics of the same kinds of samples;
+what a score is does not depend on it.
 """
 
 import asyncio
@@ -121,6 +122,8 @@ class Batcher:
         self._changed = Condition()
         self._staged: Ready | None = None
         self._busy = 0.0
+        self._is_running = False
+        self._is_staging = False
         self._closed = False
         self._threads = [Thread(target=loop, name=name, daemon=True) for name, loop in self._loops().items()]
         for thread in self._threads:
@@ -244,19 +247,31 @@ class Batcher:
     # ----------------------------------------------------------------------------------------------------------- the threads
 
     def _stage_batches(self) -> None:
-        while (jobs := self._next_batch()) is not None:
-            ready = Ready(jobs, _laid_out(jobs)) if jobs else None
-            with self._changed:
-                self._staged = ready
-                self._changed.notify_all()
-            del jobs, ready  # while it waits for the next, this thread keeps no body of the last
+        while self._may_stage():
+            self._stage()
 
-    def _next_batch(self) -> Sequence[Any] | None:
-        """What is drawn once there is room for a staged batch; None at the end."""
+    def _may_stage(self) -> bool:
+        """Wait until there is a batch to lay out beside the one that is computed. False at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or (len(self._waiting) > 0 and self._staged is None))
-            if self._closed:
-                return None
+            self._changed.wait_for(lambda: self._closed or (self._is_running and self._has_room))
+            self._is_staging = not self._closed
+            return self._is_staging
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether something waits, and nobody has laid out a batch or is about to."""
+        return len(self._waiting) > 0 and self._staged is None and not self._is_staging
+
+    def _stage(self) -> None:
+        """Draw a batch and lay it out; the thread keeps nothing of it."""
+        jobs = self._drawn()
+        ready = Ready(jobs, _laid_out(jobs)) if jobs else None
+        with self._changed:
+            self._staged, self._is_staging = ready, False
+            self._changed.notify_all()
+
+    def _drawn(self) -> Sequence[Any]:
+        with self._changed:
             drawn = self._waiting.draw(self._now())
         _fail(drawn.late, DeadlineExceeded("the deadline passed before the work began"))
         self._count_dropped([*drawn.late, *drawn.dropped])
@@ -273,16 +288,25 @@ class Batcher:
             cost = self._run(ready)
             self._pace.add(cost, self._now() - started)
             with self._changed:
-                self._busy = 0.0
-            del ready  # as above
+                self._busy, self._is_running = 0.0, False
+            del ready  # while it waits for the next, this thread keeps no body of the last
 
     def _take_staged(self) -> Ready | None:
+        """The next batch, which this thread lays out itself where it would wait for it. None at the end."""
+        while self._may_draw():
+            self._stage()
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._staged is not None)
             ready, self._staged = self._staged, None
-            self._busy = sum(job.cost for job in ready.jobs) if ready else 0.0
+            self._busy, self._is_running = sum(job.cost for job in ready.jobs) if ready else 0.0, ready is not None
             self._changed.notify_all()
             return ready
+
+    def _may_draw(self) -> bool:
+        """Wait until a batch is staged, or there is one to draw: whether this thread is to draw it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._staged is not None or self._has_room)
+            self._is_staging = draws = not self._closed and self._staged is None
+            return draws
 
     def _run(self, ready: Ready) -> float:
         """Run what is still wanted of a batch, and say what that cost."""

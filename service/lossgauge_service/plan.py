@@ -16,13 +16,15 @@ from lossgauge_service.metrics.implementation import Implementation, misfit_of_k
 from lossgauge_service.outcomes import Group, Outcomes, whole
 from lossgauge_service.refusals import refused
 from lossgauge_service.samples import Case
-from lossgauge_service.statistics import Statistic, Sums
+from lossgauge_service.statistics import Measure, Statistic, Sums
 
 REGIONS = "regions are scored as masks of labels: a pixel is in a region where its label, or the argmax, is"
 MIXED = Score(value=None, undefined="mixed_kinds")
 """Of items that are not of one kind."""
 NO_SCORES = Score(value=None, undefined="no_scores")
 """Of items that are all problems."""
+FEW, FEW_SUMS = 8, 32
+"""Metrics and sums of what is finished at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +84,17 @@ class Plan:
     def scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:
         """The score of every metric of each sample, by the metric's key, or the sample's error.
 
-        Where the samples shared a run with those of callers who ask the same, found with theirs. Not for the event loop then.
+        Where the samples shared a run with those of callers who ask the same, found with theirs. Not for the event loop, but
+        where it `is_short`.
         """
         found = outcomes.together(self, self._scores)
         return self._scores(outcomes) if found is None else found
+
+    def is_short(self, outcomes: Outcomes) -> bool:
+        """Whether scores are found in about the time that it takes to have a thread find them: of one sample, few, from few sums."""
+        tables = [key for group in outcomes.groups for key in group.sums.tables]
+        measured = any(isinstance(key, Measure) for key in tables)
+        return outcomes.count == 1 and len(self.specs) <= FEW and len(tables) <= FEW_SUMS and not measured
 
     def _scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:
         found: dict[int, dict[str, Score] | LossgaugeError] = dict(outcomes.errors)

@@ -21,12 +21,13 @@ from lossgauge_service.openapi import LINES, NEGOTIATED, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import plan_for
 from lossgauge_service.routes.examples import BATCH
+from lossgauge_service.routes.plain import Plain
 from lossgauge_service.routes.told_items import Job, Result, Told, outcomes_of
 from lossgauge_service.service import service_of
 from lossgauge_service.tally import late_summary
 from lossgauge_service.visits import Visit, visiting, while_present
 
-router = APIRouter(tags=["scoring"])
+router = APIRouter(tags=["scoring"], route_class=Plain)
 
 
 @router.post(

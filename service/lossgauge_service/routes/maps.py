@@ -19,10 +19,11 @@ from lossgauge_service.openapi import NEGOTIATED, body_of, problems
 from lossgauge_service.plan import Plan
 from lossgauge_service.routes.examples import MAPS
 from lossgauge_service.routes.map_answers import ALONE, BINARY, WRITERS
+from lossgauge_service.routes.plain import Plain
 from lossgauge_service.samples import Sample
 from lossgauge_service.visits import Visit, visiting
 
-router = APIRouter(tags=["maps"])
+router = APIRouter(tags=["maps"], route_class=Plain)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """`POST /v1/score`: one pair."""
 
+from functools import partial
+
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from lossgauge.wire import ScoreRequest, ScoreResponse
@@ -15,10 +17,11 @@ from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.plan import Plan
 from lossgauge_service.questions import planned
 from lossgauge_service.routes.examples import SCORE
+from lossgauge_service.routes.plain import Plain
 from lossgauge_service.samples import Sample
 from lossgauge_service.visits import Visit, visiting
 
-router = APIRouter(tags=["scoring"])
+router = APIRouter(tags=["scoring"], route_class=Plain)
 
 
 @router.post(
@@ -32,7 +35,8 @@ async def score(request: Request) -> Response:
     async with visiting(request) as visit:
         asked, plan, sample = await visit.decoded(_decoded)
         outcomes = await visit.scored(plan, [sample])
-        return await run_sync(_answered, asked, plan, sample, outcomes, visit)
+        answered = partial(_answered, asked, plan, sample, outcomes, visit)
+        return answered() if plan.is_short(outcomes) else await run_sync(answered)
 
 
 def _decoded(visit: Visit, body: Body) -> tuple[ScoreRequest, Plan, Sample]:

@@ -18,10 +18,11 @@ from lossgauge_service.plan import Plan, plan_for
 from lossgauge_service.routes.examples import STREAM
 from lossgauge_service.routes.flow import Flow
 from lossgauge_service.routes.incoming import Incoming
+from lossgauge_service.routes.plain import Plain
 from lossgauge_service.service import service_of
 from lossgauge_service.visits import visiting
 
-router = APIRouter(tags=["scoring"])
+router = APIRouter(tags=["scoring"], route_class=Plain)
 
 
 @router.post(

@@ -18,11 +18,12 @@ from lossgauge_service.errors import InvalidParameter
 from lossgauge_service.openapi import NEGOTIATED, body_of, problems
 from lossgauge_service.outcomes import Outcomes
 from lossgauge_service.routes.examples import SWEEP
+from lossgauge_service.routes.plain import Plain
 from lossgauge_service.samples import Sample
 from lossgauge_service.sweeps import Sweeping, Tables, sweeping
 from lossgauge_service.visits import Visit, visiting
 
-router = APIRouter(tags=["scoring"])
+router = APIRouter(tags=["scoring"], route_class=Plain)
 
 OFFERED = (MEDIA_TYPE, CSV_MEDIA_TYPE)
 TABULAR: dict[int | str, dict[str, Any]] = {

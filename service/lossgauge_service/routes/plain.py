@@ -1,0 +1,17 @@
+"""Routes whose endpoints are handed the request as it is."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+class Plain(APIRoute):
+    """A route of an endpoint that takes the request and gives the response: nothing is injected, nothing made of what it returns."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The endpoint."""
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return handler
