@@ -362,7 +362,7 @@ class AsyncClient:
 
     async def _attempt(self, call: Call) -> Outcome:
         try:
-            content = None if call.content is None else AsyncPackets(call.content)
+            content = None if call.content is None else AsyncPackets((call.content,))
             return let_go(await self._http.request(call.method, call.path, content=content, headers=call.headers))
         except httpx.RequestError as error:
             return error

@@ -16,6 +16,7 @@ from lossgauge.arrays import PngFile, decoded
 from lossgauge.encodings import BY_NAME, base64, encode, safetensors
 from lossgauge.encodings.base import ArrayRejected
 from lossgauge.errors import InvalidArgumentError
+from lossgauge.packets import Piece
 from lossgauge.wire import Limits
 
 Encoding = Literal["safetensors", "multipart", "npy", "raw", "list", "png", "packbits", "coco_rle"]
@@ -28,16 +29,26 @@ MOST_ARRAYS = 4
 
 @dataclass(frozen=True)
 class Body:
-    """What is posted; the commas of its JSON, and the bytes of that JSON where it comes beside the arrays."""
+    """What is posted, in pieces; the commas of its JSON, and the bytes of that JSON where it comes beside the arrays."""
 
     media_type: str
-    content: bytes
+    pieces: Sequence[Piece]
     commas: int
     document_bytes: int = 0
 
+    @property
+    def content(self) -> bytes:
+        """All of it, copied."""
+        return b"".join(self.pieces)
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return sum(map(len, self.pieces))
+
     def over(self, limits: Limits) -> str | None:
         """What of it the service would refuse whole, where there is anything."""
-        taken = {"body_bytes": len(self.content), "document_bytes": self.document_bytes, "json_values": self.commas}
+        taken = {"body_bytes": self.size, "document_bytes": self.document_bytes, "json_values": self.commas}
         return next((_over(name, size, limits) for name, size in taken.items() if size > getattr(limits, name)), None)
 
 
@@ -55,7 +66,7 @@ class Attachment:
         return self.content.nbytes if isinstance(self.content, np.ndarray) else len(self.content)
 
     @property
-    def buffer(self) -> bytes | memoryview:
+    def buffer(self) -> Piece:
         """Its bytes without a copy."""
         return self.content.data if isinstance(self.content, np.ndarray) else self.content
 
@@ -125,8 +136,8 @@ class SafetensorsBody(BodyKind):
         """One safetensors file."""
         tensors = {attachment.name: np.asarray(attachment.content) for attachment in attachments}
         text = json_bytes(document)
-        content = safetensors.write(text, tensors)
-        return Body("application/x-safetensors", content, _commas(text), safetensors.header_bytes(content))
+        header, *stored = safetensors.pieces(text, tensors)
+        return Body("application/x-safetensors", (header, *stored), _commas(text), safetensors.header_bytes(header))
 
 
 class MultipartBody(BodyKind):
@@ -149,8 +160,8 @@ class MultipartBody(BodyKind):
         text = json_bytes(document)
         request = Attachment("request", text, "application/json")
         pieces = [piece for attachment in (request, *attachments) for piece in _part(boundary, attachment)]
-        content = b"".join([*pieces, f"--{boundary}--\r\n".encode()])
-        return Body(f"multipart/form-data; boundary={boundary}", content, _commas(text), len(text))
+        pieces.append(f"--{boundary}--\r\n".encode())
+        return Body(f"multipart/form-data; boundary={boundary}", pieces, _commas(text), len(text))
 
 
 @dataclass(frozen=True)
@@ -181,7 +192,7 @@ class JsonBody(BodyKind):
     def body(self, document: Mapping[str, Any], attachments: Iterable[Attachment]) -> Body:
         """The document."""
         text = json_bytes(document)
-        return Body("application/json", text, _commas(text))
+        return Body("application/json", (text,), _commas(text))
 
 
 KINDS: dict[str, BodyKind] = {
@@ -251,7 +262,7 @@ def _npy(array: NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def _part(boundary: str, attachment: Attachment) -> Iterator[bytes | memoryview]:
+def _part(boundary: str, attachment: Attachment) -> Iterator[Piece]:
     filename = "" if attachment.name == "request" else f'; filename="{attachment.name}"'
     yield (
         f"--{boundary}\r\n"

@@ -5,9 +5,9 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any, TypeVar
 
 import httpx
@@ -20,6 +20,7 @@ from lossgauge.encoded import EncodedArray, Extent
 from lossgauge.errors import APIConnectionError, APITimeoutError, InvalidArgumentError, UnreadableAnswer, error_of
 from lossgauge.mapping import MapMessage, OfMetric
 from lossgauge.metrics.spec import MetricSpec
+from lossgauge.packets import Piece
 from lossgauge.retry import Outcome, retry_after
 from lossgauge.room import extent_of
 from lossgauge.sweeps import FocalGrid
@@ -51,8 +52,13 @@ class Call:
 
     method: str
     path: str
-    content: bytes | None = None
+    pieces: Sequence[Piece] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def content(self) -> bytes | None:
+        """Its body as one, copied once: the arrays that it was made of may change then."""
+        return None if self.pieces is None else b"".join(self.pieces)
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,9 @@ def get(path: str) -> Call:
 
 def post(path: str, body: Body, **more: str) -> Call:
     """A call that posts a body; more are headers."""
-    length = {"Content-Length": str(len(body.content))}
+    length = {"Content-Length": str(body.size)}
     headers = {"Content-Type": body.media_type, **length, "Idempotency-Key": secrets.token_hex(16), **more}
-    return Call("POST", path, body.content, headers)
+    return Call("POST", path, body.pieces, headers)
 
 
 def subject(**options: Any) -> Document:

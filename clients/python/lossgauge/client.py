@@ -393,7 +393,7 @@ class Client:
 
     def _attempt(self, call: Call) -> Outcome:
         try:
-            content = None if call.content is None else Packets(call.content)
+            content = None if call.pieces is None else Packets(call.pieces)
             return let_go(self._http.request(call.method, call.path, content=content, headers=call.headers))
         except httpx.RequestError as error:
             return error

@@ -1,28 +1,50 @@
-"""A body on its way, in packets: who is given all at once copies what is left of it each time that some of it is sent."""
+"""A body on its way: pieces that lie where they are, sent in packets.
 
-from collections.abc import AsyncIterator, Iterator
+Who is given all at once copies what is left of it each time that some of it is sent.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 PACKET = 2**18
+
+Piece = bytes | memoryview
+"""Some bytes of a body: of an array those that it has, with no copy."""
 
 
 @dataclass(frozen=True)
 class Packets:
     """A body, packet by packet; from its beginning each time, so that it can be sent again."""
 
-    content: bytes
+    pieces: Sequence[Piece]
 
     def __iter__(self) -> Iterator[bytes]:
-        for start in range(0, len(self.content), PACKET):
-            yield self.content[start : start + PACKET]
+        waiting, size = list[memoryview](), 0
+        for piece in self.pieces:
+            left = memoryview(piece)
+            while left:
+                waiting.append(left[: PACKET - size])
+                left = left[PACKET - size :]
+                size += len(waiting[-1])
+                if size == PACKET:
+                    yield _packet(waiting)
+                    waiting, size = [], 0
+        if waiting:
+            yield _packet(waiting)
+
+
+def _packet(pieces: Sequence[memoryview]) -> bytes:
+    """What a socket takes as bytes."""
+    return cast(bytes, pieces[0]) if len(pieces) == 1 else b"".join(pieces)
 
 
 @dataclass(frozen=True)
 class AsyncPackets:
     """The same, for an asynchronous sender."""
 
-    content: bytes
+    pieces: Sequence[Piece]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for packet in Packets(self.content):
+        for packet in Packets(self.pieces):
             yield packet

@@ -158,7 +158,7 @@ class Stack:
         while start < len(self):
             stop = min(start + step, len(self))
             body = self._body(slice(start, stop), asked, kind)
-            if len(body.content) > limits.body_bytes and stop - start > 1:
+            if body.size > limits.body_bytes and stop - start > 1:
                 step = (stop - start) // 2
                 continue
             yield Part(post(PATH, body), range(start, stop))

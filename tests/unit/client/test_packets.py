@@ -1,14 +1,17 @@
 """How a body leaves the client."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from lossgauge import AsyncClient, Client, LossgaugeError
-from lossgauge.packets import PACKET, AsyncPackets, Packets
+from lossgauge.bodies import Attachment, body_kind
+from lossgauge.packets import PACKET, AsyncPackets, Packets, Piece
 
 CONTENT = np.random.default_rng(0).bytes(3 * PACKET + 1)
 SIDE = 512
@@ -40,16 +43,27 @@ class Listening(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return httpx.Response(503 if again else 422, headers=again)
 
 
-async def _heard(content: bytes) -> list[bytes]:
-    return [packet async for packet in AsyncPackets(content)]
+async def _heard(pieces: Sequence[Piece]) -> list[bytes]:
+    return [packet async for packet in AsyncPackets(pieces)]
 
 
-def test_packets_are_the_body() -> None:
-    """Packets of one size but for the last; one after the other they are the body, as often as it is sent."""
-    packets = Packets(CONTENT)
+@pytest.mark.parametrize("cuts", [[], [1], [PACKET], [5, 5, PACKET - 1, PACKET + 1, 3 * PACKET]])
+def test_packets_are_the_body(cuts: list[int]) -> None:
+    """Packets of one size but for the last; one after the other they are the body, however it is cut, as often as it is sent."""
+    pieces = [memoryview(CONTENT)[start:end] for start, end in pairwise([0, *cuts, len(CONTENT)])]
+    packets = Packets(pieces)
     assert b"".join(packets) == b"".join(packets) == CONTENT
     assert [len(packet) for packet in packets] == [PACKET] * 3 + [1]
-    assert asyncio.run(_heard(CONTENT)) == list(packets)
+    assert asyncio.run(_heard(pieces)) == list(packets)
+
+
+def test_an_array_is_sent_from_where_it_lies() -> None:
+    """No copy of it is made on the way to the socket, but of what shares a packet with others."""
+    array = np.zeros(2 * PACKET, np.uint8)
+    body = body_kind("safetensors").body({}, [Attachment("a", array)])
+    assert np.shares_memory(np.frombuffer(body.pieces[1], np.uint8), array)
+    packets = list(Packets(body.pieces))
+    assert [np.shares_memory(np.frombuffer(packet, np.uint8), array) for packet in packets] == [False, True, True]
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

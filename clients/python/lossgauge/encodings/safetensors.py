@@ -38,7 +38,14 @@ class Entry:
 
 
 def write(document: bytes | str, tensors: Mapping[str, AnyArray], key: str = REQUEST) -> bytes:
-    """A body of a JSON document (under a key of the metadata, `request`) and tensors.
+    """A body of a JSON document (under a key of the metadata, `request`) and tensors: its `pieces` as one."""
+    return b"".join(pieces(document, tensors, key))
+
+
+def pieces(
+    document: bytes | str, tensors: Mapping[str, AnyArray], key: str = REQUEST
+) -> tuple[bytes, *tuple[memoryview, ...]]:
+    """The header of a body and the bytes of its tensors, which are views of arrays that lie in one piece.
 
     The tensors start at a multiple of 64 bytes, the widest items first, so that each is aligned for its dtype.
     """
@@ -47,7 +54,7 @@ def write(document: bytes | str, tensors: Mapping[str, AnyArray], key: str = REQ
     widest_first = sorted(tensors, key=lambda name: -tensors[name].dtype.itemsize)
     stored = {name: little_endian(tensors[name]) for name in widest_first}
     text = document if isinstance(document, str) else document.decode("utf-8")
-    return b"".join([_header_of(text, stored, key), *map(_bytes_of, stored.values())])
+    return _header_of(text, stored, key), *map(_bytes_of, stored.values())
 
 
 def header_bytes(body: Buffer) -> int:
