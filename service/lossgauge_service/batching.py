@@ -123,7 +123,7 @@ class Batcher:
         self._staged: Ready | None = None
         self._busy = 0.0
         self._is_running = False
-        self._is_staging = False
+        self._is_staging = False  # a batch is staged, or being staged, never both; who claims it lets go of it
         self._closed = False
         self._threads = [Thread(target=loop, name=name, daemon=True) for name, loop in self._loops().items()]
         for thread in self._threads:
@@ -247,15 +247,15 @@ class Batcher:
     # ----------------------------------------------------------------------------------------------------------- the threads
 
     def _stage_batches(self) -> None:
-        while self._may_stage():
+        while self._claimed_beside_a_run():
             self._stage()
 
-    def _may_stage(self) -> bool:
-        """Wait until there is a batch to lay out beside the one that is computed. False at the end."""
+    def _claimed_beside_a_run(self) -> bool:
+        """Wait until there is a batch to lay out beside the one that is computed, and claim it. False at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or (self._is_running and self._has_room))
-            self._is_staging = not self._closed
-            return self._is_staging
+            self._is_staging |= not self._closed
+            return not self._closed
 
     @property
     def _has_room(self) -> bool:
@@ -263,12 +263,15 @@ class Batcher:
         return len(self._waiting) > 0 and self._staged is None and not self._is_staging
 
     def _stage(self) -> None:
-        """Draw a batch and lay it out; the thread keeps nothing of it."""
-        jobs = self._drawn()
-        ready = Ready(jobs, _laid_out(jobs)) if jobs else None
-        with self._changed:
-            self._staged, self._is_staging = ready, False
-            self._changed.notify_all()
+        """Draw the batch that was claimed and lay it out; the thread keeps nothing of it."""
+        ready = None
+        try:
+            jobs = self._drawn()
+            ready = Ready(jobs, _laid_out(jobs)) if jobs else None
+        finally:
+            with self._changed:
+                self._staged, self._is_staging = ready, False
+                self._changed.notify_all()
 
     def _drawn(self) -> Sequence[Any]:
         with self._changed:
@@ -293,7 +296,7 @@ class Batcher:
 
     def _take_staged(self) -> Ready | None:
         """The next batch, which this thread lays out itself where it would wait for it. None at the end."""
-        while self._may_draw():
+        while self._claimed_when_idle():
             self._stage()
         with self._changed:
             ready, self._staged = self._staged, None
@@ -301,12 +304,13 @@ class Batcher:
             self._changed.notify_all()
             return ready
 
-    def _may_draw(self) -> bool:
-        """Wait until a batch is staged, or there is one to draw: whether this thread is to draw it."""
+    def _claimed_when_idle(self) -> bool:
+        """Wait until a batch is staged, or there is one to lay out, and claim that. False where one is staged, and at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._staged is not None or self._has_room)
-            self._is_staging = draws = not self._closed and self._staged is None
-            return draws
+            claims = not self._closed and self._staged is None
+            self._is_staging |= claims
+            return claims
 
     def _run(self, ready: Ready) -> float:
         """Run what is still wanted of a batch, and say what that cost."""

@@ -25,27 +25,24 @@ class Member(NamedTuple):
 
 
 class Lot:
-    """The members of a run. For any thread; who asks may wait for others who have asked the same."""
+    """The members of a run. For any thread; who asks may wait for what others have asked, unless it is in a `hurry`."""
 
     def __init__(self, run: Outcomes, members: Sequence[Member]) -> None:
         self._run = run
         self._members = members
         self._found: dict[int, list[Any] | None] = {}
-        self._locks: dict[Hashable, Lock] = {}
         self._lock = Lock()
 
-    def found(self, number: int, wanted: Hashable, finish: Finish) -> list[Any] | None:
+    def found(self, number: int, wanted: Hashable, finish: Finish, hurry: bool = False) -> list[Any] | None:
         """What a member wants of its samples; None where it is to be found for this member alone."""
-        if wanted != self._members[number].wants:
+        if wanted != self._members[number].wants or not self._lock.acquire(blocking=not hurry):
             return None
-        with self._lock_of(wanted):
+        try:
             if number not in self._found:
                 self._find(self._company(number), finish)
             return self._found[number]
-
-    def _lock_of(self, wanted: Hashable) -> Lock:
-        with self._lock:
-            return self._locks.setdefault(wanted, Lock())
+        finally:
+            self._lock.release()
 
     def _company(self, number: int) -> list[int]:
         """The member, and those who want the same and have not asked yet, as far as there is room."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 from lossgauge_service.errors import LossgaugeError
 from lossgauge_service.samples import Case
@@ -13,11 +13,17 @@ from lossgauge_service.statistics import Sums
 Finish = Callable[["Outcomes"], list[Any]]
 """What outcomes become, a result a sample."""
 
-Together = Callable[[Hashable, Finish], list[Any] | None]
-"""Finds the results that are wanted with those of others, by what makes them; None where they are to be made alone."""
+
+class Together(Protocol):
+    """Finds the results that are wanted with those of others, by what makes them; None where they are to be made alone.
+
+    hurry: does not wait for others.
+    """
+
+    def __call__(self, wanted: Hashable, finish: Finish, hurry: bool = False) -> list[Any] | None: ...
 
 
-def alone(wanted: Hashable, finish: Finish) -> None:
+def alone(wanted: Hashable, finish: Finish, hurry: bool = False) -> None:
     """With nobody."""
 
 

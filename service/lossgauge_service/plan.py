@@ -23,8 +23,8 @@ MIXED = Score(value=None, undefined="mixed_kinds")
 """Of items that are not of one kind."""
 NO_SCORES = Score(value=None, undefined="no_scores")
 """Of items that are all problems."""
-FEW, FEW_SUMS = 8, 32
-"""Metrics and sums of what is finished at once."""
+FEW, FEW_NUMBERS = 8, 64
+"""Metrics, and numbers that are summed for them, of what is finished at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,20 +81,26 @@ class Plan:
             return misfit
         return None
 
-    def scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:
+    def scores(self, outcomes: Outcomes, hurry: bool = False) -> list[dict[str, Score] | LossgaugeError]:
         """The score of every metric of each sample, by the metric's key, or the sample's error.
 
         Where the samples shared a run with those of callers who ask the same, found with theirs. Not for the event loop, but
-        where it `is_short`.
+        in a `hurry` where it `is_short`: then nobody is waited for.
         """
-        found = outcomes.together(self, self._scores)
+        found = outcomes.together(self, self._scores, hurry)
         return self._scores(outcomes) if found is None else found
 
     def is_short(self, outcomes: Outcomes) -> bool:
-        """Whether scores are found in about the time that it takes to have a thread find them: of one sample, few, from few sums."""
-        tables = [key for group in outcomes.groups for key in group.sums.tables]
-        measured = any(isinstance(key, Measure) for key in tables)
-        return outcomes.count == 1 and len(self.specs) <= FEW and len(tables) <= FEW_SUMS and not measured
+        """Whether scores are found in about the time that it takes to have a thread find them: few of one sample, from few numbers."""
+        if outcomes.count != 1 or len(self.specs) > FEW:
+            return False
+        tables = {key: table for group in outcomes.groups for key, table in group.sums.tables.items()}
+        numbers = 0
+        for key, table in tables.items():
+            if isinstance(key, Measure):
+                return False
+            numbers += sum(column.size for column in table)
+        return numbers <= FEW_NUMBERS
 
     def _scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:
         found: dict[int, dict[str, Score] | LossgaugeError] = dict(outcomes.errors)

@@ -12,9 +12,10 @@ import pytest
 from lossgauge import metrics as m
 from lossgauge.metrics import MetricSpec
 from lossgauge.wire import Question, Score
+from lossgauge_service import batching
 from lossgauge_service.batching import Batcher, Ticket
 from lossgauge_service.engine import Engine
-from lossgauge_service.engine.staging import Staged
+from lossgauge_service.engine.staging import Staged, staged
 from lossgauge_service.errors import DeadlineExceeded, Draining
 from lossgauge_service.outcomes import Outcomes, joined
 from lossgauge_service.plan import Plan, plan_for
@@ -113,6 +114,29 @@ def test_what_waits_together_is_one_launch(held: Held, engine: Engine) -> None:
     assert held.launches == [1, 1, 10]
     alone = [engine.run(plan, [one]) for one in samples]
     assert [scores(plan, outcomes) for outcomes in found] == [scores(plan, outcomes) for outcomes in alone]
+
+
+def test_an_idle_engine_lays_out_itself(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while nothing runs is laid out by the thread that runs it; what comes meanwhile, by the other."""
+    plan, by = plan_for(question(FOCAL)), list[str]()
+
+    def noted(*given: Any) -> Staged:
+        by.append(threading.current_thread().name)
+        return staged(*given)
+
+    monkeypatch.setattr(batching, "staged", noted)
+    batcher = Batcher(held)
+
+    async def main() -> None:
+        first = asyncio.create_task(batcher.run(plan, [sample(0)]))
+        await until(lambda: held.launches == [1])
+        second = asyncio.create_task(batcher.run(plan, [sample(1)]))
+        await until(lambda: batcher._staged is not None)
+        held.let.set()
+        await asyncio.gather(first, second)
+
+    run(batcher, main())
+    assert by == ["engine", "staging"]
 
 
 def test_what_shares_a_launch_and_a_plan_is_finished_together(held: Held, engine: Engine) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,61 @@ def run_of(engine: Engine, count: int) -> Outcomes:
     asked = question([m.Dice()])
     pairs = [np.ones((2, 1, place + 1), np.float32) for place in range(count)]
     return engine.run(plan_for(asked), [sample_of(asked, *pair) for pair in pairs])
+
+
+def test_who_is_in_a_hurry_waits_for_nobody(engine: Engine) -> None:
+    """While others of a run are finished, who is in a hurry is to find its own; once they are, it has what was found with theirs."""
+    shared, begun, going_on = [*in_lots(run_of(engine, 2), "aa", (1, 1))], Event(), Event()
+
+    def slowly(outcomes: Outcomes) -> list[Any]:
+        begun.set()
+        going_on.wait(60)
+        return Finishing()(outcomes)
+
+    with ThreadPoolExecutor(1) as others:
+        found = others.submit(shared[0].together, "a", slowly)
+        begun.wait(60)
+        hurried = shared[1].together("a", slowly, hurry=True)
+        going_on.set()
+        assert (found.result(), hurried) == ([1], None)
+    assert shared[1].together("a", slowly, hurry=True) == [2]
+
+
+SHORT: list[MetricSpec] = [
+    m.FocalLoss(),
+    m.CrossEntropy(),
+    m.Dice(soft=True),
+    m.Iou(),
+    m.MeanIou(thresholds=[0.5, 0.6, 0.7]),
+]
+LONG: list[tuple[list[MetricSpec], Task, int]] = [
+    (SHORT, "binary", 2),
+    ([m.Dice(threshold=place / 20, key=f"at_{place}") for place in range(1, 10)], "binary", 1),
+    ([m.MeanIou(thresholds=[place / 100 for place in range(1, 100)])], "binary", 1),
+    ([m.Hausdorff()], "binary", 1),
+    ([m.Confusion()], "multiclass", 1),
+]
+
+
+def test_few_metrics_of_a_sample_are_short(engine: Engine) -> None:
+    """Their scores may be found on the event loop."""
+    plan = plan_for(question(SHORT))
+    assert plan.is_short(engine.run(plan, [sample(question(SHORT), 1)]))
+
+
+@pytest.mark.parametrize(("metrics", "task", "samples"), LONG)
+def test_what_grows_is_not_short(engine: Engine, metrics: list[MetricSpec], task: Task, samples: int) -> None:
+    """Several samples, many metrics, thresholds or classes, and what is measured are found by a thread."""
+    asked = question(metrics, task)
+    plan = plan_for(asked)
+    outcomes = engine.run(plan, [wide(asked) if task == "multiclass" else sample(asked, 1) for _ in range(samples)])
+    assert not outcomes.errors
+    assert not plan.is_short(outcomes)
+
+
+def wide(asked: Question) -> Sample:
+    """A sample of many classes."""
+    return sample_of(asked, np.zeros((20, 4, 4), np.float32), np.zeros((4, 4), np.uint8))
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -354,6 +354,7 @@ class AsyncClient:
         return f"{type(self).__name__}({str(self._http.base_url)!r})"
 
     async def _send(self, call: Call) -> httpx.Response:
+        call = call.kept()  # while it waits, others may change the arrays
         attempt, outcome = 0, await self._attempt(call)
         while (pause := self._retry.pause(outcome, attempt)) is not None:
             await self._sleep(pause)
@@ -362,7 +363,7 @@ class AsyncClient:
 
     async def _attempt(self, call: Call) -> Outcome:
         try:
-            content = None if call.content is None else AsyncPackets((call.content,))
+            content = None if call.pieces is None else AsyncPackets(call.pieces)
             return let_go(await self._http.request(call.method, call.path, content=content, headers=call.headers))
         except httpx.RequestError as error:
             return error

@@ -16,7 +16,7 @@ from lossgauge.arrays import PngFile, decoded
 from lossgauge.encodings import BY_NAME, base64, encode, safetensors
 from lossgauge.encodings.base import ArrayRejected
 from lossgauge.errors import InvalidArgumentError
-from lossgauge.packets import Piece
+from lossgauge.packets import Stretch
 from lossgauge.wire import Limits
 
 Encoding = Literal["safetensors", "multipart", "npy", "raw", "list", "png", "packbits", "coco_rle"]
@@ -32,7 +32,7 @@ class Body:
     """What is posted, in pieces; the commas of its JSON, and the bytes of that JSON where it comes beside the arrays."""
 
     media_type: str
-    pieces: Sequence[Piece]
+    pieces: Sequence[Stretch]
     commas: int
     document_bytes: int = 0
 
@@ -66,7 +66,7 @@ class Attachment:
         return self.content.nbytes if isinstance(self.content, np.ndarray) else len(self.content)
 
     @property
-    def buffer(self) -> Piece:
+    def buffer(self) -> Stretch:
         """Its bytes without a copy."""
         return self.content.data if isinstance(self.content, np.ndarray) else self.content
 
@@ -262,7 +262,7 @@ def _npy(array: NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def _part(boundary: str, attachment: Attachment) -> Iterator[Piece]:
+def _part(boundary: str, attachment: Attachment) -> Iterator[Stretch]:
     filename = "" if attachment.name == "request" else f'; filename="{attachment.name}"'
     yield (
         f"--{boundary}\r\n"

@@ -6,8 +6,8 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any, TypeVar
 
 import httpx
@@ -20,7 +20,7 @@ from lossgauge.encoded import EncodedArray, Extent
 from lossgauge.errors import APIConnectionError, APITimeoutError, InvalidArgumentError, UnreadableAnswer, error_of
 from lossgauge.mapping import MapMessage, OfMetric
 from lossgauge.metrics.spec import MetricSpec
-from lossgauge.packets import Piece
+from lossgauge.packets import Stretch
 from lossgauge.retry import Outcome, retry_after
 from lossgauge.room import extent_of
 from lossgauge.sweeps import FocalGrid
@@ -52,13 +52,17 @@ class Call:
 
     method: str
     path: str
-    pieces: Sequence[Piece] | None = None
+    pieces: Sequence[Stretch] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def content(self) -> bytes | None:
-        """Its body as one, copied once: the arrays that it was made of may change then."""
+        """Its body as one, copied."""
         return None if self.pieces is None else b"".join(self.pieces)
+
+    def kept(self) -> "Call":
+        """The same, of a copy of its body: from then on the arrays that it was made of may change."""
+        return self if self.pieces is None else replace(self, pieces=(b"".join(self.pieces),))
 
 
 @dataclass(frozen=True)

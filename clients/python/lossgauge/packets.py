@@ -9,7 +9,7 @@ from typing import cast
 
 PACKET = 2**18
 
-Piece = bytes | memoryview
+Stretch = bytes | memoryview
 """Some bytes of a body: of an array those that it has, with no copy."""
 
 
@@ -17,7 +17,7 @@ Piece = bytes | memoryview
 class Packets:
     """A body, packet by packet; from its beginning each time, so that it can be sent again."""
 
-    pieces: Sequence[Piece]
+    pieces: Sequence[Stretch]
 
     def __iter__(self) -> Iterator[bytes]:
         waiting, size = list[memoryview](), 0
@@ -35,7 +35,7 @@ class Packets:
 
 
 def _packet(pieces: Sequence[memoryview]) -> bytes:
-    """What a socket takes as bytes."""
+    """As bytes, or what is sent as if it were."""
     return cast(bytes, pieces[0]) if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -43,7 +43,7 @@ def _packet(pieces: Sequence[memoryview]) -> bytes:
 class AsyncPackets:
     """The same, for an asynchronous sender."""
 
-    pieces: Sequence[Piece]
+    pieces: Sequence[Stretch]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for packet in Packets(self.pieces):

@@ -175,7 +175,7 @@ class ScoreStream(Progress):
         flying: deque[tuple[Lot, Future[httpx.Response] | None]] = deque()
         with ThreadPoolExecutor(IN_FLIGHT, "lossgauge-stream") as pool:
             for lot in _lots_of(items, lots()):
-                flying.append((lot, pool.submit(send, lot.part.call) if lot.part else None))
+                flying.append((lot, pool.submit(send, lot.part.call.kept()) if lot.part else None))
                 if len(flying) == IN_FLIGHT:
                     yield from self._landed(*flying.popleft())
             while flying:
@@ -230,7 +230,7 @@ class AsyncScoreStream(Progress):
         try:
             async with aclosing(_async_lots_of(items, await lots())) as made:
                 async for lot in made:
-                    flying.append((lot, asyncio.ensure_future(send(lot.part.call)) if lot.part else None))
+                    flying.append((lot, asyncio.ensure_future(send(lot.part.call.kept())) if lot.part else None))
                     if len(flying) == IN_FLIGHT:
                         for item in await self._landed(flying):
                             yield self._read(item)

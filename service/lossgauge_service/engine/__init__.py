@@ -68,6 +68,7 @@ class Engine:
     def warm_up(self) -> None:
         """Have every kernel and every loop ready."""
         nearest.warm_up()
+        torch.get_num_threads()  # asked for so that this thread, whose kernels ask OpenMP alone, has the number that was set
         with torch.no_grad():
             self.kernels.warm_up()
 

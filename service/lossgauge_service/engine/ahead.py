@@ -1,4 +1,7 @@
-"""Kernels compiled ahead of time, each kept in a file of its own: a process that finds the file traces and compiles nothing."""
+"""Kernels compiled ahead of time, each kept in a file of its own: a process that finds the file traces nothing.
+
+What the file's C++ was compiled to lies beside it, in the compiler's own folders; where it is missing it is compiled again.
+"""
 
 import hashlib
 import logging
@@ -27,7 +30,8 @@ OPTIONS: Mapping[str, str | int | bool | Callable[..., object]] = {
     "guard_filter_fn": torch.compiler.keep_tensor_guards_unsafe,
 }
 """Keep what several sums share in registers: by default the compiler writes it to memory and reads it again. Products fuse with sums.
-One kernel serves any number of threads; a call checks its tensors, not the state of the process."""
+One kernel serves any number of threads. A call checks the dtypes of its tensors and their fixed sizes, not the state of the process;
+another dtype is an error."""
 
 CALL = """
 struct Unlocked {{
@@ -53,8 +57,8 @@ log = logging.getLogger(__name__)
 class Ahead:
     """A function that is loaded, or else compiled and kept, when it is first called; no other kernel is meanwhile.
 
-    `name` tells it from the engine's other kernels; all else that it depends on, the file's name has of itself. `example` makes
-    arguments, marked where sizes vary.
+    `name` tells it from the engine's other kernels and has the sizes that it is compiled for; all else that it depends on, the file's
+    name has of itself. `example` makes arguments, marked where sizes vary.
     """
 
     name: str
@@ -67,7 +71,7 @@ class Ahead:
         """What the function returns."""
         if self._kernel is None:
             with _ONE_AT_A_TIME, _unlocked():
-                self._kernel = self._kernel or _loaded(self.file) or self._compiled()
+                self._kernel = self._kernel or self._loaded() or self._compiled()
         return self._kernel(*arguments)
 
     @property
@@ -81,7 +85,22 @@ class Ahead:
         compiled: Any = torch.compile(self.function, fullgraph=True, options=dict(OPTIONS))
         kernel = compiled.aot_compile((self.example(), {}))
         kernel.save_compiled_function(str(self.file))
-        return _loaded(self.file) or kernel
+        loaded: Kernel = self._loaded() or kernel  # as every other process has it
+        return loaded
+
+    def _loaded(self) -> Kernel | None:
+        """The kernel that is kept; None where there is none, or none that this process can use."""
+        if not self.file.exists():
+            return None
+        try:
+            with self.file.open("rb") as kept:
+                kernel: Kernel = torch.compiler.load_compiled_function(kept)
+                return kernel
+        except Exception:
+            log.warning(
+                "the kernel %s cannot be loaded from %s, and is compiled anew", self.name, self.file, exc_info=True
+            )
+            return None
 
 
 _ONE_AT_A_TIME = Lock()
@@ -99,19 +118,6 @@ def _unlocked() -> Iterator[None]:
         yield
     finally:
         Bindings.call_entry_function = before
-
-
-def _loaded(file: Path) -> Kernel | None:
-    """The kernel that a file keeps; None where there is none, or none that this process can use."""
-    try:
-        with file.open("rb") as kept:
-            kernel: Kernel = torch.compiler.load_compiled_function(kept)
-            return kernel
-    except FileNotFoundError:
-        return None
-    except Exception:
-        log.warning("a kernel that was kept cannot be loaded, and is compiled anew", exc_info=True)
-        return None
 
 
 def _origin(device: torch.device) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from lossgauge_service.engine.tiles import Tiles
 
 FEWEST = 2
-"""A compiled kernel is not given a single tile: a size of one would be compiled anew."""
+"""A compiled kernel is not given a single tile: the compiler takes a size of one for a constant."""
 
 CACHED_BLOCK = 2**18
 """Elements of an eager block on the CPU: its temporaries stay in the cache."""

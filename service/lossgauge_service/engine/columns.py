@@ -34,7 +34,7 @@ FARTHEST = 600.0
 @contextmanager
 def one_thread() -> Iterator[None]:
     """For thousands of short operations. One that is shared out over threads waits for the slowest of them; where other programs
-    want the cores, that waiting is nearly all of its time. Never around a compiled kernel, which is compiled for its threads.
+    want the cores, that waiting is nearly all of its time. Never around a compiled kernel, which would have one thread too.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

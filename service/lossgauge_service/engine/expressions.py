@@ -185,7 +185,9 @@ class Entropies:
         return self.kept[name]
 
     def _miss(self) -> Tensor:
-        return sigmoid(self.once("z", self._z)) if self.kind == "logits" else (self.hot - self.x).abs()
+        if self.kind == "logits":
+            return sigmoid(self.once("z", self._z), size=self.x)
+        return (self.hot - self.x).abs()
 
     def _z(self) -> Tensor:
         return torch.addcmul(self.x, self.hot, self.x, value=-2)
@@ -297,7 +299,7 @@ def _both_entropies(x: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor, Tenso
     """p, 1 - p, -log p and -log(1 - p)."""
     if kind != "logits":
         return x, 1 - x, -torch.log(x), -torch.log1p(-x)
-    return sigmoid(x), sigmoid(-x), (-x).clamp(min=0) + log1p_exp(x), x.clamp(min=0) + log1p_exp(x)
+    return sigmoid(x), sigmoid(-x, size=x), (-x).clamp(min=0) + log1p_exp(x), x.clamp(min=0) + log1p_exp(x)
 
 
 def _soft_clipped(a: Tensor, b: Tensor, t: Tensor, positive: Tensor, negative: Tensor, clip: Tensor) -> list[Tensor]:

@@ -68,7 +68,7 @@ COMPILED_CLASSES: dict[Variant, tuple[KernelShape, ...]] = {
 }
 
 EXAMPLE_TILES = 64
-"""Enough work in the example that the compiler shares it among the cores."""
+"""Of the example that a kernel is compiled with: any number, of which the kernel knows nothing."""
 
 MOST_TILES = 2**20
 MOST_CLASSES = 4096
@@ -81,9 +81,9 @@ class Kernels:
     def __init__(self, kernel: Literal["compiled", "eager"], device: torch.device) -> None:
         self.blocks = Blocks(device)
         self._eager_block = CACHED_BLOCK if device.type == "cpu" else BLOCK
-        ready = kernel == "compiled"
-        self._rows = _each(COMPILED_ROWS if ready else {}, partial(_compiled_rows, device))
-        self._classes = _each(COMPILED_CLASSES if ready else {}, partial(_compiled_classes, device))
+        compiled = kernel == "compiled"
+        self._rows = _each(COMPILED_ROWS if compiled else {}, partial(_compiled_rows, device))
+        self._classes = _each(COMPILED_CLASSES if compiled else {}, partial(_compiled_classes, device))
 
     def telling(self, tell: Heard) -> Self:
         """The same kernels, which tell of every block that did not fit the device's memory."""
@@ -192,7 +192,7 @@ def _compiled_rows(device: torch.device, shape: KernelShape, variant: Variant) -
         _vary(0, MOST_TILES, x, t, w, nothing)
         return x, t, w, *parameters, nothing
 
-    compiled = Ahead(f"rows {shape} {variant}", apart, example, device)
+    compiled = Ahead(f"rows {ROW_TILE} {FEWEST} {shape} {variant}", apart, example, device)
 
     def run(x: Tensor, t: Tensor, w: Tensor | None, *parameters: Tensor) -> Tensor:
         return compiled(x, t, w, *parameters, x.new_zeros(len(x)))
@@ -208,7 +208,7 @@ def _compiled_classes(device: torch.device, shape: KernelShape, variant: Variant
         _vary(1, MOST_CLASSES, x)
         return x, y, w, gammas, clips
 
-    return Ahead(f"classes {shape} {variant}", _class_kernel(shape, variant), example, device)
+    return Ahead(f"classes {CLASS_TILE} {FEWEST} {shape} {variant}", _class_kernel(shape, variant), example, device)
 
 
 def _any_number(kernel: Kernel, x: Tensor, t: Tensor, w: Tensor | None, *parameters: Tensor) -> Tensor:

@@ -32,12 +32,12 @@ def log1p_exp(x: Tensor) -> Tensor:
     return value
 
 
-def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)), from the exponential that `log1p_exp` takes."""
+def sigmoid(x: Tensor, size: Tensor | None = None) -> Tensor:
+    """1 / (1 + exp(-x)), from the exponential that `log1p_exp` takes. size: what is as far from 0 as x, whose exponential there is."""
     if not torch.compiler.is_compiling():
         return torch.sigmoid(x)
-    positive = (x > 0).to(x.dtype)
-    return (_e(x) + positive * (1 - _e(x))) * (1 / (1 + _e(x)))
+    e = _e(x if size is None else size)
+    return torch.where(x > 0, 1, e) * (1 / (1 + e))
 
 
 def _e(x: Tensor) -> Tensor:

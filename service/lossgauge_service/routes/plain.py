@@ -9,9 +9,13 @@ from starlette.responses import Response
 
 
 class Plain(APIRoute):
-    """A route of an endpoint that takes the request and gives the response: nothing is injected, nothing made of what it returns."""
+    """A route of an endpoint that takes the request and gives the response, in a tenth of a millisecond less.
+
+    Nothing is injected, and nothing made of what it returns: it has no dependencies.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The endpoint."""
+        assert not self.dependencies, f"{self.path} would do without its dependencies"
         handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
         return handler

@@ -35,8 +35,9 @@ async def score(request: Request) -> Response:
     async with visiting(request) as visit:
         asked, plan, sample = await visit.decoded(_decoded)
         outcomes = await visit.scored(plan, [sample])
-        answered = partial(_answered, asked, plan, sample, outcomes, visit)
-        return answered() if plan.is_short(outcomes) else await run_sync(answered)
+        hurry = plan.is_short(outcomes)
+        answered = partial(_answered, asked, plan, sample, outcomes, visit, hurry)
+        return answered() if hurry else await run_sync(answered)
 
 
 def _decoded(visit: Visit, body: Body) -> tuple[ScoreRequest, Plan, Sample]:
@@ -47,8 +48,10 @@ def _decoded(visit: Visit, body: Body) -> tuple[ScoreRequest, Plan, Sample]:
     return without_arrays(asked), plan, sample
 
 
-def _answered(asked: ScoreRequest, plan: Plan, sample: Sample, outcomes: Outcomes, visit: Visit) -> Response:
-    [scores] = plan.scores(outcomes)
+def _answered(
+    asked: ScoreRequest, plan: Plan, sample: Sample, outcomes: Outcomes, visit: Visit, hurry: bool
+) -> Response:
+    [scores] = plan.scores(outcomes, hurry)
     visit.watch.lap("compute")
     if isinstance(scores, LossgaugeError):
         raise scores

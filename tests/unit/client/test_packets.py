@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from lossgauge import AsyncClient, Client, LossgaugeError
 from lossgauge.bodies import Attachment, body_kind
-from lossgauge.packets import PACKET, AsyncPackets, Packets, Piece
+from lossgauge.calls import post
+from lossgauge.packets import PACKET, AsyncPackets, Packets, Stretch
 
 CONTENT = np.random.default_rng(0).bytes(3 * PACKET + 1)
 SIDE = 512
@@ -43,7 +44,7 @@ class Listening(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return httpx.Response(503 if again else 422, headers=again)
 
 
-async def _heard(pieces: Sequence[Piece]) -> list[bytes]:
+async def _heard(pieces: Sequence[Stretch]) -> list[bytes]:
     return [packet async for packet in AsyncPackets(pieces)]
 
 
@@ -64,6 +65,15 @@ def test_an_array_is_sent_from_where_it_lies() -> None:
     assert np.shares_memory(np.frombuffer(body.pieces[1], np.uint8), array)
     packets = list(Packets(body.pieces))
     assert [np.shares_memory(np.frombuffer(packet, np.uint8), array) for packet in packets] == [False, True, True]
+
+
+def test_a_kept_call_has_its_own_bytes() -> None:
+    """From then on an array may be filled with something else."""
+    array = np.zeros(2 * PACKET, np.uint8)
+    call = post("/", body_kind("safetensors").body({}, [Attachment("a", array)]))
+    before, kept = call.content, call.kept()
+    array[:] = 1
+    assert kept.content == before != call.content
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

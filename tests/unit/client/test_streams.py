@@ -81,6 +81,22 @@ def test_items_come_back_in_their_order(run: Run) -> None:
 
 
 @every
+def test_arrays_may_be_filled_anew(run: Run) -> None:
+    """Once the next request has begun, an item's array may hold another's: a ring of a request's arrays and one more will do."""
+    ring = [item(0.0) for _ in range(MOST_ITEMS + 1)]
+    count = 6 * MOST_ITEMS
+
+    def source() -> Iterator[dict[str, Any]]:
+        for index in range(count):
+            one = ring[index % len(ring)]
+            one["prediction"][:] = (index + 1) / 1024
+            yield one
+
+    found, _ = run(FakeService(), source())
+    assert [one["dice"] for one in found] == [(index + 1) / 1024 for index in range(count)]
+
+
+@every
 def test_the_summary_is_of_all_items(run: Run) -> None:
     """Mean, deviation and counts over all requests; sums do not travel, so nothing is pooled over several."""
     _, stream = run(FakeService(), items(100))
