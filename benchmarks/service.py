@@ -1,6 +1,6 @@
 """The service over loopback, beside a route that only reads the body, and beside LitServe and BentoML.
 
-    scripts/bench service [--rounds 5] [--seconds 2] [--sides 64 512 2048] [--encodings safetensors ..] [--bare npy ..]
+    scripts/bench service [--rounds 3] [--seconds 2] [--sides 64 512 2048] [--encodings safetensors ..] [--bare npy ..]
 
 Focal loss, dice and IoU of one pair, float32 logits and a uint8 target. Every service runs in a process of its own, ours with the
 compiled kernel unless told otherwise; the bare FastAPI route has the same server and settings as ours. The peers compute the same
@@ -235,7 +235,7 @@ BENCHMARK = Benchmark(
     __doc__,
     ("fastapi", "uvicorn", "torch", "numpy"),
     {
-        "rounds": 5,
+        "rounds": 3,
         "seconds": 2.0,
         "sides": [64, 512, 2048],
         "encodings": [*ENCODINGS],

@@ -6,8 +6,8 @@ from benchmarks import goals
 from benchmarks.goal import Goal
 
 QUICK: dict[str, str] = {
-    "kernel": "--rounds 3 --sides 512 --samples 2",
-    "service": "--rounds 1 --seconds 0.4 --sides 512 2048 --encodings safetensors npy --bare safetensors",
+    "kernel": "--rounds 5 --sides 512 --samples 2",
+    "service": "--rounds 2 --seconds 0.4 --sides 512 2048 --encodings safetensors npy --bare safetensors",
     "end_to_end": "--rounds 1",
     "growth": "--rounds 1 --mpx 1 4 16 --encodings raw",
     "surface": "--rounds 5 --axes 2",
