@@ -49,7 +49,7 @@ def masks(*shape: int) -> tuple[Any, Any]:
 def of_one(encoding: str) -> Call:
     """One pair of 2 Mpx."""
     prediction, target = masks(1024, 2048)
-    return score_call(body_kind(encoding), ASKED, {"prediction": prediction, "target": target})
+    return score_call(body_kind(encoding), ASKED, {"prediction": prediction, "target": target}).kept()
 
 
 def of_many(encoding: str) -> Call:
@@ -57,7 +57,7 @@ def of_many(encoding: str) -> Call:
     items = [{"prediction": x, "target": t} for x, t in zip(*masks(128, 128, 128), strict=True)]
     [part] = pieces(items, ASKED, body_kind(encoding), Settings().limits)
     assert isinstance(part, Part)
-    return part.call
+    return part.call.kept()
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import ast
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,21 +84,24 @@ def test_others_run_while_a_kernel_does(kernel: Callable[..., Ahead]) -> None:
     def count() -> None:
         while not over.is_set():
             counted[0] += 1
+            time.sleep(0)
 
     during, turn = [], sys.getswitchinterval()
     counting = threading.Thread(target=count)
-    sys.setswitchinterval(0.05)  # a turn is longer than a call: nobody but the call itself lets the other run
     counting.start()
+    sys.setswitchinterval(
+        60
+    )  # a turn is longer than all of this: the other runs where a call lets it, and nowhere else
     try:
-        for _ in range(10):
+        for _ in range(50):
             before = counted[0]
             made(x, factor)
-            during.append(counted[0] > before)
+            during.append(counted[0] - before)
     finally:
         sys.setswitchinterval(turn)
         over.set()
         counting.join()
-    assert sum(during) > 8
+    assert sum(during) > 200
 
 
 def test_what_a_kernel_depends_on_names_its_file(kernel: Callable[..., Ahead], monkeypatch: pytest.MonkeyPatch) -> None:
