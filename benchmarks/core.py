@@ -1,4 +1,4 @@
-"""The time of the core and of the full panel beside MONAI + torchmetrics computing the same, from one run.
+"""The time of the core and of the full panel beside MONAI + torchmetrics and segmentation_models_pytorch, from one run.
 
     scripts/bench core [--rounds 11]
 
@@ -11,6 +11,7 @@ Reading the bytes is the sum of both arrays' 64-bit words.
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,11 +22,11 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics.functional.classification import binary_stat_scores
 
-from benchmarks import goals
+from benchmarks import goals, smp
 from benchmarks.benchmark import Benchmark, Record
 from benchmarks.figure import Figure
 from benchmarks.goal import Goal
-from benchmarks.ours import KERNELS, NAMES, Kernel, Scores, engine_of, ours
+from benchmarks.ours import COMPILED, KERNELS, NAMES, Kernel, Scores, engine_of, ours
 from benchmarks.reading import READING, reading
 from benchmarks.row import Row
 from benchmarks.timing import timed
@@ -96,7 +97,12 @@ def contenders(panel: str) -> dict[str, Panel]:
     peers = peers_core if panel == "core panel" else peers_full
     question = Question(task="binary", prediction_kind="logits", metrics=PANELS[panel])
     mine = {NAMES[kernel]: ours(engine_of(kernel), question, logits, target) for kernel in KERNELS}
-    return {PEERS: lambda: peers(*tensors), **mine}
+    other = (
+        partial(smp.core, smooth=SMOOTH)
+        if panel == "core panel"
+        else partial(smp.full, smooth=SMOOTH, thresholds=THRESHOLDS)
+    )
+    return {PEERS: lambda: peers(*tensors), smp.SMP: lambda: other(*tensors), **mine}
 
 
 def masks(shape: tuple[int, ...], seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -118,6 +124,7 @@ def judged(panel: str, rows: Mapping[str, Row]) -> Iterator[Figure]:
     """How many times the peers' speed ours is."""
     for kernel in KERNELS:
         yield GOALS[panel, kernel].figure(rows[PEERS].over(rows[NAMES[kernel]]))
+    yield Figure(f"{panel} beside {smp.SMP} in process", rows[smp.SMP].over(rows[COMPILED]))
 
 
 def records(given: argparse.Namespace) -> Iterator[Record]:
@@ -131,9 +138,9 @@ def records(given: argparse.Namespace) -> Iterator[Record]:
 
 
 BENCHMARK = Benchmark(
-    "The panels beside MONAI + torchmetrics",
+    "The panels beside MONAI + torchmetrics, and segmentation_models_pytorch",
     __doc__,
-    ("torch", "monai", "torchmetrics", "numpy"),
+    ("torch", "monai", "torchmetrics", "segmentation_models_pytorch", "numpy"),
     {"rounds": 11},
     records,
 )

@@ -1,4 +1,4 @@
-"""The passes beside MONAI + torchmetrics, and beside reading the same bytes once.
+"""The passes beside MONAI + torchmetrics and segmentation_models_pytorch, and beside reading the same bytes once.
 
     scripts/bench kernel [--rounds 11] [--sides 512 1024 2048] [--samples 16]
 
@@ -146,7 +146,7 @@ def _ours(question: Question, prediction: Array, target: Array) -> dict[str, cor
 BENCHMARK = Benchmark(
     "The kernel beside MONAI + torchmetrics, and beside reading the bytes",
     __doc__,
-    ("torch", "monai", "torchmetrics", "numpy"),
+    ("torch", "monai", "torchmetrics", "segmentation_models_pytorch", "numpy"),
     {"rounds": 11, "sides": [512, 1024, 2048], "samples": 16},
     records,
 )

@@ -1,12 +1,12 @@
 """What all tests share: one engine a run, with the kernel that `LOSSGAUGE_KERNEL` names."""
 
 import os
-from pathlib import Path
 from typing import Literal, cast
 
 import pytest
 from hypothesis import HealthCheck, settings
 from lossgauge_service.engine import Engine
+from lossgauge_service.settings import Settings
 
 from tests.examples import examples
 
@@ -31,7 +31,6 @@ def kernel() -> Kernel:
 @pytest.fixture(scope="session")
 def engine(kernel: Kernel) -> Engine:
     """An engine on the device that `LOSSGAUGE_DEVICE` names (cpu)."""
-    cache = Path(os.environ.get("LOSSGAUGE_KERNEL_CACHE", "~/.cache/lossgauge/kernels")).expanduser()
-    built = Engine.build(os.environ.get("LOSSGAUGE_DEVICE", "cpu"), kernel, cache)
+    built = Engine.build(os.environ.get("LOSSGAUGE_DEVICE", "cpu"), kernel, Settings().kernel_cache)
     built.warm_up()
     return built

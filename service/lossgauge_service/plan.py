@@ -94,12 +94,10 @@ class Plan:
         """Whether scores are found in about the time that it takes to have a thread find them: few of one sample, from few numbers."""
         if outcomes.count != 1 or len(self.specs) > FEW:
             return False
-        tables = {key: table for group in outcomes.groups for key, table in group.sums.tables.items()}
-        numbers = 0
-        for key, table in tables.items():
-            if isinstance(key, Measure):
-                return False
-            numbers += sum(column.size for column in table)
+        tables = [table for group in outcomes.groups for table in group.sums.tables.items()]
+        if any(isinstance(key, Measure) for key, _ in tables):
+            return False
+        numbers: int = sum(column.size for _, columns in tables for column in columns)
         return numbers <= FEW_NUMBERS
 
     def _scores(self, outcomes: Outcomes) -> list[dict[str, Score] | LossgaugeError]:

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 
 class Plain(APIRoute):
-    """A route of an endpoint that takes the request and gives the response, in a tenth of a millisecond less.
+    """A route of an endpoint that takes the request and gives the response.
 
-    Nothing is injected, and nothing made of what it returns: it has no dependencies.
+    Nothing is injected, and nothing made of what it returns, which would take as long as a short score: it has no dependencies.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
